@@ -1,0 +1,238 @@
+"""The seams: what the agent needs from the outside world. Backends implement these, nothing else.
+
+Shapes and units: images are ``uint8 (height, width, 3)`` BGR, upright; times are ticks from the
+first frame of the video (see :mod:`tools.types`); embeddings are L2-normalised ``float32 (n, dim)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tools.decision import Plan
+from tools.types import (
+    Answer,
+    Attribute,
+    Description,
+    Event,
+    Interval,
+    Question,
+    RuleHit,
+    Verdict,
+    VideoInfo,
+)
+
+__all__ = [
+    "BoundaryDetector",
+    "BoundarySignal",
+    "Captioner",
+    "Clip",
+    "Detail",
+    "Embedder",
+    "Frame",
+    "FrameSource",
+    "Planner",
+    "PlanningContext",
+    "Progress",
+    "SceneProfile",
+    "Verifier",
+]
+
+Detail = Literal["coarse", "fine"]
+"""How densely an interval is looked at: about 5 frames a second, or every useful frame."""
+
+Progress = Callable[[str, int, int], None]
+"""``progress(what, done, total)``; called often, must be cheap."""
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One decoded frame. ``pts`` counts ticks from the first frame."""
+
+    index: int
+    pts: int
+    image: NDArray[np.uint8]
+
+
+class FrameSource(Protocol):
+    """An opened video. Frames come in presentation order; indices are 0-based."""
+
+    @property
+    def info(self) -> VideoInfo: ...
+
+    @property
+    def pts(self) -> NDArray[np.int64]:
+        """Ticks of every frame from the first, strictly increasing, shape ``(frames,)``."""
+
+    def frames(
+        self,
+        interval: Interval | None = None,
+        *,
+        step: int = 1,
+        size: tuple[int, int] | None = None,
+    ) -> Iterator[Frame]:
+        """Decode the frames whose index is a multiple of ``step`` within ``interval``.
+
+        ``size`` is ``(width, height)`` to scale to. Raises MediaError where decoding fails.
+        """
+
+    def frame(self, index: int) -> Frame:
+        """One frame, full size. Raises MediaError."""
+
+
+@dataclass(frozen=True, eq=False)
+class BoundarySignal:
+    """Confidence in [0, 1] per sampled frame that a generic event boundary lies there."""
+
+    video_id: str
+    frames: NDArray[np.int64]
+    pts: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+    novelty: NDArray[np.float64]
+    """Cheap reflex per sample: how much is going on, relative to the video's own median (≥ 0)."""
+    detector: str
+    cuts: tuple[int, ...] = ()
+    """Frames at which a hard cut was found."""
+
+
+class BoundaryDetector(Protocol):
+    @property
+    def name(self) -> str:
+        """Backend name, version and the settings that change its output."""
+
+    def signal(self, source: FrameSource, progress: Progress | None = None) -> BoundarySignal: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """A stretch of a video, used as an example of what is normal. None: the whole video."""
+
+    source: FrameSource
+    interval: Interval | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class SceneProfile:
+    """What a captioner has learned of a scene from normal clips: its geometry and its statistics.
+
+    ``summary`` holds for each attribute its usual value and its limit (normal 99.9th percentile),
+    for people and for rules; ``arrays`` and ``meta`` are the captioner's own, saved as ``.npz``.
+    """
+
+    scene: str
+    captioner: str
+    width: int
+    height: int
+    clips: tuple[str, ...]
+    seconds: float
+    summary: Mapping[str, Attribute] = field(default_factory=dict)
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    version: str = ""
+    """Content hash."""
+
+
+class Captioner(Protocol):
+    """Looks at frames and says what is there, in words and in numbers."""
+
+    @property
+    def name(self) -> str:
+        """Backend name, version and the settings that change its output."""
+
+    @property
+    def attributes(self) -> Mapping[str, str]:
+        """Attributes this captioner can measure, name → unit. Empty: words only."""
+
+    def learn(
+        self,
+        scene: str,
+        clips: Sequence[Clip],
+        *,
+        base: SceneProfile | None = None,
+        progress: Progress | None = None,
+    ) -> SceneProfile:
+        """Learn a scene from normal clips.
+
+        With ``base``, its geometry (perspective, background) is kept and only the statistics are
+        learned again, so that held-out clips can be described cheaply.
+        Raises UserError where the clips do not show one scene.
+        """
+
+    def describe(
+        self,
+        source: FrameSource,
+        interval: Interval,
+        *,
+        profile: SceneProfile | None,
+        detail: Detail = "fine",
+        progress: Progress | None = None,
+    ) -> Description:
+        """Look at an interval. ``profile`` None: scene-free priors are used and said so.
+
+        Raises MediaError, BackendError.
+        """
+
+    def ask(
+        self,
+        source: FrameSource,
+        interval: Interval,
+        question: Question,
+        *,
+        profile: SceneProfile | None,
+    ) -> Answer:
+        """Answer an independent question from the frames alone. Raises MediaError, BackendError."""
+
+
+class Embedder(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def dim(self) -> int: ...
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
+
+
+class Verifier(Protocol):
+    """Judges an event from its description and the rules retrieved for it."""
+
+    @property
+    def name(self) -> str: ...
+
+    def questions(
+        self, plan: Plan, event: Event, seen: Description, rules: Sequence[RuleHit]
+    ) -> tuple[Question, ...]:
+        """Independent questions worth asking the frames before judging; may be empty."""
+
+    def judge(
+        self,
+        plan: Plan,
+        event: Event,
+        seen: Description,
+        rules: Sequence[RuleHit],
+        answers: Sequence[Answer] = (),
+    ) -> Verdict:
+        """An uncalibrated verdict (``raw`` set, ``score`` None or final). Raises BackendError."""
+
+
+@dataclass(frozen=True)
+class PlanningContext:
+    """What a planner may know besides the sentence."""
+
+    scene: str | None
+    rule_texts: tuple[str, ...] = ()
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    has_decision: bool = False
+    """Whether this thread already holds a decision to follow up on."""
+
+
+class Planner(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    def plan(self, query: str, context: PlanningContext) -> Plan:
+        """Turn a sentence into a plan. Raises UserError for a blank one, BackendError."""
