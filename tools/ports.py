@@ -1,7 +1,7 @@
 """The seams: what the agent needs from the outside world. Backends implement these, nothing else.
 
 Shapes and units: images are ``uint8 (height, width, 3)`` BGR, upright; times are ticks from the
-first frame of the video (see :mod:`tools.types`); embeddings are L2-normalised ``float32 (n, dim)``.
+first frame of the video (see :mod:`tools.types`); embeddings are L2-normalised ``float32 (n, d)``.
 """
 
 from __future__ import annotations

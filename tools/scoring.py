@@ -110,7 +110,7 @@ def _upper_quantile(ascending: NDArray[np.float64], rate: float) -> tuple[float,
         return float(ascending[-1]), True
     share = len(excess) / n
     tail = start + float(np.mean(excess)) * math.log(share / rate)
-    return max(tail, float(ascending[-1])), True
+    return float(max(tail, ascending[-1])), True
 
 
 def score_of(raw: float, limits: Thresholds) -> float:
@@ -188,4 +188,4 @@ def correlate(
     total = weights.sum(axis=1)
     mean = np.divide(weights @ values, total, out=values.copy(), where=total > 0)
     pull = weight * np.minimum(total, 1.0)
-    return (1 - pull) * values + pull * mean
+    return np.asarray((1 - pull) * values + pull * mean)

@@ -86,7 +86,7 @@ def clock(seconds: float) -> str:
 
 
 def parse_clock(text: str) -> float:
-    """Seconds from ``SS``, ``MM:SS`` or ``H:MM:SS`` with optional decimals; ValueError otherwise."""
+    """Seconds from ``SS``, ``MM:SS`` or ``H:MM:SS``, decimals allowed; else ValueError."""
     parts = text.strip().split(":")
     if not 1 <= len(parts) <= 3 or any(not p for p in parts):
         raise ValueError(f"not a time: {text!r}")
@@ -237,6 +237,8 @@ class VideoInfo(Frozen):
     """Average frames per second."""
     variable_rate: bool = False
     codec: str = ""
+    damage: str = ""
+    """What is missing of it though it can be read, in words; empty where nothing is known to be."""
 
     @property
     def interval(self) -> Interval:

@@ -1,0 +1,216 @@
+"""The embedded planner: a small grammar from a question to a plan. Deterministic, no model.
+
+It knows six intents and the concepts of :mod:`tools.concepts`. What it does not understand it says
+so (``Intent.UNSUPPORTED``); words it understood only in part are named in the target's caveat.
+"""
+
+from __future__ import annotations
+
+import re
+
+from tools.concepts import CONCEPTS, Concept, find_concepts
+from tools.decision import Intent, Plan, Target, Window
+from tools.errors import UserError
+from tools.ports import PlanningContext
+from tools.types import Condition, Predicate, parse_clock
+
+__all__ = ["EmbeddedPlanner"]
+
+TIME = r"\d+(?::\d{1,2}){1,2}(?:\.\d+)?"
+NUMBER = r"\d+(?:\.\d+)?"
+
+WHY = re.compile(r"\bwhy\b|\bexplain\b|\bwhat (?:made|makes) you\b", re.IGNORECASE)
+CONFIDENCE = re.compile(
+    r"\bhow (?:sure|certain|confident|reliable)\b|\bconfidence\b|\bare you sure\b"
+    r"|\b(?:not|n't|never) (?:been )?(?:look|check|examin|cover|see|watch)"
+    r"|\bwhat (?:did you|have you|was) (?:miss|skip|overlook)",
+    re.IGNORECASE,
+)
+UNUSUAL = re.compile(
+    r"\b(?:unusual|out of the ordinary|anomal\w*|abnormal\w*|suspicious|strange|odd|weird|atypical"
+    r"|irregular\w*|not normal|unexpected|noteworthy|remarkable|alarming|wrong)\b",
+    re.IGNORECASE,
+)
+OPEN = re.compile(
+    r"\b(?:anything|something|everything|nothing|what|anyone|someone|is this|is it|all)\b",
+    re.IGNORECASE,
+)
+DEFINES = re.compile(
+    r"\b(?:counts? as|count(?:s|ed)? as|call(?:s|ed)?|consider(?:s|ed)?|treat(?:s|ed)?|regard\w*"
+    r"|is|are|as|be) (?:it |this |that |them )?(?:to be )?(?:as )?(?:an? )?"
+    r"(?:unusual|anomal\w+|abnormal|forbidden|not allowed|alarm|violation)",
+    re.IGNORECASE,
+)
+CANNOT = re.compile(
+    r"^(?:who|whose|how many|what (?:colou?r|kind|type|brand|make|name|age))\b"
+    r"|\b(?:licen[cs]e plates?|number plates?|faces?|emotion\w*|angry|weather|steal\w*|stole\w*"
+    r"|theft|rob(?:s|bed|bery|bing)?|burgl\w*|fight\w*|fought|punch\w*|hit(?:s|ting)?|attack\w*"
+    r"|shoot\w*|shot|guns?|kni(?:fe|ves)|weapons?|fire|smoke|explo\w*|crash\w*|accident|fall(?:s|en"
+    r"|ing)?|fell|say(?:s|ing)?|said|talk\w*|phone|sound|hear|intend\w*|plan(?:s|ned|ning))\b",
+    re.IGNORECASE,
+)
+"""What the embedded backends cannot see; a question about it is refused even when it also names
+something they can."""
+COMMON = frozenset(
+    """a about all an and any anybody anyone anything are as at be been before after between by can
+    clip clips could count counts did do does during ever everyone exactly find first footage for
+    from had happen happened happening happens has have here how i if in is it its last later many
+    me minute minutes moment more most moving nobody object objects occur occurred of off on one or
+    over path people person place please road see seen second seconds show sidewalk some somebody
+    someone something street sure tell than that the their them then there these they thing things
+    this those through time times to up usual video videos walkway was we were what when where
+    which while who will with within would you your call called calls consider considered treat
+    anomaly anomalies anomalous unusual abnormal alarm forbidden allowed not camera scene area
+    pavement around across along frame frames recording today there's it's speed faster longer
+    slower standing""".split()
+)
+
+
+class EmbeddedPlanner:
+    """Grammar and policy; see the module docstring."""
+
+    name = "embedded-grammar/1"
+
+    def plan(self, query: str, context: PlanningContext) -> Plan:
+        """A plan for the question. Raises UserError where it is blank."""
+        text = " ".join(query.split())
+        if not text or not re.search(r"\w", text):
+            raise UserError(
+                "the question is blank",
+                remedy='ask e.g. "Did anything out of the ordinary happen?"',
+            )
+        window, rest = _window(text)
+        if context.has_decision or not find_concepts(rest):
+            follow_up = _follow_up(text)
+            if follow_up is not None:
+                return self._follow_up(text, follow_up, context)
+        if CANNOT.search(rest):
+            return self._unsupported(text)
+        concepts = find_concepts(rest)
+        open_question = UNUSUAL.search(rest) and OPEN.search(rest) and not DEFINES.search(rest)
+        if open_question or (UNUSUAL.search(rest) and not concepts):
+            return Plan(query=text, intent=Intent.ANOMALY, window=window, planner=self.name)
+        if concepts:
+            targets = tuple(_target(concept, phrase, rest) for concept, phrase in concepts)
+            return Plan(
+                query=text,
+                intent=Intent.CHECK if UNUSUAL.search(rest) else Intent.FIND,
+                targets=_specific(targets),
+                window=window,
+                planner=self.name,
+            )
+        if re.search(r"\bwhat (?:happened|happens|is happening|'s going on)\b", rest, re.I):
+            return Plan(query=text, intent=Intent.ANOMALY, window=window, planner=self.name)
+        return self._unsupported(text)
+
+    def _follow_up(self, text: str, intent: Intent, context: PlanningContext) -> Plan:
+        if not context.has_decision:
+            return Plan(
+                query=text,
+                intent=Intent.UNSUPPORTED,
+                planner=self.name,
+                note="There is no earlier answer in this thread to follow up on. Ask about a video "
+                "first, then ask again in the same thread (--thread ID).",
+            )
+        moment = re.search(TIME, text) or re.search(rf"{NUMBER}(?= ?s(?:ec|econds?)?\b)", text)
+        return Plan(
+            query=text,
+            intent=intent,
+            moment_s=parse_clock(moment.group(0)) if moment else None,
+            planner=self.name,
+        )
+
+    def _unsupported(self, text: str) -> Plan:
+        known = ", ".join(c.name for c in CONCEPTS)
+        return Plan(
+            query=text,
+            intent=Intent.UNSUPPORTED,
+            planner=self.name,
+            note="This question is outside what the embedded backends can tell: they measure how "
+            "things move, how large they are and where they are, but do not recognise identities, "
+            "colours, speech or intentions. They can answer whether anything was out of the "
+            f"ordinary, and when and where there was: {known}.",
+        )
+
+
+def _follow_up(text: str) -> Intent | None:
+    if CONFIDENCE.search(text):
+        return Intent.CONFIDENCE
+    return Intent.WHY if WHY.search(text) else None
+
+
+def _window(text: str) -> tuple[Window | None, str]:
+    """The time window a sentence names, and the sentence without it."""
+    patterns = (
+        (rf"\b(?:between|from) ({TIME}) (?:and|to|until|till|-|–) ({TIME})", "both"),
+        (rf"\b(?:after|since|from) ({TIME})", "after"),
+        (rf"\b(?:before|until|till|up to) ({TIME})", "before"),
+        (rf"\b(?:in|during|within) the first ({NUMBER}) ?(s\w*|min\w*)", "first"),
+    )
+    for pattern, kind in patterns:
+        match = re.search(pattern, text, re.IGNORECASE)
+        if match is None:
+            continue
+        rest = text[: match.start()] + text[match.end() :]
+        if kind == "both":
+            start, end = parse_clock(match.group(1)), parse_clock(match.group(2))
+            if end <= start:
+                raise UserError(
+                    f"the time window {match.group(1)}–{match.group(2)} ends before it starts",
+                    remedy="swap the two times",
+                )
+            return Window(start_s=start, end_s=end), rest
+        if kind == "first":
+            factor = 60 if match.group(2).lower().startswith("min") else 1
+            return Window(start_s=0, end_s=float(match.group(1)) * factor), rest
+        moment = parse_clock(match.group(1))
+        if kind == "after":
+            return Window(start_s=moment), rest
+        return Window(start_s=0, end_s=moment), rest
+    return None, text
+
+
+def _target(concept: Concept, phrase: str, text: str) -> Target:
+    predicate = _with_numbers(concept.predicate, text)
+    untested = _untested(text)
+    caveats = [concept.caveat] if concept.caveat else []
+    if untested:
+        caveats.append(f"not tested, because it is not measured: {', '.join(untested)}")
+    return Target(
+        phrase=phrase, concept=concept.name, predicate=predicate, caveat="; ".join(caveats)
+    )
+
+
+def _with_numbers(predicate: Predicate, text: str) -> Predicate:
+    """Bounds the sentence itself states: seconds of dwelling, times the usual walking speed."""
+    conditions = list(predicate.all)
+    stated = (
+        ("dwell", rf"(?:more|longer) than ({NUMBER}) ?(s(?:ec\w*)?|min\w*)\b", "s"),
+        ("speed", rf"(?:faster|more) than ({NUMBER}) ?(?:×|x|times)", "× usual walking speed"),
+    )
+    for attribute, pattern, unit in stated:
+        match = re.search(pattern, text, re.IGNORECASE)
+        if match is None:
+            continue
+        bound = float(match.group(1))
+        if attribute == "dwell" and match.group(2).lower().startswith("min"):
+            bound *= 60
+        conditions = [c for c in conditions if c.attribute != attribute]
+        conditions.append(Condition(attribute=attribute, op=">", value=bound, unit=unit))
+    return Predicate(all=tuple(conditions))
+
+
+def _specific(targets: tuple[Target, ...]) -> tuple[Target, ...]:
+    """Drop "walking" or "standing" where something more telling is asked for too."""
+    telling = tuple(t for t in targets if t.concept not in {"walking", "standing"})
+    return telling or targets
+
+
+def _untested(text: str) -> tuple[str, ...]:
+    """Content words that no concept covers: named to the user rather than silently ignored."""
+    rest = text.lower()
+    for concept in CONCEPTS:
+        rest = re.sub(rf"\b(?:{concept.words})\b", " ", rest, flags=re.IGNORECASE)
+    rest = re.sub(rf"(?:more|longer|faster) than {NUMBER} ?\w*", " ", rest)
+    words = re.findall(r"[a-z][a-z'-]+", rest)
+    return tuple(dict.fromkeys(w for w in words if w not in COMMON))

@@ -1,0 +1,351 @@
+"""The embedded verifier: rules are the authority, measurements are the witnesses.
+
+An event is suspect when its frames surprise for half a second or longer. The suspicion counts only
+where an active rule covers it (after HyCoVAD: rules validate suspects); otherwise the verdict says
+so and stays open. For a question about something named, the question's own predicate is the rule.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tools.concepts import find_concepts
+from tools.decision import Intent, Plan
+from tools.ports import Verifier
+from tools.predicates import describe, evaluate
+from tools.scoring import sustained
+from tools.types import (
+    Answer,
+    Claim,
+    Description,
+    Event,
+    Match,
+    Observation,
+    Point,
+    Predicate,
+    Question,
+    Rule,
+    RuleHit,
+    RuleKind,
+    Verdict,
+    content_id,
+)
+
+__all__ = ["EmbeddedVerifier", "target_ref"]
+
+MAX_RAW = 60.0
+"""Strength 1 would be an infinite raw strength; 60 is far past anything measured."""
+
+QUESTIONS: Mapping[str, str] = {
+    "speed": "How fast does what is in this box move, against the usual walking speed?",
+    "glide": "How much of the motion in this box is rigid, against the usual walking speed?",
+    "size": "How tall is what is in this box, against a person there?",
+    "dwell": "For how long does what is in this box stay?",
+    "direction": "In which direction does what is in this box move?",
+}
+
+
+def target_ref(concept: str) -> str:
+    """Reference of the rule that a question itself states."""
+    return f"query:{concept.replace(' ', '-')}"
+
+
+@dataclass(frozen=True)
+class _Applied:
+    """A statement that holds of an observation: a rule, or the question's own definition."""
+
+    match: Match
+    observation: Observation
+    predicate: Predicate | None
+    text: str
+    induced: bool
+
+
+class EmbeddedVerifier(Verifier):
+    """Predicates, lexical concepts and the calibrated surprise of the frames."""
+
+    name = "embedded-rules/1"
+
+    def questions(
+        self, plan: Plan, event: Event, seen: Description, rules: Sequence[RuleHit]
+    ) -> tuple[Question, ...]:
+        """For each culprit, its decisive numeric attributes, asked without naming the suspicion."""
+        asked: dict[str, Question] = {}
+        for found in self._apply(plan, seen, rules)[:2]:
+            for condition in found.predicate.all if found.predicate else ():
+                text = QUESTIONS.get(condition.attribute)
+                if text is None or isinstance(condition.value, tuple):
+                    continue
+                box = found.observation.box
+                identity = content_id(event.id, condition.attribute, box)
+                asked[identity] = Question(
+                    id=identity, text=text, attribute=condition.attribute, box=box
+                )
+        return tuple(asked.values())
+
+    def judge(
+        self,
+        plan: Plan,
+        event: Event,
+        seen: Description,
+        rules: Sequence[RuleHit],
+        answers: Sequence[Answer] = (),
+    ) -> Verdict:
+        """See the module docstring. Deterministic."""
+        if seen.problems:
+            return self._verdict(event, seen, answers, score=None, reason="; ".join(seen.problems))
+        applied = self._apply(plan, seen, rules)
+        upheld, contradicted = _uphold(applied, answers)
+        if contradicted and not upheld:
+            return self._verdict(
+                event, seen, answers, score=None, reason=contradicted[0], applied=applied
+            )
+        if plan.intent in {Intent.FIND, Intent.CHECK}:
+            return self._judge_target(plan, event, seen, answers, upheld)
+        return self._judge_event(event, seen, rules, answers, upheld)
+
+    # -- the two kinds of judgement ----------------------------------------------
+
+    def _judge_target(
+        self,
+        plan: Plan,
+        event: Event,
+        seen: Description,
+        answers: Sequence[Answer],
+        applied: Sequence[_Applied],
+    ) -> Verdict:
+        if applied:
+            score = max(a.match.strength for a in applied)
+            return self._verdict(event, seen, answers, score=score, applied=applied)
+        outcomes = [
+            evaluate(target.predicate, observation)
+            for target in plan.targets
+            for observation in _things(seen)
+        ]
+        if outcomes and all(o.holds is None for o in outcomes):
+            missing = sorted(
+                {m.condition.attribute for o in outcomes for m in o.margins if m.holds is None}
+            )
+            return self._verdict(
+                event,
+                seen,
+                answers,
+                score=None,
+                reason=f"{', '.join(missing)} could not be measured here",
+            )
+        near = max((o.strength for o in outcomes), default=0.0)
+        return self._verdict(event, seen, answers, score=min(near, 0.49))
+
+    def _judge_event(
+        self,
+        event: Event,
+        seen: Description,
+        rules: Sequence[RuleHit],
+        answers: Sequence[Answer],
+        applied: Sequence[_Applied],
+    ) -> Verdict:
+        excused = _excused(seen, rules)
+        points = _without(seen, excused)
+        base = event.interval.time_base.fraction
+        suspicion = sustained(points, [float(p.pts * base) for p in points])
+        induced = [a for a in applied if a.induced]
+        ruled = max((_raw_of(a.match.strength) for a in induced), default=0.0)
+        stated = max((a.match.strength for a in applied if not a.induced), default=None)
+        return self._verdict(
+            event,
+            seen,
+            answers,
+            score=stated,
+            raw=min(max(suspicion, ruled), MAX_RAW),
+            applied=applied,
+        )
+
+    # -- pieces ------------------------------------------------------------------
+
+    def _apply(
+        self, plan: Plan, seen: Description, rules: Sequence[RuleHit]
+    ) -> tuple[_Applied, ...]:
+        """Statements that hold, strongest first."""
+        found: list[_Applied] = []
+        for observation in _things(seen, whole_scene=True):
+            if plan.intent in {Intent.FIND, Intent.CHECK}:
+                for target in plan.targets:
+                    ref = target_ref(target.concept)
+                    hit = _holds(
+                        ref, RuleKind.ANOMALOUS, target.predicate, observation, "predicate"
+                    )
+                    if hit is not None:
+                        found.append(
+                            _Applied(hit, observation, target.predicate, target.concept, False)
+                        )
+                continue
+            for rule in (h.rule for h in rules if h.rule.kind is RuleKind.ANOMALOUS):
+                for predicate, how in _tests(rule):
+                    hit = _holds(rule.ref, rule.kind, predicate, observation, how)
+                    if hit is not None:
+                        induced = rule.source == "induced"
+                        found.append(_Applied(hit, observation, predicate, rule.text, induced))
+        if plan.intent is Intent.ANOMALY:
+            excused = _excused(seen, rules)
+            found = [a for a in found if a.observation.id not in excused]
+        return tuple(
+            sorted(found, key=lambda a: (-a.match.strength, a.match.rule, a.observation.id))
+        )
+
+    def _verdict(
+        self,
+        event: Event,
+        seen: Description,
+        answers: Sequence[Answer],
+        *,
+        score: float | None,
+        reason: str = "",
+        raw: float | None = None,
+        applied: Sequence[_Applied] = (),
+    ) -> Verdict:
+        claims = [
+            Claim(
+                text=f"{a.observation.text}: {a.text}",
+                evidence=(f"obs:{a.observation.id}", a.match.rule)
+                if a.match.rule.startswith("rule:")
+                else (f"obs:{a.observation.id}",),
+                checked_by=f"{a.match.how}: {describe(a.predicate)}"
+                if a.predicate
+                else a.match.how,
+            )
+            for a in applied
+        ]
+        claims.append(
+            Claim(
+                text=seen.caption.text,
+                evidence=(f"caption:{seen.caption.id}",),
+                checked_by=seen.caption.captioner,
+            )
+        )
+        matches = tuple(a.match for a in applied)
+        identity = content_id(
+            event.id, seen.caption.id, score, raw, reason, matches, [a.id for a in answers]
+        )
+        return Verdict(
+            id=identity,
+            event_id=event.id,
+            score=score,
+            reason=reason,
+            raw=raw,
+            claims=tuple(claims),
+            matches=matches,
+            verifier=self.name,
+        )
+
+
+def _things(seen: Description, *, whole_scene: bool = False) -> tuple[Observation, ...]:
+    if whole_scene:
+        return seen.observations
+    return tuple(o for o in seen.observations if o.subject != "scene")
+
+
+def _tests(rule: Rule) -> list[tuple[Predicate, str]]:
+    """How a rule is tested: its predicate, or the measurable concepts its text names."""
+    if rule.predicate is not None:
+        return [(rule.predicate, "predicate")]
+    return [(concept.predicate, "lexical") for concept, _ in find_concepts(rule.text)]
+
+
+def _holds(
+    ref: str, kind: RuleKind, predicate: Predicate, observation: Observation, how: str
+) -> Match | None:
+    result = evaluate(predicate, observation)
+    if not result.holds:
+        return None
+    return Match(
+        rule=ref,
+        kind=kind,
+        observation=observation.id,
+        strength=result.strength,
+        how="lexical" if how == "lexical" else "predicate",
+    )
+
+
+def _uphold(
+    applied: Sequence[_Applied], answers: Sequence[Answer]
+) -> tuple[tuple[_Applied, ...], tuple[str, ...]]:
+    """Keep what independent answers do not contradict; say what they do."""
+    told = {
+        (a.question.attribute, a.question.box): a
+        for a in answers
+        if a.value is not None and a.question.attribute is not None
+    }
+    kept: list[_Applied] = []
+    contradictions: list[str] = []
+    for found in applied:
+        against = None
+        for condition in found.predicate.all if found.predicate else ():
+            answer = told.get((condition.attribute, found.observation.box))
+            if answer is None or isinstance(condition.value, tuple) or answer.value is None:
+                continue
+            again = evaluate(
+                Predicate(all=(condition,)),
+                _measured(found.observation, condition.attribute, answer),
+            )
+            if again.holds is False:
+                against = (
+                    f"asked again, the frames say {condition.attribute} {answer.text}, "
+                    f"which contradicts: {found.observation.text}"
+                )
+        if against is None:
+            kept.append(found)
+        else:
+            contradictions.append(against)
+    return tuple(kept), tuple(contradictions)
+
+
+def _measured(observation: Observation, attribute: str, answer: Answer) -> Observation:
+    others = tuple(a for a in observation.attributes if a.name != attribute)
+    old = observation.attribute(attribute)
+    if old is None or answer.value is None:
+        return observation
+    return observation.model_copy(
+        update={"attributes": (*others, old.model_copy(update={"value": answer.value}))}
+    )
+
+
+def _excused(seen: Description, rules: Sequence[RuleHit]) -> frozenset[str]:
+    """Observations that a person's own rule calls normal."""
+    allowed = [
+        (predicate, how)
+        for hit in rules
+        if hit.rule.kind is RuleKind.NORMAL and hit.rule.source == "user"
+        for predicate, how in _tests(hit.rule)
+    ]
+    return frozenset(
+        o.id for o in seen.observations for predicate, _ in allowed if evaluate(predicate, o).holds
+    )
+
+
+def _without(seen: Description, excused: frozenset[str]) -> tuple[Point, ...]:
+    """The surprise series without the frames' excused observations.
+
+    Where an excused observation is present, what the others measured there stands instead.
+    """
+    if not excused:
+        return seen.series
+    excused_frames = {p.frame for o in seen.observations if o.id in excused for p in o.points}
+    others: dict[int, float] = {}
+    for observation in seen.observations:
+        if observation.id in excused:
+            continue
+        for point in observation.points:
+            others[point.frame] = max(others.get(point.frame, 0.0), point.surprise)
+    return tuple(
+        p.model_copy(update={"surprise": min(p.surprise, others.get(p.frame, 0.0))})
+        if p.frame in excused_frames
+        else p
+        for p in seen.series
+    )
+
+
+def _raw_of(strength: float) -> float:
+    """Inverse of the score scale: 0.5 (a rule's own bound) is raw strength 1."""
+    return MAX_RAW if strength >= 1 else -math.log2(1 - strength)

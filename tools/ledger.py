@@ -1,0 +1,261 @@
+"""The run's ledger: every tool result of a run, addressable as evidence.
+
+A reference is ``kind:rest``:
+
+    video:ID            a video in scope            frame:VIDEO:INDEX   one frame of it
+    event:ID            a node of its event tree    obs:ID              an observation
+    caption:ID          a caption                   answer:ID           an answer from the frames
+    rule:ID@V           a retrieved rule version    verdict:ID          a verdict
+    scene:NAME@VERSION  the scene's profile and calibration
+
+Results are keyed by the hash of the request, so a call that finished before an interruption is
+not repeated after it, and doing a thing twice records it once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from pydantic import Field
+
+from tools.decision import Failure, Plan
+from tools.types import (
+    Answer,
+    Caption,
+    Description,
+    Event,
+    EventTree,
+    Frozen,
+    Observation,
+    RuleHit,
+    Verdict,
+    VideoInfo,
+    content_id,
+)
+
+__all__ = [
+    "Asked",
+    "Ledger",
+    "Look",
+    "Recall",
+    "SceneView",
+    "Segmentation",
+    "request_hash",
+]
+
+
+class Segmentation(Frozen):
+    """Event tree of a video with the cheap reflex per event."""
+
+    tree: EventTree
+    novelty: dict[str, float] = Field(default_factory=dict)
+    """Mean novelty of each event relative to the video's own median, by event id."""
+    samples: int = 0
+    detector: str
+
+
+class Look(Frozen):
+    """What one look at one event gave."""
+
+    event: Event
+    detail: str
+    description: Description
+
+
+class Recall(Frozen):
+    """Rules retrieved for an event."""
+
+    event_id: str
+    query: str
+    hits: tuple[RuleHit, ...]
+
+
+class Asked(Frozen):
+    """Answers from the frames to independent questions about an event."""
+
+    event_id: str
+    answers: tuple[Answer, ...]
+
+
+class SceneView(Frozen):
+    """What a run uses of a scene: which profile version, and how it is calibrated."""
+
+    name: str
+    profile_version: str
+    normal_below: float
+    alarm_at: float
+    false_alarm_rate: float
+    extrapolated: bool
+    normal_events: int
+    normal_seconds: float
+    clips: tuple[str, ...] = ()
+
+    @property
+    def ref(self) -> str:
+        return f"scene:{self.name}@{self.profile_version}"
+
+
+class Called(Frozen):
+    """A finished tool call as recorded: what was asked, how long it took, whether it was reused."""
+
+    tool: str
+    request: str
+    seconds: float
+
+
+RECORDS: dict[str, type[Frozen]] = {
+    cls.__name__: cls
+    for cls in (Segmentation, Look, Recall, Asked, SceneView, Verdict, VideoInfo, Plan, Failure)
+}
+"""What a ledger can hold, by the name written into traces."""
+
+R = TypeVar("R", bound=Frozen)
+
+
+def request_hash(tool: str, request: Mapping[str, Any]) -> str:
+    """Content hash of a tool call: same tool, same request, same backend versions → same hash."""
+    return content_id(tool, dict(request), length=24)
+
+
+class Ledger:
+    """In memory; :class:`agent.trace.Trace` adds the JSONL file. Safe to use from several threads.
+
+    Args:
+        run_id: name of the run.
+    """
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        self.results: dict[str, Frozen] = {}
+        self.calls: list[Called] = []
+        self.reused = 0
+        self.videos: dict[str, VideoInfo] = {}
+        self.segmentations: dict[str, Segmentation] = {}
+        self.looks: dict[str, Look] = {}
+        self.recalls: dict[str, Recall] = {}
+        self.asked: dict[str, Asked] = {}
+        self.verdicts: dict[str, Verdict] = {}
+        self.scene: SceneView | None = None
+        self._evidence: dict[str, Frozen] = {}
+        self._lock = threading.RLock()
+
+    # -- recording ---------------------------------------------------------------
+
+    def call(
+        self, tool: str, request: Mapping[str, Any], kind: type[R], work: Callable[[], R]
+    ) -> R:
+        """The result of a tool call: recorded if it finished before, else worked out and recorded.
+
+        ``work`` runs outside the lock, so calls of one step run side by side.
+        """
+        key = request_hash(tool, request)
+        with self._lock:
+            known = self.results.get(key)
+        if isinstance(known, kind):
+            with self._lock:
+                self.reused += 1
+                self._index(known)
+            return known
+        self._called(tool, key, request)
+        result, seconds = self._timed(work)
+        with self._lock:
+            self.results[key] = result
+            self.calls.append(Called(tool=tool, request=key, seconds=seconds))
+            self._index(result)
+        self._finished(tool, key, result, seconds)
+        return result
+
+    def note(self, record: Frozen) -> None:
+        """Record something that is not the result of a tool call."""
+        key = request_hash("note", {"kind": type(record).__name__, "record": record})
+        with self._lock:
+            if key in self.results:
+                self._index(record)
+                return
+            self.results[key] = record
+            self._index(record)
+        self._noted(key, record)
+
+    def _timed(self, work: Callable[[], R]) -> tuple[R, float]:
+        started = time.perf_counter()
+        result = work()
+        return result, time.perf_counter() - started
+
+    def _index(self, record: Frozen) -> None:
+        match record:
+            case VideoInfo():
+                self.videos[record.id] = record
+                self._evidence[f"video:{record.id}"] = record
+            case Segmentation():
+                self.segmentations[record.tree.video_id] = record
+                for event in record.tree.events:
+                    self._evidence[f"event:{event.id}"] = event
+            case Look():
+                self.looks[record.event.id] = record
+                caption = record.description.caption
+                self._evidence[f"caption:{caption.id}"] = caption
+                for seen in record.description.observations:
+                    self._evidence[f"obs:{seen.id}"] = seen
+            case Recall():
+                self.recalls[record.event_id] = record
+                for hit in record.hits:
+                    self._evidence[hit.rule.ref] = hit.rule
+            case Asked():
+                self.asked[record.event_id] = record
+                for answer in record.answers:
+                    self._evidence[f"answer:{answer.id}"] = answer
+            case Verdict():
+                self.verdicts[record.event_id] = record
+                self._evidence[f"verdict:{record.id}"] = record
+            case SceneView():
+                self.scene = record
+                self._evidence[record.ref] = record
+            case _:
+                pass
+
+    # -- hooks for a ledger that is written down ---------------------------------
+
+    def _called(self, tool: str, key: str, request: Mapping[str, Any]) -> None:
+        """A call is about to start."""
+
+    def _finished(self, tool: str, key: str, result: Frozen, seconds: float) -> None:
+        """A call has finished."""
+
+    def _noted(self, key: str, record: Frozen) -> None:
+        """Something was noted."""
+
+    # -- looking things up -------------------------------------------------------
+
+    def evidence(self, ref: str) -> Frozen | None:
+        """What a reference stands for, or None where it does not resolve.
+
+        A frame resolves to its video if the video has a frame of that index.
+        """
+        if ref.startswith("frame:"):
+            video_id, _, index = ref.removeprefix("frame:").rpartition(":")
+            video = self.videos.get(video_id)
+            inside = index.isdigit() and video is not None and int(index) < video.frames
+            return video if inside else None
+        return self._evidence.get(ref)
+
+    def observation(self, obs_id: str) -> Observation | None:
+        found = self._evidence.get(f"obs:{obs_id}")
+        return found if isinstance(found, Observation) else None
+
+    def event(self, event_id: str) -> Event | None:
+        found = self._evidence.get(f"event:{event_id}")
+        return found if isinstance(found, Event) else None
+
+    def captions(self) -> tuple[Caption, ...]:
+        return tuple(look.description.caption for look in self.looks.values())
+
+    @property
+    def tool_seconds(self) -> float:
+        return sum(call.seconds for call in self.calls)
+
+    def count(self, tool: str) -> int:
+        """Finished calls of a tool in this process and, after a resume, before it."""
+        return sum(call.tool == tool for call in self.calls)

@@ -1,0 +1,45 @@
+"""From an event, what was seen and the rules retrieved to a calibrated verdict."""
+
+from __future__ import annotations
+
+from tools.ports import Planner, Verifier
+from tools.scoring import Thresholds, score_of
+from tools.types import RuleKind, Verdict, content_id
+
+__all__ = ["calibrated", "embedded_planner", "embedded_verifier"]
+
+
+def embedded_verifier() -> Verifier:
+    """The verifier that needs no model: rule predicates and measured surprise."""
+    from tools.backends.embedded.verifier import EmbeddedVerifier
+
+    return EmbeddedVerifier()
+
+
+def embedded_planner() -> Planner:
+    """The planner that needs no model: grammar and policy."""
+    from tools.backends.embedded.planner import EmbeddedPlanner
+
+    return EmbeddedPlanner()
+
+
+def calibrated(verdict: Verdict, limits: Thresholds) -> Verdict:
+    """The verdict on the scene's calibrated scale (see tools.scoring).
+
+    A raw strength past the alarm threshold that no active rule covers gives *uncertain* with the
+    reason: measurement alone accuses nobody. A score the verifier set itself (a rule written by a
+    person, a question's own definition) is kept where it is higher.
+    """
+    if verdict.raw is None:
+        return verdict
+    score = max(score_of(verdict.raw, limits), verdict.score or 0.0)
+    covered = any(m.kind is RuleKind.ANOMALOUS for m in verdict.matches)
+    changes: dict[str, object] = {"score": score}
+    if score >= 0.5 and not covered:
+        changes = {
+            "score": None,
+            "reason": f"measured {verdict.raw:.1f}× the scene's normal limit, but no active rule "
+            "of the scene covers it",
+        }
+    changes["id"] = content_id(verdict.id, limits)
+    return verdict.model_copy(update=changes)
