@@ -1,0 +1,217 @@
+"""FrameSource for media files, by PyAV: exact times, rotation applied, exact seeking."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Self
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tools.backends.embedded.demux import TRUNCATED_BELOW, Table, decode, opened, scan
+from tools.errors import MediaError, UserError
+from tools.ports import Frame
+from tools.types import Interval, VideoInfo
+
+__all__ = ["FileSource", "scaled", "span", "steady"]
+
+_TURN = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+
+
+def scaled(image: NDArray[np.uint8], size: tuple[int, int] | None) -> NDArray[np.uint8]:
+    """The image at ``(width, height)``; area-averaged, which keeps small things visible."""
+    if size is None or (image.shape[1], image.shape[0]) == size:
+        return image
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def span(pts: NDArray[np.int64], interval: Interval | None, step: int) -> range:
+    """Indices of the frames within the interval that are multiples of ``step``."""
+    if step < 1:
+        raise ValueError(f"step must be at least 1, not {step}")
+    if interval is None:
+        return range(0, len(pts), step)
+    first, last = (int(i) for i in np.searchsorted(pts, [interval.start, interval.end]))
+    return range(-(-first // step) * step, last, step)
+
+
+def steady(pts: NDArray[np.int64]) -> bool:
+    """Whether the frames are evenly spaced, within a tick of rounding or two hundredths."""
+    gaps = np.diff(pts)
+    if len(gaps) == 0:
+        return True
+    usual = float(np.median(gaps))
+    return bool(np.all(np.abs(gaps - usual) <= max(1.0, 0.02 * usual)))
+
+
+class FileSource:
+    """An opened media file. Every call decodes in a reader of its own, so calls may interleave.
+
+    A frame whose packet does not decode is left out of ``frames`` and noted in ``missing``.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        fps: float | None = None,
+        threads: int = 0,
+        allow_truncated: bool = False,
+    ) -> None:
+        if fps is not None:
+            raise UserError(
+                f"fps={fps:g} was given for {os.fspath(path)}, which carries its own times",
+                remedy="fps is for folders of images; leave it out",
+            )
+        self._path = os.fspath(path)
+        self._threads = threads
+        self._table = scan(self._path)
+        self._pts: NDArray[np.int64] = np.subtract(self._table.raw, self._table.raw[0])
+        self._pts.setflags(write=False)
+        self._missing: set[int] = set()
+        damage = _damage(self._table)
+        if damage and not allow_truncated:
+            raise MediaError(
+                self._path,
+                f"is truncated or damaged: {damage}",
+                remedy="copy it again from its source, or re-encode what is left with ffmpeg",
+            )
+        self._info = _info(self._path, self._table, self._pts, damage)
+
+    @property
+    def info(self) -> VideoInfo:
+        return self._info
+
+    @property
+    def pts(self) -> NDArray[np.int64]:
+        return self._pts
+
+    @property
+    def missing(self) -> frozenset[int]:
+        return frozenset(self._missing)
+
+    def frames(
+        self,
+        interval: Interval | None = None,
+        *,
+        step: int = 1,
+        size: tuple[int, int] | None = None,
+    ) -> Iterator[Frame]:
+        if interval is not None and interval.time_base != self._info.time_base:
+            raise ValueError("interval of another time base")
+        wanted = span(self._pts, interval, step)
+        done = 0
+        expected = iter(wanted)
+        for index, frame in self._decoded(wanted):
+            for passed in expected:
+                if passed == index:
+                    break
+                self._missing.add(passed)
+            done += 1
+            yield Frame(index, int(self._pts[index]), scaled(self._upright(frame), size))
+        self._missing.update(expected)
+        if wanted and not done:
+            raise MediaError(self._path, "nothing decodes from here on", frame=wanted[0])
+
+    def frame(self, index: int) -> Frame:
+        if not 0 <= index < len(self._pts):
+            raise MediaError(self._path, f"has {len(self._pts)} frames", frame=index)
+        for _, frame in self._decoded(range(index, index + 1)):
+            return Frame(index, int(self._pts[index]), self._upright(frame))
+        self._missing.add(index)
+        raise MediaError(self._path, "does not decode", frame=index)
+
+    def close(self) -> None:
+        """Nothing is held open between calls; present so that sources are used alike."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _decoded(self, wanted: range) -> Iterator[tuple[int, av.VideoFrame]]:
+        """The wanted frames that decode, in order, from the nearest key frame before them."""
+        if not wanted:
+            return
+        table = self._table
+        before = int(np.searchsorted(table.keys, table.raw[wanted[0]], side="right"))
+        while True:
+            before -= 1
+            target = int(table.keys[before]) if table.seekable and before > 0 else None
+            with opened(self._path, self._threads) as (container, stream):
+                if target is not None:
+                    try:
+                        container.seek(target, stream=stream)
+                    except av.FFmpegError:
+                        continue
+                frames = self._indexed(decode(container, stream), after_seek=target is not None)
+                first = next(frames, None)
+                if target is not None and (first is None or first[0] > wanted[0]):
+                    continue  # The reader went past the key frame: start further back.
+                while first is not None and first[0] <= wanted[-1]:
+                    if first[0] in wanted:
+                        yield first
+                    if first[0] == wanted[-1]:
+                        return
+                    first = next(frames, None)
+                return
+
+    def _indexed(
+        self, frames: Iterator[av.VideoFrame], *, after_seek: bool
+    ) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Frames with their index in the table; those it does not hold are passed over."""
+        raw, keyed = self._table.raw, not after_seek
+        if not self._table.seekable:
+            yield from zip(range(len(raw)), frames, strict=False)
+            return
+        for frame in frames:
+            # After a seek, what comes before the key frame may lack what it is predicted from.
+            keyed = keyed or bool(frame.key_frame)
+            if frame.pts is None or not keyed:
+                continue
+            index = int(np.searchsorted(raw, frame.pts))
+            if index < len(raw) and raw[index] == frame.pts:
+                yield index, frame
+
+    def _upright(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
+        table = self._table
+        if (frame.width, frame.height) != (table.width, table.height):
+            # A stream may change its size on the way; the first frame's size is the video's.
+            frame = frame.reformat(width=table.width, height=table.height)
+        image = frame.to_ndarray(format="bgr24")
+        turn = _TURN.get(table.rotation)
+        return np.asarray(image if turn is None else cv2.rotate(image, turn), dtype=np.uint8)
+
+
+def _damage(table: Table) -> str:
+    """What is missing of the frames the container announces, in words."""
+    if len(table.raw) >= TRUNCATED_BELOW * table.claimed:
+        return ""
+    return f"its header announces {table.claimed} frames, {len(table.raw)} decode"
+
+
+def _info(path: str, table: Table, pts: NDArray[np.int64], damage: str) -> VideoInfo:
+    turned = table.rotation in {90, 270}
+    return VideoInfo.model_validate(
+        {
+            "id": table.sha256[:16],
+            "path": path,
+            "sha256": table.sha256,
+            "kind": "file",
+            "width": table.height if turned else table.width,
+            "height": table.width if turned else table.height,
+            "rotation": table.rotation,
+            "frames": len(pts),
+            "time_base": table.time_base,
+            "duration": table.end,
+            "start_pts": int(table.raw[0]),
+            "fps": len(pts) / float(table.end * table.time_base.fraction),
+            "variable_rate": not steady(pts),
+            "codec": table.codec,
+            "damage": damage,
+        }
+    )
