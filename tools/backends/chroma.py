@@ -1,0 +1,240 @@
+"""The rule index in Chroma: dense retrieval, one collection per scene, made from the record.
+
+Chroma is an index, never a record. Its persistent client belongs to one process at a time: a
+second process sees a stale graph, a kill can leave a broken one. So a lock file is held around
+every operation, the client is opened anew whenever the record has moved on without it, ids and
+versions are compared with the record, and whatever is different, broken or absent is made again.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import chromadb
+import numpy as np
+from chromadb.api.shared_system_client import SharedSystemClient
+from chromadb.config import Settings
+from chromadb.errors import ChromaError, NotFoundError
+from chromadb.utils.embedding_functions import register_embedding_function
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from tools.backends.embedded.embedder import HashedEmbedder
+from tools.errors import StoreError, UserError
+from tools.ports import Embedder
+from tools.types import content_id
+
+__all__ = ["ChromaIndex", "VidocqEmbedding"]
+
+
+@register_embedding_function
+class VidocqEmbedding(chromadb.EmbeddingFunction[chromadb.Documents]):
+    """Our embedder as Chroma wants it, so that a reopened collection finds it by name."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+
+    def __call__(self, input: chromadb.Documents) -> chromadb.Embeddings:
+        return list(self._embedder.embed(input))
+
+    @staticmethod
+    def name() -> str:
+        return "vidocq"
+
+    def get_config(self) -> dict[str, Any]:
+        return {"embedder": self._embedder.name, "dim": self._embedder.dim}
+
+    @staticmethod
+    def build_from_config(config: dict[str, Any]) -> VidocqEmbedding:
+        embedder = HashedEmbedder(int(config["dim"]))
+        if embedder.name != config["embedder"]:
+            raise ValueError(f"no embedder {config['embedder']!r} is built in")
+        return VidocqEmbedding(embedder)
+
+
+class ChromaIndex:
+    """Nearest texts of a scene by cosine similarity.
+
+    Args:
+        folder: where Chroma keeps its files; made where absent, deleted and made again when broken.
+        embedder: turns texts into vectors; its name and dimension are kept with each collection.
+        lock_timeout_s: how long to wait for another process.
+    """
+
+    def __init__(self, folder: Path, embedder: Embedder, *, lock_timeout_s: float = 30.0) -> None:
+        self._folder = folder
+        self._embedder = embedder
+        self._mutex = threading.RLock()
+        self._lock = FileLock(str(folder) + ".lock", timeout=lock_timeout_s)
+        self._client: Any = None
+        self._synced: dict[str, frozenset[str]] = {}
+
+    def search(
+        self, scene: str, documents: Mapping[str, str], query: str, k: int
+    ) -> tuple[tuple[str, float], ...]:
+        """The up to ``k`` documents nearest to ``query``: (id, cosine similarity), best first.
+
+        Args:
+            scene: names the collection.
+            documents: id → text of everything that may be found, from the record. An id must
+                change when its text does (``RULE@VERSION``).
+
+        Raises:
+            UserError: the collection was made with another embedder.
+            StoreError: Chroma can be neither opened nor made again.
+        """
+        vector = self._embedder.embed([query])[0]
+        if not documents or not np.any(vector):
+            return ()
+        with self._exclusive():
+            try:
+                return self._search(scene, documents, vector, k)
+            except BaseException as error:
+                if not _broken(error):
+                    raise
+            self._discard()
+            try:
+                return self._search(scene, documents, vector, k)
+            except BaseException as error:
+                if not _broken(error):
+                    raise
+                self.close()
+                raise self._unusable(error) from error
+
+    def close(self) -> None:
+        """Let go of the files. A later search opens them again."""
+        client, self._client = self._client, None
+        self._synced.clear()
+        if client is not None:
+            client.close()
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        with self._mutex:
+            try:
+                self._folder.parent.mkdir(parents=True, exist_ok=True)
+                self._lock.acquire()
+            except Timeout as error:
+                raise StoreError(
+                    f"{self._folder}: the index is in use by another process",
+                    remedy="wait for the other vidocq to finish, or end it, and try again",
+                ) from error
+            except OSError as error:
+                raise self._unusable(error) from error
+            try:
+                yield
+            finally:
+                self._lock.release()
+
+    def _search(
+        self, scene: str, documents: Mapping[str, str], vector: NDArray[np.float32], k: int
+    ) -> tuple[tuple[str, float], ...]:
+        collection = self._collection(scene, documents)
+        found = collection.query(
+            query_embeddings=[vector],
+            n_results=min(k, len(documents)),
+            include=["distances"],
+        )
+        pairs = zip(found["ids"][0], found["distances"][0], strict=True)
+        hits = [(key, 1.0 - float(distance)) for key, distance in pairs if key in documents]
+        return tuple(sorted(hits, key=lambda hit: (-hit[1], hit[0])))
+
+    def _collection(self, scene: str, documents: Mapping[str, str]) -> Any:
+        """The scene's collection, holding exactly ``documents``."""
+        name = _collection_name(scene)
+        wanted = frozenset(documents)
+        if self._synced.get(name) != wanted:
+            # The record has moved on, perhaps through another process: drop what is in memory.
+            self.close()
+        if self._client is None:
+            self._open()
+        collection = self._get_or_make(name)
+        if self._synced.get(name) == wanted:
+            return collection
+        present = set(collection.get(include=[])["ids"])
+        if surplus := sorted(present - wanted):
+            collection.delete(ids=surplus)
+        missing = sorted(wanted - present)
+        step = 5000  # Chroma refuses batches above 5461
+        for start in range(0, len(missing), step):
+            ids = missing[start : start + step]
+            texts = [documents[i] for i in ids]
+            collection.add(ids=ids, documents=texts, embeddings=self._embedder.embed(texts))
+        self._synced[name] = wanted
+        return collection
+
+    def _get_or_make(self, name: str) -> Any:
+        function = VidocqEmbedding(self._embedder)
+        mine = {"embedder": self._embedder.name, "dim": self._embedder.dim}
+        try:
+            collection = self._client.get_collection(name, embedding_function=None)
+        except NotFoundError:
+            return self._client.create_collection(
+                name,
+                metadata=mine,
+                embedding_function=function,
+                configuration={"hnsw": {"space": "cosine"}},
+            )
+        theirs = {key: (collection.metadata or {}).get(key) for key in mine}
+        if theirs != mine:
+            raise UserError(
+                f"{self._folder}: indexed with the embedder {theirs['embedder']}, not with"
+                f" {self._embedder.name}",
+                remedy=f"configure that embedder, or delete {self._folder}: it is made again",
+            )
+        return self._client.get_collection(name, embedding_function=function)
+
+    def _open(self) -> None:
+        file = self._folder / "chroma.sqlite3"
+        if file.exists() and not _intact(file):
+            shutil.rmtree(self._folder)
+        settings = Settings(anonymized_telemetry=False)
+        try:
+            self._client = chromadb.PersistentClient(path=str(self._folder), settings=settings)
+        except BaseException:
+            # Chroma would hand out its half-opened system again at the next attempt.
+            SharedSystemClient._identifier_to_system.pop(str(self._folder), None)
+            raise
+
+    def _discard(self) -> None:
+        """Delete the index files; the record holds all that was in them."""
+        try:
+            self.close()
+        except BaseException as error:
+            if not _broken(error):
+                raise
+        SharedSystemClient._identifier_to_system.pop(str(self._folder), None)
+        if self._folder.is_dir():
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _unusable(self, error: BaseException) -> StoreError:
+        return StoreError(
+            f"{self._folder}: Chroma cannot open the rule index: {error}",
+            remedy="check free space and permissions, then delete that path: it is made again",
+        )
+
+
+def _broken(error: BaseException) -> bool:
+    """Whether an error means that Chroma's files are unusable (its Rust part panics on some)."""
+    known = (ChromaError, ValueError, RuntimeError, AttributeError, OSError, sqlite3.Error)
+    return isinstance(error, known) or type(error).__name__ == "PanicException"
+
+
+def _intact(file: Path) -> bool:
+    try:
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+            return bool(connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
+    except sqlite3.DatabaseError:
+        return False
+
+
+def _collection_name(scene: str) -> str:
+    slug = re.sub(r"[^a-zA-Z0-9]+", "-", scene)
+    return f"rules-{slug}-{content_id(scene, length=8)}"
