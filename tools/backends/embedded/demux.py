@@ -125,7 +125,11 @@ def opened(
 def decode(
     container: av.container.InputContainer, stream: av.VideoStream
 ) -> Iterator[av.VideoFrame]:
-    """The frames from the current position on; packets that do not decode are passed over."""
+    """The frames from the current position on.
+
+    Packets that do not decode are passed over, and so are pictures the decoder marks as corrupt:
+    what it paints over a hole would be taken for something that happened.
+    """
     packets = container.demux(stream)
     while True:
         try:
@@ -138,7 +142,7 @@ def decode(
         frames: list[av.VideoFrame] = []
         with suppress(av.FFmpegError):
             frames = packet.decode() if packet is not None else stream.codec_context.decode(None)
-        yield from frames
+        yield from (frame for frame in frames if not frame.is_corrupt)
         if packet is None:
             return
 
@@ -194,7 +198,7 @@ def _scan(path: str) -> Table:
         base = stream.time_base or Fraction(1, 1000)
         codec = stream.codec_context.name
         rotation = -round(first.rotation / 90) * 90 % 360
-        rate = float(stream.average_rate or stream.guessed_rate or 0)
+        rate = float(stream.guessed_rate or stream.average_rate or 0)
         exact = container.format.name in EXACT_DEMUXERS and codec not in HIDDEN_FRAME_CODECS
     marks = _from_packets(path) if exact else None
     if marks is None or marks.raw[0] != first.pts or not _tail_agrees(path, marks):
@@ -260,19 +264,23 @@ def _from_packets(path: str) -> _Marks | None:
 
 def _from_frames(path: str) -> _Marks:
     """Frame times from decoding everything."""
-    times, keys, last, clean = array("q"), array("q"), 0, True
+    times, keys, last, count = array("q"), array("q"), 0, 0
     with opened(path) as (container, stream):
         for frame in decode(container, stream):
-            clean = clean and frame.pts is not None and (not times or frame.pts > times[-1])
-            times.append(frame.pts if frame.pts is not None else len(times))
+            count += 1
+            _bound_count(path, count)
+            if frame.pts is None:
+                continue
+            times.append(frame.pts)
             last = frame.duration or 0
             if frame.key_frame:
-                keys.append(times[-1])
-            _bound_count(path, len(times))
-    if not times:
+                keys.append(frame.pts)
+    if not count:
         raise MediaError(path, "not one frame of it can be decoded", remedy=_REENCODE)
-    raw = np.frombuffer(times, dtype=np.int64)
-    return _Marks(raw, np.unique(np.frombuffer(keys, dtype=np.int64)), last, clean)
+    raw = np.unique(np.frombuffer(times, dtype=np.int64)) if times else np.zeros(0, np.int64)
+    if len(raw) < 0.9 * count:  # Stamps are absent or broken: count instead.
+        return _Marks(np.arange(count, dtype=np.int64), np.zeros(0, np.int64), 1, seekable=False)
+    return _Marks(raw, np.unique(np.frombuffer(keys, dtype=np.int64)), last)
 
 
 def _tail_agrees(path: str, marks: _Marks) -> bool:

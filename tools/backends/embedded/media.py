@@ -164,17 +164,21 @@ class FileSource:
         self, frames: Iterator[av.VideoFrame], *, after_seek: bool
     ) -> Iterator[tuple[int, av.VideoFrame]]:
         """Frames with their index in the table; those it does not hold are passed over."""
-        raw, keyed = self._table.raw, not after_seek
+        raw, keyed, last = self._table.raw, not after_seek, -1
         if not self._table.seekable:
             yield from zip(range(len(raw)), frames, strict=False)
             return
         for frame in frames:
-            # After a seek, what comes before the key frame may lack what it is predicted from.
-            keyed = keyed or bool(frame.key_frame)
-            if frame.pts is None or not keyed:
+            if frame.pts is None:
                 continue
             index = int(np.searchsorted(raw, frame.pts))
-            if index < len(raw) and raw[index] == frame.pts:
+            if index <= last or index >= len(raw) or raw[index] != frame.pts:
+                continue  # Around damage a decoder may give pictures late or twice.
+            # After a seek or a hole, a picture before the next key frame lacks what it is
+            # predicted from: the decoder paints something, which nobody filmed.
+            keyed = frame.key_frame or (keyed and (last < 0 or index == last + 1))
+            if keyed:
+                last = index
                 yield index, frame
 
     def _upright(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
