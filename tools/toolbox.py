@@ -1,0 +1,292 @@
+"""The tools the graph calls, each a plain function of typed arguments over the configured backends.
+
+Every call goes through the run's ledger: it is recorded, keyed by its request, and not repeated
+after an interruption. :mod:`tools.registry` offers the same functions to language models.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tools.archive import Archive, SceneRecord
+from tools.boundaries import build_tree
+from tools.decision import Intent, Plan
+from tools.errors import UserError
+from tools.ledger import Asked, Ledger, Look, Recall, SceneView, Segmentation
+from tools.ports import (
+    BoundaryDetector,
+    BoundarySignal,
+    Captioner,
+    Detail,
+    Planner,
+    PlanningContext,
+    Progress,
+    SceneProfile,
+    Verifier,
+)
+from tools.scoring import Calibration, Thresholds, thresholds
+from tools.types import (
+    Answer,
+    Description,
+    Event,
+    EventTree,
+    Interval,
+    Question,
+    RuleHit,
+    Verdict,
+    VideoInfo,
+)
+from tools.verification import calibrated
+from tools.video import open_video, probe
+
+__all__ = ["Toolbox"]
+
+
+@dataclass(frozen=True, eq=False)
+class Toolbox:
+    """Configured backends and the archive. Made in one place: agent.runtime.
+
+    Args:
+        min_event_s: shortest event, in seconds.
+        false_alarm_rate: share of normal events allowed to alarm.
+        abstain_rate: share of normal events allowed to be left open or alarm.
+    """
+
+    archive: Archive
+    detector: BoundaryDetector
+    captioner: Captioner
+    verifier: Verifier
+    planner: Planner
+    min_event_s: float = 1.0
+    false_alarm_rate: float = 0.01
+    abstain_rate: float = 0.05
+
+    # -- what is known -----------------------------------------------------------
+
+    def probe(self, ledger: Ledger, path: str) -> VideoInfo:
+        """What is known of a video before it is decoded. Raises MediaError."""
+        info = ledger.call("probe", {"path": path}, VideoInfo, lambda: probe(path))
+        self.archive.add_video(info)
+        return info
+
+    def scene(self, ledger: Ledger, name: str) -> SceneView:
+        """The scene's current profile and calibration, fixed for the whole run.
+
+        Raises UserError where the scene is unknown or has no active rule.
+        """
+
+        def view() -> SceneView:
+            record = self.archive.scene(name)
+            if not self.archive.rules.list(name):
+                raise UserError(
+                    f"scene {name!r} has no active rules",
+                    remedy=f"induce some: vidocq induce NORMAL... --scene {name}",
+                )
+            return self._view(record)
+
+        return ledger.call("scene", {"name": name}, SceneView, view)
+
+    def _view(self, record: SceneRecord) -> SceneView:
+        limits = thresholds(
+            record.calibration,
+            false_alarm_rate=self.false_alarm_rate,
+            abstain_rate=self.abstain_rate,
+        )
+        return SceneView(
+            name=record.name,
+            profile_version=record.profile_version,
+            normal_below=limits.normal_below,
+            alarm_at=limits.alarm_at,
+            false_alarm_rate=limits.false_alarm_rate,
+            extrapolated=limits.extrapolated,
+            normal_events=record.calibration.events,
+            normal_seconds=record.calibration.seconds,
+            clips=tuple(c.clip for c in record.clips),
+        )
+
+    def plan(self, ledger: Ledger, query: str, context: PlanningContext) -> Plan:
+        """A plan for the question. Raises UserError, BackendError."""
+        request = {
+            "planner": self.planner.name,
+            "query": query,
+            "scene": context.scene,
+            "rules": context.rule_texts,
+            "follow_up": context.has_decision,
+        }
+        return ledger.call("plan", request, Plan, lambda: self.planner.plan(query, context))
+
+    # -- what is seen ------------------------------------------------------------
+
+    def segment(
+        self, ledger: Ledger, video: VideoInfo, progress: Progress | None = None
+    ) -> Segmentation:
+        """The event tree of a video and the reflex per event. Raises MediaError."""
+
+        def work() -> Segmentation:
+            with open_video(video.path) as source:
+                signal = self.detector.signal(source, progress)
+            tree = build_tree(signal, video, min_event_s=self.min_event_s)
+            return Segmentation(
+                tree=tree,
+                novelty=_novelty(tree, signal),
+                samples=len(signal.frames),
+                detector=signal.detector,
+            )
+
+        request = {
+            "detector": self.detector.name,
+            "video": video.sha256,
+            "min_event_s": self.min_event_s,
+        }
+        return ledger.call("segment", request, Segmentation, work)
+
+    def look(
+        self,
+        ledger: Ledger,
+        video: VideoInfo,
+        event: Event,
+        *,
+        scene: SceneView | None,
+        detail: Detail,
+        progress: Progress | None = None,
+    ) -> Look:
+        """Caption and observe one event. Raises MediaError, BackendError."""
+
+        def work() -> Look:
+            with open_video(video.path) as source:
+                seen: Description = self.captioner.describe(
+                    source,
+                    event.interval,
+                    profile=self._profile(scene),
+                    detail=detail,
+                    progress=progress,
+                )
+            return Look(event=event, detail=detail, description=seen)
+
+        return ledger.call("look", self._seeing(video, event.interval, scene, detail), Look, work)
+
+    def ask(
+        self,
+        ledger: Ledger,
+        video: VideoInfo,
+        event: Event,
+        questions: tuple[Question, ...],
+        *,
+        scene: SceneView | None,
+    ) -> Asked:
+        """Independent questions to the frames of an event. Raises MediaError, BackendError."""
+
+        def work() -> Asked:
+            answers: list[Answer] = []
+            with open_video(video.path) as source:
+                for question in questions:
+                    answers.append(
+                        self.captioner.ask(
+                            source, event.interval, question, profile=self._profile(scene)
+                        )
+                    )
+            return Asked(event_id=event.id, answers=tuple(answers))
+
+        request = {
+            **self._seeing(video, event.interval, scene, "fine"),
+            "questions": [q.model_dump(mode="json") for q in questions],
+        }
+        return ledger.call("ask", request, Asked, work)
+
+    def _seeing(
+        self, video: VideoInfo, interval: Interval, scene: SceneView | None, detail: str
+    ) -> dict[str, object]:
+        return {
+            "captioner": self.captioner.name,
+            "video": video.sha256,
+            "interval": interval,
+            "profile": scene.profile_version if scene else None,
+            "detail": detail,
+        }
+
+    def _profile(self, scene: SceneView | None) -> SceneProfile | None:
+        if scene is None:
+            return None
+        profile = self.archive.profile(scene.name)
+        if profile.version != scene.profile_version:
+            raise UserError(
+                f"scene {scene.name!r} was induced anew while this run was under way",
+                remedy="ask again",
+            )
+        return profile
+
+    # -- what is known of it, and what follows -----------------------------------
+
+    def recall(
+        self, ledger: Ledger, event: Event, query: str, *, scene: SceneView | None, k: int
+    ) -> Recall:
+        """The rules nearest to what was seen. Without a scene there are none. Raises StoreError."""
+
+        def work() -> Recall:
+            hits: tuple[RuleHit, ...] = ()
+            if scene is not None:
+                hits = self.archive.rules.retrieve(scene.name, query, k=k)
+            return Recall(event_id=event.id, query=query, k=k, hits=hits)
+
+        request = {
+            "scene": scene.ref if scene else None,
+            "event": event.id,
+            "query": query,
+            "k": k,
+        }
+        return ledger.call("recall", request, Recall, work)
+
+    def judge(
+        self,
+        ledger: Ledger,
+        plan: Plan,
+        look: Look,
+        recall: Recall,
+        asked: Asked | None,
+        *,
+        scene: SceneView | None,
+    ) -> Verdict:
+        """A calibrated verdict on one event. Raises BackendError."""
+        answers = asked.answers if asked else ()
+        limits = self.limits(scene)
+
+        def work() -> Verdict:
+            raw = self.verifier.judge(plan, look.event, look.description, recall.hits, answers)
+            return calibrated(raw, limits) if plan.intent is Intent.ANOMALY else raw
+
+        request = {
+            "verifier": self.verifier.name,
+            "plan": [plan.intent, plan.targets],
+            "event": look.event.id,
+            "caption": look.description.caption.id,
+            "rules": [h.rule.ref for h in recall.hits],
+            "answers": [a.id for a in answers],
+            "limits": limits,
+        }
+        return ledger.call("judge", request, Verdict, work)
+
+    def limits(self, scene: SceneView | None) -> Thresholds:
+        """The scene's thresholds; the prior ones without a scene."""
+        if scene is None:
+            return thresholds(
+                Calibration(),
+                false_alarm_rate=self.false_alarm_rate,
+                abstain_rate=self.abstain_rate,
+            )
+        return Thresholds(
+            normal_below=scene.normal_below,
+            alarm_at=scene.alarm_at,
+            false_alarm_rate=scene.false_alarm_rate,
+            extrapolated=scene.extrapolated,
+        )
+
+
+def _novelty(tree: EventTree, signal: BoundarySignal) -> dict[str, float]:
+    """Mean novelty of the samples in each event."""
+    values: dict[str, float] = {}
+    for event in tree.events:
+        inside = (signal.pts >= event.interval.start) & (signal.pts < event.interval.end)
+        values[event.id] = round(float(np.mean(signal.novelty[inside])), 4) if inside.any() else 0.0
+    return values
