@@ -19,6 +19,9 @@ from tools.types import Interval, VideoInfo
 __all__ = ["FileSource", "scaled", "span", "steady"]
 
 _TURN = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+_FULL_RANGE = 2
+_BT601 = frozenset({2, 5, 6})
+"""Unspecified, BT.470BG, SMPTE 170M (ITU-T H.273): the matrix that OpenCV assumes."""
 
 
 def scaled(image: NDArray[np.uint8], size: tuple[int, int] | None) -> NDArray[np.uint8]:
@@ -45,6 +48,14 @@ def steady(pts: NDArray[np.int64]) -> bool:
         return True
     usual = float(np.median(gaps))
     return bool(np.all(np.abs(gaps - usual) <= max(1.0, 0.02 * usual)))
+
+
+def _bgr(frame: av.VideoFrame) -> NDArray[np.uint8]:
+    """The frame as BGR. OpenCV converts the usual layout more than twice as fast as swscale."""
+    plain = frame.format.name == "yuv420p" and frame.width % 2 == 0 and frame.height % 2 == 0
+    if plain and frame.color_range != _FULL_RANGE and frame.colorspace in _BT601:
+        return np.asarray(cv2.cvtColor(frame.to_ndarray(), cv2.COLOR_YUV2BGR_I420), dtype=np.uint8)
+    return np.asarray(frame.to_ndarray(format="bgr24"), dtype=np.uint8)
 
 
 class FileSource:
@@ -186,7 +197,7 @@ class FileSource:
         if (frame.width, frame.height) != (table.width, table.height):
             # A stream may change its size on the way; the first frame's size is the video's.
             frame = frame.reformat(width=table.width, height=table.height)
-        image = frame.to_ndarray(format="bgr24")
+        image = _bgr(frame)
         turn = _TURN.get(table.rotation)
         return np.asarray(image if turn is None else cv2.rotate(image, turn), dtype=np.uint8)
 
