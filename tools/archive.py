@@ -29,18 +29,11 @@ from tools.ports import Embedder, SceneProfile
 from tools.record import Record
 from tools.rules import RuleBook, now, unknown_scene
 from tools.scoring import Calibration
-from tools.types import Attribute, Frozen, Rule, VideoInfo
+from tools.types import Attribute, Frozen, Provenance, Rule, VideoInfo
 
-__all__ = ["Archive", "SceneClip", "SceneRecord", "check_scene_name"]
+__all__ = ["Archive", "SceneRecord", "check_scene_name"]
 
 _NAME = re.compile(r"[a-zA-Z0-9._-]{1,64}")
-
-
-class SceneClip(Frozen):
-    """A normal clip a scene was induced from."""
-
-    video_id: str
-    name: str
 
 
 class SceneRecord(Frozen):
@@ -54,7 +47,7 @@ class SceneRecord(Frozen):
     width: int = Field(gt=0)
     height: int = Field(gt=0)
     """Frame size in pixels; videos of another size show another scene."""
-    clips: tuple[SceneClip, ...] = ()
+    clips: tuple[Provenance, ...] = ()
     seconds: float = Field(default=0.0, ge=0)
     """Length of the normal footage."""
     calibration: Calibration = Calibration()
@@ -90,6 +83,7 @@ class Archive:
         self.home = home
         self._record = Record(home / "record.db", busy_timeout_s=busy_timeout_s)
         self.rules = RuleBook(self._record, home / "chroma", embedder)
+        self._profiles: dict[Path, SceneProfile] = {}
 
     def close(self) -> None:
         """Let go of the index files; every write is on disk already."""
@@ -121,6 +115,8 @@ class Archive:
         """
         record = self.scene(name)
         path = self._profile_path(name, version or record.profile_version)
+        if path in self._profiles:  # named by content hash: it never changes
+            return self._profiles[path]
         try:
             profile = _read_profile(path)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
@@ -134,6 +130,7 @@ class Archive:
                 f"{path}: holds another profile than its name says",
                 remedy=f"vidocq induce NORMAL... --scene {name}",
             )
+        self._profiles = {**dict(list(self._profiles.items())[-3:]), path: profile}
         return profile
 
     def save_scene(

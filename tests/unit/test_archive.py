@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tools.archive import Archive, SceneClip, SceneRecord, check_scene_name
+from tools.archive import Archive, SceneRecord, check_scene_name
 from tools.backends.embedded.embedder import HashedEmbedder
 from tools.errors import StoreError, UserError
 from tools.ports import SceneProfile
 from tools.record import SCHEMA_VERSION, journal_mode
 from tools.rules import induced_id
 from tools.scoring import Calibration
-from tools.types import Attribute, Rule, RuleCategory, RuleKind, TimeBase, VideoInfo
+from tools.types import Attribute, Provenance, Rule, RuleCategory, RuleKind, TimeBase, VideoInfo
 
 
 def profile_of(scene: str, version: str = "v1", limit: float = 1.5) -> SceneProfile:
@@ -49,7 +49,7 @@ def record_of(profile: SceneProfile) -> SceneRecord:
         profile_version=profile.version,
         width=profile.width,
         height=profile.height,
-        clips=(SceneClip(video_id="c1", name="Train001.mp4"),),
+        clips=(Provenance(video_id="c1", clip="Train001.mp4"),),
         seconds=profile.seconds,
         calibration=Calibration(scores=(0.1, 0.4), seconds=15.0),
         batches=5,
