@@ -73,7 +73,7 @@ class Budget(Frozen):
     """Looks (captioned events) per run."""
     max_seconds: float | None = Field(default=None, ge=0)
     """Wall-clock seconds after which no new look is started."""
-    max_rounds: int = Field(default=8, ge=1)
+    max_rounds: int = Field(default=200, ge=1)
     """Rounds of the choose–look–judge–reflect loop."""
 
 
@@ -116,6 +116,8 @@ class EventScore(Frozen):
     box: Box | None = None
     attributes: tuple[Attribute, ...] = ()
     rules: tuple[str, ...] = ()
+    observations: tuple[str, ...] = ()
+    """Sightings of the culprit, by observation id, in time order."""
 
 
 class Timeline(Frozen):

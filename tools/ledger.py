@@ -6,7 +6,7 @@ A reference is ``kind:rest``:
     event:ID            a node of its event tree    obs:ID              an observation
     caption:ID          a caption                   answer:ID           an answer from the frames
     rule:ID@V           a retrieved rule version    verdict:ID          a verdict
-    scene:NAME@VERSION  the scene's profile and calibration
+    score:EVENT         an event's final score  scene:NAME@VERSION  profile and calibration
 
 Results are keyed by the hash of the request, so a call that finished before an interruption is
 not repeated after it, and doing a thing twice records it once.
@@ -24,7 +24,6 @@ from pydantic import Field
 from tools.decision import Failure, Plan
 from tools.types import (
     Answer,
-    Caption,
     Description,
     Event,
     EventTree,
@@ -38,6 +37,7 @@ from tools.types import (
 
 __all__ = [
     "Asked",
+    "FinalScore",
     "Ledger",
     "Look",
     "Recall",
@@ -70,6 +70,7 @@ class Recall(Frozen):
 
     event_id: str
     query: str
+    k: int
     hits: tuple[RuleHit, ...]
 
 
@@ -98,6 +99,14 @@ class SceneView(Frozen):
         return f"scene:{self.name}@{self.profile_version}"
 
 
+class FinalScore(Frozen):
+    """An event's score after correlation with its neighbours; the verdict it started from."""
+
+    event_id: str
+    verdict_id: str
+    score: float | None
+
+
 class Called(Frozen):
     """A finished tool call as recorded: what was asked, how long it took, whether it was reused."""
 
@@ -108,7 +117,18 @@ class Called(Frozen):
 
 RECORDS: dict[str, type[Frozen]] = {
     cls.__name__: cls
-    for cls in (Segmentation, Look, Recall, Asked, SceneView, Verdict, VideoInfo, Plan, Failure)
+    for cls in (
+        VideoInfo,
+        Plan,
+        Failure,
+        Segmentation,
+        Look,
+        Recall,
+        Asked,
+        SceneView,
+        Verdict,
+        FinalScore,
+    )
 }
 """What a ledger can hold, by the name written into traces."""
 
@@ -139,6 +159,8 @@ class Ledger:
         self.asked: dict[str, Asked] = {}
         self.verdicts: dict[str, Verdict] = {}
         self.scene: SceneView | None = None
+        self.failures: dict[str, Failure] = {}
+        self.scores: dict[str, FinalScore] = {}
         self._evidence: dict[str, Frozen] = {}
         self._lock = threading.RLock()
 
@@ -210,6 +232,11 @@ class Ledger:
             case Verdict():
                 self.verdicts[record.event_id] = record
                 self._evidence[f"verdict:{record.id}"] = record
+            case FinalScore():
+                self.scores[record.event_id] = record
+                self._evidence[f"score:{record.event_id}"] = record
+            case Failure():
+                self.failures[record.item] = record
             case SceneView():
                 self.scene = record
                 self._evidence[record.ref] = record
@@ -249,8 +276,17 @@ class Ledger:
         found = self._evidence.get(f"event:{event_id}")
         return found if isinstance(found, Event) else None
 
-    def captions(self) -> tuple[Caption, ...]:
-        return tuple(look.description.caption for look in self.looks.values())
+    def frame_seconds(self, video_id: str, frame: int) -> float | None:
+        """When a frame of a video is, if any look saw it."""
+        for look in self.looks.values():
+            if look.event.video_id != video_id:
+                continue
+            seen = look.description
+            for points in (seen.series, *(o.points for o in seen.observations)):
+                for point in points:
+                    if point.frame == frame:
+                        return float(point.pts * look.event.interval.time_base.fraction)
+        return None
 
     @property
     def tool_seconds(self) -> float:

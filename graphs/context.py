@@ -1,0 +1,63 @@
+"""Live handles the nodes work with. They are bound when the graph is assembled, never in state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from tools.decision import Budget
+from tools.ledger import Ledger
+from tools.scoring import Smoothing
+from tools.toolbox import Toolbox
+
+__all__ = ["Context", "MemoryRuns", "RunStore"]
+
+
+class RunStore(Protocol):
+    """Where the ledgers of runs are kept."""
+
+    def open(self, run_id: str, header: Mapping[str, Any] | None = None) -> Ledger:
+        """The ledger of a run: begun, or taken up again where it stopped. Raises StoreError."""
+
+    def finish(self, ledger: Ledger, record: Any) -> None:
+        """The run is over and ``record`` (its decision) is its last word. Raises StoreError."""
+
+
+class MemoryRuns:
+    """Ledgers kept in memory for the life of the process."""
+
+    def __init__(self) -> None:
+        self._ledgers: dict[str, Ledger] = {}
+
+    def open(self, run_id: str, header: Mapping[str, Any] | None = None) -> Ledger:
+        return self._ledgers.setdefault(run_id, Ledger(run_id))
+
+    def finish(self, ledger: Ledger, record: Any) -> None:
+        """Nothing to write."""
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """Handles and policy of the investigation.
+
+    Args:
+        tools: backends and archive.
+        runs: ledgers.
+        budget: what a run may spend unless the caller says otherwise.
+        batch: looks per round, run side by side up to ``parallel`` at once.
+        first_look: density of the first look at a coarse event; zooming in is always fine.
+        smoothing: named method for the score timeline, of width ``smoothing_s`` seconds.
+        correlation: pull between neighbouring alike events (0: none).
+        rules_per_event: rules retrieved for an event at first; more where they are missing.
+    """
+
+    tools: Toolbox
+    runs: RunStore
+    budget: Budget = field(default_factory=Budget)
+    batch: int = 8
+    first_look: Literal["coarse", "fine"] = "coarse"
+    smoothing: Smoothing = "offline"
+    smoothing_s: float = 0.8
+    correlation: float = 0.1
+    rules_per_event: int = 8

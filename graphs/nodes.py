@@ -1,0 +1,313 @@
+"""Nodes that gather: plan, segment, choose, look, recall, judge, reflect.
+
+Each is ``(state, runtime) -> partial update``. Whatever a tool returns goes to the run's ledger;
+state carries only what the next node needs to know.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+
+from langgraph.runtime import Runtime
+
+from graphs.context import Context
+from graphs.request import budget_of, paths_of, question_of
+from graphs.state import LookTask, State
+from tools.decision import Action, Failure, Intent, Plan
+from tools.errors import BackendError, MediaError, ToolFailed, UserError
+from tools.ledger import Ledger
+from tools.ports import PlanningContext, Progress
+from tools.types import Event, Interval, Level, VideoInfo
+
+__all__ = ["choose", "judge", "look", "plan", "recall", "reflect", "segment", "targets_of"]
+
+FOLLOW_UPS = frozenset({Intent.WHY, Intent.CONFIDENCE})
+SPARSE_FRAMES_PER_SECOND = 1.0
+
+
+def plan(state: State, runtime: Runtime[Context]) -> State:
+    """Turn the question into a plan, open the videos, fix the scene's version for the run."""
+    context = runtime.context
+    query = question_of(state)
+    budget = budget_of(state, context.budget)
+    run = state.get("run_id") or uuid.uuid4().hex[:12]
+    videos, query = paths_of(state, query)
+    scene = state.get("scene")
+    ledger = context.runs.open(
+        run, {"query": query, "videos": videos, "scene": scene, "budget": budget.model_dump()}
+    )
+    previous = state.get("decision")
+    made = context.tools.plan(
+        ledger, query, PlanningContext(scene=scene, has_decision=previous is not None)
+    ).model_copy(update={"budget": budget})
+    draft: State = {
+        "run": run,
+        "started": time.time(),
+        "plan": made,
+        "paths": videos,
+        "video_ids": (),
+        "round": 0,
+        "wanted": (),
+        "actions": (),
+        "stop_reason": "",
+        "previous": previous,
+        "repairs": 0,
+        "problems": (),
+    }
+    if made.intent in FOLLOW_UPS or made.intent is Intent.UNSUPPORTED:
+        return draft
+    if not videos:
+        raise UserError("no video was named", remedy="give videos=[...] or a path in the question")
+    draft["video_ids"] = _open_videos(context, ledger, videos)
+    _open_scene(context, ledger, scene, scene_free=bool(state.get("scene_free")))
+    return draft
+
+
+def _open_videos(context: Context, ledger: Ledger, paths: list[str]) -> tuple[str, ...]:
+    opened: dict[str, None] = {}
+    for path in paths:
+        try:
+            opened[context.tools.probe(ledger, path).id] = None
+        except MediaError as error:
+            ledger.note(Failure(item=path, reason=error.reason, remedy=error.remedy))
+    return tuple(opened)
+
+
+def _open_scene(context: Context, ledger: Ledger, scene: str | None, *, scene_free: bool) -> None:
+    if scene_free:
+        return
+    if scene is None:
+        known = ", ".join(s.name for s in context.tools.archive.scenes()) or "none yet"
+        reason = f"no scene was named, so nothing says what is normal here (known scenes: {known})"
+        remedy = (
+            "name one, or induce one from normal clips: vidocq induce NORMAL... --scene NAME; "
+            "or accept general priors: --scene-free"
+        )
+        ledger.note(Failure(item="scene", reason=reason, remedy=remedy))
+        return
+    try:
+        context.tools.scene(ledger, scene)
+    except UserError as error:
+        ledger.note(Failure(item=f"scene {scene}", reason=error.message, remedy=error.remedy))
+
+
+def segment(state: State, runtime: Runtime[Context]) -> State:
+    """Find the event tree of each video."""
+    context = runtime.context
+    ledger = context.runs.open(state["run"])
+    for video_id in state["video_ids"]:
+        video = ledger.videos[video_id]
+        try:
+            context.tools.segment(ledger, video, _reporter(runtime, video))
+        except (MediaError, BackendError, ToolFailed) as error:
+            ledger.note(Failure(item=video.path, reason=error.message, remedy=error.remedy))
+    return {}
+
+
+def choose(state: State, runtime: Runtime[Context]) -> State:
+    """Pick the next looks, best value of information first, within the budget.
+
+    What the last reflection asked for comes first; then events not looked at yet, the liveliest
+    (by the cheap reflex of the boundary pass) first.
+    """
+    context = runtime.context
+    ledger = context.runs.open(state["run"])
+    made = state["plan"]
+    spent = _spent(state, ledger, made)
+    if spent:
+        return {"actions": (), "stop_reason": spent}
+    waiting = [*state["wanted"], *_first_looks(state, ledger, made)]
+    if not waiting:
+        return {"actions": (), "stop_reason": "everything in scope was looked at"}
+    room = context.batch
+    if made.budget.max_looks is not None:
+        room = min(room, made.budget.max_looks - ledger.count("look"))
+    looks = [a for a in waiting if a.kind in {"look", "zoom"}][:room]
+    others = [a for a in state["wanted"] if a.kind not in {"look", "zoom"}]
+    left = tuple(a for a in state["wanted"] if a not in looks and a not in others)
+    return {
+        "actions": (*others, *looks),
+        "wanted": left,
+        "round": state["round"] + 1,
+    }
+
+
+def _spent(state: State, ledger: Ledger, made: Plan) -> str:
+    budget = made.budget
+    if budget.max_looks is not None and ledger.count("look") >= budget.max_looks:
+        return f"budget spent: {budget.max_looks} looks"
+    if budget.max_seconds is not None and time.time() - state["started"] >= budget.max_seconds:
+        return f"budget spent: {budget.max_seconds:g} seconds"
+    if state["round"] >= budget.max_rounds:
+        return f"budget spent: {budget.max_rounds} rounds"
+    return ""
+
+
+def targets_of(ledger: Ledger, made: Plan) -> tuple[Event, ...]:
+    """Coarse events in the question's time window, in time order, video by video."""
+    found: list[Event] = []
+    for video_id, segmentation in ledger.segmentations.items():
+        window = _window(ledger.videos[video_id], made)
+        if window is None:
+            continue
+        found.extend(e for e in segmentation.tree.coarse if e.interval.intersection(window))
+    return tuple(found)
+
+
+def _window(video: VideoInfo, made: Plan) -> Interval | None:
+    if made.window is None:
+        return video.interval
+    start = made.window.start_s
+    end = video.seconds if made.window.end_s is None else min(made.window.end_s, video.seconds)
+    if start >= end:
+        return None
+    return Interval.from_seconds(start, end, video.time_base)
+
+
+def _first_looks(state: State, ledger: Ledger, made: Plan) -> list[Action]:
+    open_events = [
+        e
+        for e in targets_of(ledger, made)
+        if e.id not in ledger.looks and e.id not in ledger.failures
+    ]
+    if not open_events:
+        return []
+    novelty = {
+        key: value for s in ledger.segmentations.values() for key, value in s.novelty.items()
+    }
+    open_events.sort(key=lambda e: (-novelty.get(e.id, 0.0), e.video_id, e.interval.start))
+    return [
+        Action(kind="look", video_id=e.video_id, event_id=e.id, reason="not looked at yet")
+        for e in open_events
+    ]
+
+
+def look(task: LookTask, runtime: Runtime[Context]) -> State:
+    """Look at one event, or ask its frames the verifier's independent questions."""
+    context = runtime.context
+    ledger = context.runs.open(task["run"])
+    action = task["action"]
+    video = ledger.videos[action.video_id]
+    event = ledger.event(action.event_id)
+    if event is None:
+        raise LookupError(f"event {action.event_id} is not in the ledger of run {task['run']}")
+    try:
+        if action.kind == "ask":
+            seen = ledger.looks[event.id]
+            hits = ledger.recalls[event.id].hits
+            questions = context.tools.verifier.questions(
+                task["plan"], event, seen.description, hits
+            )
+            context.tools.ask(ledger, video, event, questions, scene=ledger.scene)
+        elif action.kind in {"look", "zoom"}:
+            context.tools.look(
+                ledger,
+                video,
+                event,
+                scene=ledger.scene,
+                detail=context.first_look if action.kind == "look" else "fine",
+                progress=_reporter(runtime, video),
+            )
+    except (MediaError, BackendError, ToolFailed) as error:
+        ledger.note(Failure(item=event.id, reason=error.message, remedy=error.remedy))
+    return {}
+
+
+def recall(state: State, runtime: Runtime[Context]) -> State:
+    """Fetch the rules nearest to what was seen; more of them where that was asked for."""
+    context = runtime.context
+    ledger = context.runs.open(state["run"])
+    for action in state["actions"]:
+        seen = ledger.looks.get(action.event_id)
+        if seen is None:
+            continue
+        query, k = seen.description.caption.text, context.rules_per_event
+        if action.kind == "rules":
+            strongest = max(seen.description.observations, key=lambda o: o.surprise, default=None)
+            query, k = (strongest.text if strongest else query), 4 * context.rules_per_event
+        elif action.kind == "ask" and action.event_id in ledger.recalls:
+            continue
+        context.tools.recall(ledger, seen.event, query, scene=ledger.scene, k=k)
+    return {}
+
+
+def judge(state: State, runtime: Runtime[Context]) -> State:
+    """Judge each event of this round by the rules retrieved for it."""
+    context = runtime.context
+    ledger = context.runs.open(state["run"])
+    for action in state["actions"]:
+        seen = ledger.looks.get(action.event_id)
+        rules = ledger.recalls.get(action.event_id)
+        if seen is None or rules is None:
+            continue
+        asked = ledger.asked.get(action.event_id)
+        try:
+            context.tools.judge(ledger, state["plan"], seen, rules, asked, scene=ledger.scene)
+        except (BackendError, ToolFailed) as error:
+            ledger.note(Failure(item=action.event_id, reason=error.message, remedy=error.remedy))
+    return {}
+
+
+def reflect(state: State, runtime: Runtime[Context]) -> State:
+    """Decide what is missing: zoom in, fetch more rules, ask the frames, or nothing."""
+    context = runtime.context
+    ledger = context.runs.open(state["run"])
+    wanted: list[Action] = []
+    for action in state["actions"]:
+        wanted.extend(_missing(context, state["plan"], ledger, action))
+    return {"wanted": (*wanted, *state["wanted"])}
+
+
+def _missing(context: Context, made: Plan, ledger: Ledger, action: Action) -> list[Action]:
+    verdict = ledger.verdicts.get(action.event_id)
+    seen = ledger.looks.get(action.event_id)
+    if verdict is None or seen is None:
+        return []
+
+    def want(kind: str, reason: str, event_id: str = action.event_id) -> Action:
+        return Action.model_validate(
+            {"kind": kind, "video_id": action.video_id, "event_id": event_id, "reason": reason}
+        )
+
+    limits = context.tools.limits(ledger.scene)
+    suspect = verdict.raw is not None and verdict.raw >= limits.normal_below
+    positive = verdict.score is not None and verdict.score >= 0.5
+    if seen.description.problems:
+        return []
+    if seen.event.level is Level.COARSE and action.kind == "look":
+        reason = _why_zoom(
+            made, verdict.uncertain, suspect, positive, seen.description.frames_seen, seen.event
+        )
+        if reason and made.granularity == "fine":
+            children = ledger.segmentations[action.video_id].tree.children(action.event_id)
+            return [want("zoom", reason, child.id) for child in children] or [want("zoom", reason)]
+    if verdict.uncertain and suspect and action.kind != "rules" and ledger.scene is not None:
+        return [want("rules", "a suspicion that no retrieved rule covers")]
+    between = verdict.score is not None and suspect and not positive
+    if between and verdict.matches and action.event_id not in ledger.asked:
+        return [want("ask", "the score lies between the thresholds")]
+    return []
+
+
+def _why_zoom(
+    made: Plan, uncertain: bool, suspect: bool, positive: bool, frames: int, event: Event
+) -> str:
+    if positive:
+        return "something was found: when exactly, and what?"
+    if uncertain or suspect:
+        return "the score is uncertain"
+    if frames < SPARSE_FRAMES_PER_SECOND * event.interval.seconds:
+        return "a long event seen with few frames"
+    return ""
+
+
+def _reporter(runtime: Runtime[Context], video: VideoInfo) -> Progress:
+    """Tool progress as custom stream events."""
+    write: Callable[[object], None] = runtime.stream_writer
+
+    def report(what: str, done: int, total: int) -> None:
+        write({"progress": what, "video": video.name, "done": done, "total": total})
+
+    return report

@@ -1,0 +1,66 @@
+"""Reading a caller's input: the question, the videos, the budget."""
+
+from __future__ import annotations
+
+import re
+
+from langchain_core.messages import HumanMessage
+from pydantic import ValidationError
+
+from graphs.state import State
+from tools.decision import Budget
+from tools.errors import UserError
+from tools.video import VIDEO_SUFFIXES
+
+__all__ = ["budget_of", "paths_of", "question_of"]
+
+SUFFIX = "|".join(sorted(re.escape(s) for s in VIDEO_SUFFIXES))
+PATHS = re.compile(
+    rf"""["'`]([^"'`\n]+?(?:{SUFFIX}|/))["'`]|((?:[^\s"'`,;?!()]*)(?:{SUFFIX}))(?![\w.])""",
+    re.IGNORECASE,
+)
+
+
+def question_of(state: State) -> str:
+    """The query, or the text of the last human message. Raises UserError where there is none."""
+    query = state.get("query")
+    if query is not None:
+        return query
+    for message in reversed(state.get("messages") or []):
+        if isinstance(message, HumanMessage):
+            return message.text
+    raise UserError("no question", remedy='give {"query": ...} or {"messages": [...]}')
+
+
+def paths_of(state: State, query: str) -> tuple[list[str], str]:
+    """Videos in scope, and the question with paths replaced by "the video".
+
+    Paths in the question's text come in addition to the given list; a turn that names none keeps
+    those of the turn before.
+    """
+    named = [quoted or bare for quoted, bare in PATHS.findall(query)]
+    given = [*(state.get("videos") or ()), *named]
+    return list(dict.fromkeys(given or state.get("paths") or ())), PATHS.sub("the video", query)
+
+
+def budget_of(state: State, default: Budget) -> Budget:
+    """The caller's budget over the configured one. Raises UserError for a budget of nothing."""
+    given = state.get("budget")
+    try:
+        if isinstance(given, Budget):
+            budget = given
+        else:
+            budget = Budget.model_validate({**default.model_dump(), **(given or {})})
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(p) for p in first["loc"])
+        raise UserError(
+            f"budget {field}: {first['msg'].lower()}",
+            remedy="known: max_looks, max_seconds, max_rounds",
+        ) from None
+    if budget.max_looks == 0 or budget.max_seconds == 0:
+        raise UserError(
+            "a budget of zero cannot answer anything",
+            remedy="allow at least one look, or leave the bound out",
+        )
+    return budget

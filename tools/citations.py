@@ -1,0 +1,144 @@
+"""The check every explanation must pass: each citation resolves, each number is in the evidence.
+
+Numbers count as found when a value of the cited evidence rounds to them at the printed precision.
+Times are compared to a tenth of a second. Words quoted from the evidence itself are taken as they
+are. A number may also be how many references of one kind the step cites.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from tools.decision import Step
+from tools.ledger import FinalScore, Ledger, SceneView
+from tools.types import (
+    Caption,
+    Event,
+    Frozen,
+    Interval,
+    Observation,
+    Rule,
+    Verdict,
+    VideoInfo,
+    parse_clock,
+)
+
+__all__ = ["check_step"]
+
+CLOCK = re.compile(r"(?<![\w.])\d+:\d{2}(?::\d{2})?(?:\.\d)?")
+NUMBER = re.compile(r"(?<![\w.@:-])-?\d+(?:\.\d+)?")
+TIME_TOLERANCE_S = 0.1001
+"""Clocks are printed floored to tenths."""
+
+
+def check_step(step: Step, ledger: Ledger) -> tuple[str, ...]:
+    """What is wrong with a step: citations that do not resolve, numbers nobody measured."""
+    if not step.evidence:
+        return ("cites nothing",)
+    missing = [ref for ref in step.evidence if ledger.evidence(ref) is None]
+    problems = [f"{ref} does not resolve" for ref in missing]
+    records = [found for ref in step.evidence if (found := ledger.evidence(ref)) is not None]
+    text = _unquoted(step.text, step.evidence, records)
+    times = tuple(_times(step.evidence, records, ledger))
+    for token in CLOCK.findall(text):
+        said = parse_clock(token)
+        if not any(abs(said - t) <= TIME_TOLERANCE_S for t in times):
+            problems.append(f"the time {token} is not in the cited evidence")
+    values = tuple(_values(step.evidence, records))
+    rest = CLOCK.sub(" ", text)
+    for match in NUMBER.finditer(rest):
+        percent = rest[match.end() : match.end() + 2].strip().startswith("%")
+        if not _known(match.group(0), values, percent=percent):
+            problems.append(f"the number {match.group(0)} is not in the cited evidence")
+    return tuple(problems)
+
+
+def _unquoted(text: str, refs: Iterable[str], records: Iterable[Frozen]) -> str:
+    """The text without references and without words taken verbatim from the evidence."""
+    verbatim = list(refs)
+    for record in records:
+        match record:
+            case Observation() | Caption() | Rule():
+                verbatim.append(record.text)
+            case VideoInfo():
+                verbatim.append(record.name)
+            case SceneView():
+                verbatim.append(record.name)
+            case _:
+                continue
+    for words in sorted(verbatim, key=len, reverse=True):
+        text = text.replace(words, " ").replace(words[:1].upper() + words[1:], " ")
+    return text
+
+
+def _known(token: str, values: Iterable[float], *, percent: bool) -> bool:
+    said = float(token)
+    digits = len(token.partition(".")[2])
+    slack = 0.5 * 10**-digits + 1e-9
+    return any(abs(said - (100 * v if percent else v)) <= slack for v in values)
+
+
+def _times(refs: Iterable[str], records: Iterable[Frozen], ledger: Ledger) -> Iterator[float]:
+    for ref in refs:
+        if ref.startswith("frame:"):
+            video_id, _, index = ref.removeprefix("frame:").rpartition(":")
+            seconds = ledger.frame_seconds(video_id, int(index)) if index.isdigit() else None
+            if seconds is not None:
+                yield seconds
+    for record in records:
+        match record:
+            case Observation() | Event() | Caption():
+                yield from _ends(record.interval)
+            case VideoInfo():
+                yield from _ends(record.interval)
+            case _:
+                continue
+
+
+def _ends(interval: Interval) -> tuple[float, float]:
+    return interval.start_s, interval.end_s
+
+
+def _values(refs: Iterable[str], records: Iterable[Frozen]) -> Iterator[float]:
+    """Numbers of the cited records, and how many references of each kind there are."""
+    kinds = Counter(ref.partition(":")[0] for ref in refs)
+    yield from (float(n) for n in kinds.values())
+    for record in records:
+        match record:
+            case Observation():
+                yield from _numbers([a.model_dump() for a in record.attributes])
+                yield from (record.surprise, float(record.key_frame), record.interval.seconds)
+                if record.box is not None:
+                    yield from _numbers(record.box.model_dump())
+            case Event():
+                yield record.interval.seconds
+            case Verdict():
+                yield from _numbers([record.score, record.raw])
+                yield from _numbers([m.strength for m in record.matches])
+            case FinalScore():
+                yield from _numbers([record.score])
+            case SceneView():
+                yield from _numbers(record.model_dump(exclude={"clips"}))
+            case Rule():
+                yield from (float(record.support), float(record.batches), float(record.version))
+            case VideoInfo():
+                yield from (float(record.frames), record.seconds)
+            case _:
+                continue
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    """Every number inside plain data."""
+    if isinstance(value, bool):
+        return
+    if isinstance(value, int | float):
+        yield float(value)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _numbers(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _numbers(item)
