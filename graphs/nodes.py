@@ -48,6 +48,7 @@ def plan(state: State, runtime: Runtime[Context]) -> State:
         "plan": made,
         "paths": videos,
         "video_ids": (),
+        "judgeable": False,
         "round": 0,
         "wanted": (),
         "actions": (),
@@ -61,7 +62,9 @@ def plan(state: State, runtime: Runtime[Context]) -> State:
     if not videos:
         raise UserError("no video was named", remedy="give videos=[...] or a path in the question")
     draft["video_ids"] = _open_videos(context, ledger, videos)
-    _open_scene(context, ledger, scene, scene_free=bool(state.get("scene_free")))
+    draft["judgeable"] = _open_scene(
+        context, ledger, scene, scene_free=bool(state.get("scene_free"))
+    )
     return draft
 
 
@@ -75,9 +78,10 @@ def _open_videos(context: Context, ledger: Ledger, paths: list[str]) -> tuple[st
     return tuple(opened)
 
 
-def _open_scene(context: Context, ledger: Ledger, scene: str | None, *, scene_free: bool) -> None:
+def _open_scene(context: Context, ledger: Ledger, scene: str | None, *, scene_free: bool) -> bool:
+    """Whether there is something to judge by; if not, the ledger says why."""
     if scene_free:
-        return
+        return True
     if scene is None:
         known = ", ".join(s.name for s in context.tools.archive.scenes()) or "none yet"
         reason = f"no scene was named, so nothing says what is normal here (known scenes: {known})"
@@ -86,11 +90,13 @@ def _open_scene(context: Context, ledger: Ledger, scene: str | None, *, scene_fr
             "or accept general priors: --scene-free"
         )
         ledger.note(Failure(item="scene", reason=reason, remedy=remedy))
-        return
+        return False
     try:
         context.tools.scene(ledger, scene)
     except UserError as error:
         ledger.note(Failure(item=f"scene {scene}", reason=error.message, remedy=error.remedy))
+        return False
+    return True
 
 
 def segment(state: State, runtime: Runtime[Context]) -> State:

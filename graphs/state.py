@@ -75,6 +75,8 @@ class State(TypedDict, total=False):
     """Paths in scope, as the user gave them."""
     video_ids: tuple[str, ...]
     """Videos in scope that could be opened, in the user's order."""
+    judgeable: bool
+    """Whether there are rules, or accepted priors, to judge by."""
     round: int
     """Rounds of the loop begun."""
     wanted: tuple[Action, ...]

@@ -67,9 +67,11 @@ def _unquoted(text: str, refs: Iterable[str], records: Iterable[Frozen]) -> str:
                 verbatim.append(record.name)
             case SceneView():
                 verbatim.append(record.name)
+            case Verdict():
+                verbatim.append(record.reason)
             case _:
                 continue
-    for words in sorted(verbatim, key=len, reverse=True):
+    for words in sorted(filter(None, verbatim), key=len, reverse=True):
         text = text.replace(words, " ").replace(words[:1].upper() + words[1:], " ")
     return text
 

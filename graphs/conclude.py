@@ -1,0 +1,213 @@
+"""Nodes that conclude: correlate, decide, explain, check, repair, answer, follow up."""
+
+from __future__ import annotations
+
+import time
+
+from langchain_core.messages import AIMessage
+from langgraph.runtime import Runtime
+
+from graphs.context import Context
+from graphs.episodes import correlated, episodes, standing, timeline
+from graphs.explaining import answer_text, explain
+from graphs.followup import confidence_answer, why_answer
+from graphs.nodes import targets_of
+from graphs.state import State
+from tools.citations import check_step
+from tools.decision import Cost, Decision, EventScore, Intent, Label, Plan
+from tools.ledger import FinalScore, Ledger
+from tools.types import clock
+
+__all__ = [
+    "answer",
+    "check",
+    "correlate",
+    "decide",
+    "explain_decision",
+    "follow_up",
+    "repair",
+]
+
+MAX_REPAIRS = 2
+
+
+def correlate(state: State, runtime: Runtime[Context]) -> State:
+    """Let alike neighbouring events inform each other; fix every event's final score."""
+    context = runtime.context
+    ledger = context.runs.open(state["run"])
+    items = standing(ledger)
+    if not items:
+        return {}
+    limits = context.tools.limits(ledger.scene)
+    texts = [i.look.description.caption.text for i in items]
+    vectors = context.tools.archive.embedder.embed(texts)
+    scores = correlated(items, vectors, limits, context.correlation)
+    for item, score in zip(items, scores, strict=True):
+        ledger.note(
+            FinalScore(event_id=item.look.event.id, verdict_id=item.verdict.id, score=score)
+        )
+    return {}
+
+
+def decide(state: State, runtime: Runtime[Context]) -> State:
+    """Answer the question from the final scores, or say why it cannot be answered."""
+    context = runtime.context
+    ledger = context.runs.open(state["run"])
+    made = state["plan"]
+    items = standing(ledger)
+    scores = [ledger.scores[i.look.event.id].score for i in items]
+    limits = context.tools.limits(ledger.scene)
+    found = episodes(ledger, items, scores, limits)
+    unseen = tuple(e.id for e in targets_of(ledger, made) if e.id not in ledger.verdicts)
+    label, reason = _label(made, ledger, found, unseen, state["stop_reason"])
+    top = max((e.score for e in found if e.score is not None), default=None)
+    timelines = (
+        timeline(
+            ledger,
+            video_id,
+            items,
+            scores,
+            made,
+            limits,
+            smoothing=context.smoothing,
+            width_s=context.smoothing_s,
+        )
+        for video_id in state["video_ids"]
+        if video_id in ledger.segmentations
+    )
+    decision = Decision(
+        run_id=state["run"],
+        query=made.query,
+        intent=made.intent,
+        label=label,
+        score=None if label is Label.UNCERTAIN else top,
+        reason=reason,
+        false_alarm_rate=limits.false_alarm_rate if ledger.scene else None,
+        events=found,
+        timelines=tuple(t for t in timelines if t is not None),
+        not_looked_at=unseen,
+        failures=tuple(ledger.failures.values()),
+        stop_reason=state["stop_reason"],
+        cost=_cost(state, ledger),
+    )
+    return {"decision": decision}
+
+
+def _label(
+    made: Plan,
+    ledger: Ledger,
+    found: tuple[EventScore, ...],
+    unseen: tuple[str, ...],
+    stop_reason: str,
+) -> tuple[Label, str]:
+    """Label and, for *uncertain*, the reason. Nothing unseen or unread ever counts as normal."""
+    if made.intent is Intent.UNSUPPORTED:
+        return Label.UNCERTAIN, made.note
+    if any(e.label is Label.ANOMALOUS for e in found):
+        return Label.ANOMALOUS, ""
+    if ledger.failures:
+        names = "; ".join(f"{f.item}: {f.reason}" for f in ledger.failures.values())
+        return Label.UNCERTAIN, names
+    if not found:
+        window = made.window
+        if window is not None:
+            return Label.UNCERTAIN, (
+                f"no video in scope reaches the time asked for, {clock(window.start_s)}"
+            )
+        return Label.UNCERTAIN, stop_reason or "nothing could be looked at"
+    still_open = [e for e in found if e.label is Label.UNCERTAIN]
+    if still_open:
+        first = still_open[0]
+        why = first.reason or "its score lies between the thresholds"
+        return Label.UNCERTAIN, f"{first.interval} stays open: {why}"
+    if unseen:
+        return Label.UNCERTAIN, f"{len(unseen)} events were not looked at ({stop_reason})"
+    return Label.NORMAL, ""
+
+
+def _cost(state: State, ledger: Ledger) -> Cost:
+    frames = sum(look.description.frames_seen for look in ledger.looks.values())
+    return Cost(
+        looks=ledger.count("look"),
+        questions=sum(len(a.answers) for a in ledger.asked.values()),
+        rule_queries=ledger.count("recall"),
+        verdicts=ledger.count("judge"),
+        rounds=state["round"],
+        frames_decoded=frames + sum(s.samples for s in ledger.segmentations.values()),
+        cache_hits=ledger.reused,
+        seconds=round(time.time() - state["started"], 3),
+        tool_seconds=round(ledger.tool_seconds, 3),
+    )
+
+
+def explain_decision(state: State, runtime: Runtime[Context]) -> State:
+    """Build the chain of explanation from the ledger."""
+    ledger = runtime.context.runs.open(state["run"])
+    decision = state["decision"]
+    return {"decision": decision.model_copy(update={"explanation": explain(decision, ledger)})}
+
+
+def check(state: State, runtime: Runtime[Context]) -> State:
+    """Resolve every citation and every number of the explanation against the ledger."""
+    ledger = runtime.context.runs.open(state["run"])
+    problems = tuple(
+        f"step {n}: {problem}"
+        for n, step in enumerate(state["decision"].explanation, 1)
+        for problem in check_step(step, ledger)
+    )
+    return {"problems": problems}
+
+
+def repair(state: State, runtime: Runtime[Context]) -> State:
+    """Explain again; after two repairs drop the steps that still do not hold, and say so."""
+    ledger = runtime.context.runs.open(state["run"])
+    decision = state["decision"]
+    steps = explain(decision, ledger)
+    dropped = decision.dropped_steps
+    if state["repairs"] + 1 >= MAX_REPAIRS:
+        sound = tuple(s for s in steps if not check_step(s, ledger))
+        dropped, steps = len(steps) - len(sound), sound
+    return {
+        "decision": decision.model_copy(update={"explanation": steps, "dropped_steps": dropped}),
+        "repairs": state["repairs"] + 1,
+    }
+
+
+def answer(state: State, runtime: Runtime[Context]) -> State:
+    """Put the decision into words and close the run."""
+    context = runtime.context
+    ledger = context.runs.open(state["run"])
+    made = state["plan"]
+    caveats = [t.caveat for t in made.targets if t.caveat]
+    if state.get("scene_free") and made.intent is not Intent.UNSUPPORTED:
+        caveats.append("judged by general priors, not by what is normal at this place")
+    decision = state["decision"]
+    text = answer_text(decision, ledger, caveats)
+    context.runs.finish(ledger, decision)
+    return _closing(text)
+
+
+def follow_up(state: State, runtime: Runtime[Context]) -> State:
+    """Answer a question about the last decision from its own run's ledger."""
+    context = runtime.context
+    made, previous = state["plan"], state["previous"]
+    if previous is None:
+        raise LookupError("a follow-up was planned without an earlier decision")
+    ledger = context.runs.open(previous.run_id)
+    if made.intent is Intent.WHY:
+        text = why_answer(previous, ledger, made.moment_s)
+    else:
+        text = confidence_answer(previous, ledger)
+    context.runs.finish(context.runs.open(state["run"]), previous)
+    return _closing(text)
+
+
+def _closing(text: str) -> State:
+    return {
+        "answer": text,
+        "messages": [AIMessage(text)],
+        "query": None,
+        "run_id": None,
+        "videos": [],
+        "budget": None,
+    }

@@ -1,0 +1,281 @@
+"""The chain of an explanation: when, where, what, which rule, how sure, and what was left out.
+
+Every sentence is made from recorded fields and cites them; :mod:`tools.citations` checks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tools.decision import Decision, EventScore, Intent, Label, Step
+from tools.ledger import Ledger, SceneView
+from tools.types import Attribute, Box, Observation, Rule, RuleKind, Timestamp, VideoInfo, clock
+
+__all__ = ["answer_text", "explain", "place_in_picture"]
+
+EPISODES_EXPLAINED = 5
+MEASURES_NAMED = 3
+
+
+def explain(decision: Decision, ledger: Ledger) -> tuple[Step, ...]:
+    """The steps for a decision: a chain per thing found, or why nothing was, and the limits."""
+    steps: list[Step] = []
+    found = [e for e in decision.events if e.label is Label.ANOMALOUS]
+    for episode in found[:EPISODES_EXPLAINED]:
+        steps.extend(_episode(episode, decision, ledger))
+    if not found:
+        steps.extend(_nothing(decision, ledger))
+    steps.extend(_open(decision, ledger))
+    steps.extend(_limits(decision, ledger))
+    return tuple(steps)
+
+
+# ---------------------------------------------------------------- one thing found
+
+
+def _episode(episode: EventScore, decision: Decision, ledger: Ledger) -> list[Step]:
+    video = ledger.videos[episode.video_id]
+    sightings = [o for i in episode.observations if (o := ledger.observation(i)) is not None]
+    best = max(
+        sightings,
+        key=lambda o: (o.text == episode.summary, o.surprise, len(o.points)),
+        default=None,
+    )
+    refs = tuple(f"obs:{o.id}" for o in sightings)
+    frames = _frames(sightings, episode)
+    steps = [
+        Step(
+            kind="when",
+            text=f"{video.name}: from {clock(episode.interval.start_s)} to "
+            f"{clock(episode.interval.end_s)}.",
+            evidence=(f"video:{video.id}", f"event:{episode.event_id}", *frames, *refs),
+        )
+    ]
+    if best is None:
+        look = ledger.looks[episode.event_id]
+        caption = look.description.caption
+        steps.append(
+            Step(kind="what", text=f"Seen: {caption.text}", evidence=(f"caption:{caption.id}",))
+        )
+    else:
+        steps.extend(_culprit(best, video))
+    rules = [r for ref in episode.rules if isinstance(r := ledger.evidence(ref), Rule)]
+    steps.extend(_rule(rule) for rule in rules[:MEASURES_NAMED])
+    steps.append(_judgement(episode, decision, ledger))
+    return steps
+
+
+def _frames(sightings: Sequence[Observation], episode: EventScore) -> tuple[str, ...]:
+    """First, clearest and last frame in which it was seen."""
+    seen = sorted({p.frame for o in sightings for p in o.points})
+    chosen = [seen[0], seen[-1]] if seen else []
+    if episode.key_frame is not None:
+        chosen.append(episode.key_frame)
+    return tuple(f"frame:{episode.video_id}:{n}" for n in sorted(set(chosen)))
+
+
+def _culprit(best: Observation, video: VideoInfo) -> list[Step]:
+    steps = []
+    key = f"frame:{video.id}:{best.key_frame}"
+    if best.box is not None:
+        point = next((p for p in best.points if p.frame == best.key_frame), None)
+        moment = Timestamp(pts=point.pts, time_base=video.time_base) if point else None
+        when = f"At {moment} it" if moment else "It"
+        box = best.box
+        steps.append(
+            Step(
+                kind="where",
+                text=f"{when} is {place_in_picture(box, video)}, in the box "
+                f"x {box.x0} to {box.x1}, y {box.y0} to {box.y1} (pixels).",
+                evidence=(key, f"obs:{best.id}"),
+            )
+        )
+    measured = "; ".join(_measure(a) for a in _telling(best.attributes))
+    text = _sentence(best.text) + (f" Measured: {measured}." if measured else "")
+    steps.append(Step(kind="what", text=text, evidence=(f"obs:{best.id}", key)))
+    return steps
+
+
+def place_in_picture(box: Box, video: VideoInfo) -> str:
+    """Where a box is in the picture, in words: thirds across and down."""
+    x, y = box.center
+    across = ("left", "centre", "right")[min(2, int(3 * x / video.width))]
+    down = ("upper", "middle", "lower")[min(2, int(3 * y / video.height))]
+    if across == "centre" and down == "middle":
+        return "in the centre of the picture"
+    if across == "centre":
+        return f"in the {down} centre of the picture"
+    return f"at the {down} {across} of the picture"
+
+
+def _telling(attributes: Iterable[Attribute]) -> list[Attribute]:
+    """Numeric attributes past their normal limit, most surprising first."""
+    numeric = [
+        a
+        for a in attributes
+        if isinstance(a.value, float | int) and a.surprise is not None and a.surprise >= 1
+    ]
+    return sorted(numeric, key=lambda a: -(a.surprise or 0.0))[:MEASURES_NAMED]
+
+
+def _measure(attribute: Attribute) -> str:
+    unit = f" {attribute.unit}" if attribute.unit else ""
+    name = attribute.name.replace("_", " ")
+    text = f"{name} {_number(float(attribute.value))}{unit}"
+    if attribute.usual is not None and attribute.limit is not None:
+        text += f" (usually {_number(attribute.usual)}, normal limit {_number(attribute.limit)})"
+    return text
+
+
+def _number(value: float) -> str:
+    """Two significant decimals for small shares, one decimal otherwise."""
+    if 0 < abs(value) < 0.1:
+        return f"{value:.4f}"
+    return f"{value:.2f}" if abs(value) < 10 else f"{value:.0f}"
+
+
+def _rule(rule: Rule) -> Step:
+    if rule.source == "induced":
+        origin = f"induced; {rule.support} of {rule.batches} batches of normal clips agree"
+    else:
+        origin = f"written by {rule.author or 'a person'}"
+    return Step(
+        kind="rule",
+        text=f"Rule {rule.id}@{rule.version} ({origin}): {_sentence(rule.text)}",
+        evidence=(rule.ref,),
+    )
+
+
+def _judgement(episode: EventScore, decision: Decision, ledger: Ledger) -> Step:
+    verdict = ledger.verdicts[episode.event_id]
+    final = ledger.scores.get(episode.event_id)
+    refs = [f"verdict:{verdict.id}"]
+    if final is not None:
+        refs.append(f"score:{episode.event_id}")
+    text = f"Score {episode.score:.2f}."
+    if decision.intent is not Intent.ANOMALY:
+        text = (
+            f"Match strength {episode.score:.2f}; what was asked for counts as found from half up."
+        )
+    elif ledger.scene is not None:
+        refs.append(ledger.scene.ref)
+        text = f"Score {episode.score:.2f}; {_threshold(ledger.scene)}"
+    return Step(kind="judgement", text=text, evidence=tuple(refs))
+
+
+def _threshold(scene: SceneView) -> str:
+    base = (
+        f"half is the alarm threshold, which {100 * scene.false_alarm_rate:g} % of normal events "
+        f"would reach, by {scene.normal_events} held-out normal events of "
+        f"{scene.normal_seconds:.0f} s"
+    )
+    if scene.extrapolated:
+        return base + " (too few to observe that rate: it is extrapolated)."
+    return base + "."
+
+
+# ---------------------------------------------------------------- nothing found, open, limits
+
+
+def _nothing(decision: Decision, ledger: Ledger) -> list[Step]:
+    scored = [e for e in decision.events if e.score is not None]
+    if not scored:
+        return []
+    top = max(scored, key=lambda e: e.score or 0.0)
+    look = ledger.looks[top.event_id]
+    caption = look.description.caption
+    video = ledger.videos[top.video_id]
+    refs = [f"event:{e.event_id}" for e in scored]
+    steps = [
+        Step(
+            kind="when",
+            text=f"{len(scored)} events were looked at; the most striking is "
+            f"{clock(top.interval.start_s)} to {clock(top.interval.end_s)} in {video.name}.",
+            evidence=(*refs, f"video:{video.id}"),
+        ),
+        Step(kind="what", text=f"Seen there: {caption.text}", evidence=(f"caption:{caption.id}",)),
+        _judgement(top, decision, ledger),
+    ]
+    verdict = ledger.verdicts[top.event_id]
+    normal = [
+        rule
+        for hit in ledger.recalls[top.event_id].hits
+        if (rule := hit.rule).kind is RuleKind.NORMAL
+    ]
+    if decision.intent is Intent.ANOMALY and normal and not verdict.matches:
+        steps.insert(2, _rule(normal[0]))
+    return steps
+
+
+def _open(decision: Decision, ledger: Ledger) -> list[Step]:
+    """Events that stay open, each with its reason; the first three."""
+    steps = []
+    for event in [e for e in decision.events if e.label is Label.UNCERTAIN][:3]:
+        video = ledger.videos[event.video_id]
+        verdict = ledger.verdicts[event.event_id]
+        reason = event.reason or "the score lies between the thresholds"
+        steps.append(
+            Step(
+                kind="limit",
+                text=f"{clock(event.interval.start_s)} to {clock(event.interval.end_s)} in "
+                f"{video.name} stays open: {reason}.",
+                evidence=(
+                    f"event:{event.event_id}",
+                    f"video:{video.id}",
+                    f"verdict:{verdict.id}",
+                ),
+            )
+        )
+    return steps
+
+
+def _limits(decision: Decision, ledger: Ledger) -> list[Step]:
+    open_events = [e for e in decision.not_looked_at if ledger.event(e) is not None]
+    if not open_events:
+        return []
+    refs = tuple(f"event:{e}" for e in open_events)
+    return [
+        Step(
+            kind="limit",
+            text=f"{len(open_events)} events were not looked at ({decision.stop_reason.partition(':')[0]}).",
+            evidence=refs,
+        )
+    ]
+
+
+# ---------------------------------------------------------------- the answer in words
+
+
+def answer_text(decision: Decision, ledger: Ledger, caveats: Sequence[str] = ()) -> str:
+    """The decision as a person reads it: headline, chain, limits."""
+    lines = [_headline(decision, ledger)]
+    lines.extend(f"{n}. {step.text}" for n, step in enumerate(decision.explanation, 1))
+    lines.extend(f"Note: {c}." for c in dict.fromkeys(caveats))
+    for failure in decision.failures:
+        remedy = f" Remedy: {failure.remedy}." if failure.remedy else ""
+        lines.append(f"Could not be judged: {failure.item}: {failure.reason}.{remedy}")
+    if decision.dropped_steps:
+        lines.append(
+            f"{decision.dropped_steps} statements were left out: their evidence did not resolve."
+        )
+    return "\n".join(lines)
+
+
+def _headline(decision: Decision, ledger: Ledger) -> str:
+    found = [e for e in decision.events if e.label is Label.ANOMALOUS]
+    asked = decision.intent in {Intent.FIND, Intent.CHECK}
+    if decision.label is Label.ANOMALOUS:
+        spans = "; ".join(
+            f"{ledger.videos[e.video_id].name} {e.interval}" for e in found[:EPISODES_EXPLAINED]
+        )
+        what = "found" if asked else "out of the ordinary"
+        return f"Yes, {what} (score {decision.score:.2f}): {spans}."
+    if decision.label is Label.NORMAL:
+        what = "it was not found" if asked else "nothing out of the ordinary"
+        return f"No, {what} (score {decision.score:.2f})."
+    return f"I cannot tell: {decision.reason}."
+
+
+def _sentence(text: str) -> str:
+    body = text[:1].upper() + text[1:]
+    return body if body.endswith((".", "!", "?")) else body + "."
