@@ -66,6 +66,41 @@ def sample(
     )
 
 
+@app.command()
+def run(
+    suite: Annotated[Path, typer.Argument(help="A suite, such as evals/suites/ucsd_ped2.yaml.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of clips and labels.json. Default: the suite's in VIDOCQ_DATA."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for results and archives. Default: runs/NAME.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Ask about the first so many clips only.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes asking side by side.")] = 1,
+) -> None:
+    """Induce, ask about every clip, and write results.json and run.json. Resumable."""
+    from evals.runner import run_suite
+    from evals.suite import load_suite
+
+    chosen = load_suite(suite)
+    results = run_suite(
+        chosen,
+        data=data,
+        out=out,
+        limit=limit,
+        workers=workers,
+        say=lambda line: typer.echo(line, err=True),
+    )
+    for name, value in results["metrics"].items():
+        shown = value if value is not None else f"undefined: {results['undefined'].get(name, '')}"
+        typer.echo(f"{name:24} {shown}")
+    target = out if out is not None else Path("runs") / chosen.name
+    typer.echo(f"written: {target / 'results.json'}, {target / 'run.json'}", err=True)
+
+
 def main() -> None:
     """Run the command line: one line for an expected error, its exit code, no traceback."""
     try:

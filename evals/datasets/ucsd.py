@@ -1,0 +1,103 @@
+"""Folders laid out like UCSD Ped2: clips and a ``labels.json`` with half-open intervals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from tools.errors import UserError
+from tools.types import Box, Frozen
+
+__all__ = ["Dataset", "Item", "load_ucsd"]
+
+
+class Item(Frozen):
+    """One labelled clip."""
+
+    name: str
+    path: str
+    split: Literal["train", "test"]
+    frames: int = Field(gt=0)
+    fps: float = Field(gt=0)
+    anomalous: tuple[tuple[int, int], ...]
+    """Half-open frame intervals."""
+    boxes: dict[int, Box]
+    """Frame → hull of the anomaly's mask."""
+    kind: str | None = None
+    """Kind of a generated scene."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Item:
+        for start, end in self.anomalous:
+            if not 0 <= start < end <= self.frames:
+                raise ValueError(f"interval [{start}, {end}) does not fit {self.frames} frames")
+        return self
+
+    @property
+    def anomalous_s(self) -> tuple[tuple[float, float], ...]:
+        """The intervals in seconds from the first frame."""
+        return tuple((start / self.fps, end / self.fps) for start, end in self.anomalous)
+
+
+class Dataset(Frozen):
+    """A labelled folder; both splits in the order of their names."""
+
+    folder: str
+    train: tuple[Item, ...]
+    test: tuple[Item, ...]
+
+
+def load_ucsd(folder: str | Path) -> Dataset:
+    """Read ``folder/labels.json`` and check that every clip is there.
+
+    Raises UserError naming the file where the folder, a clip or a label is missing or malformed.
+    """
+    root = Path(folder)
+    labels = root / "labels.json"
+    if not labels.is_file():
+        raise UserError(
+            f"no data set in {root}: {labels.name} is missing",
+            remedy="give --data DIR or set VIDOCQ_DATA to the folder that holds it",
+        )
+    try:
+        table = json.loads(labels.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{labels} cannot be read as JSON: {error}") from None
+    if not isinstance(table, dict) or not table:
+        raise UserError(f"{labels} holds no clips: expected an object, file name to labels")
+    items = [_item(root, labels, name, entry) for name, entry in sorted(table.items())]
+    return Dataset(
+        folder=str(root),
+        train=tuple(i for i in items if i.split == "train"),
+        test=tuple(i for i in items if i.split == "test"),
+    )
+
+
+def _item(root: Path, labels: Path, name: str, entry: Any) -> Item:
+    path = root / name
+    try:
+        item = Item(
+            name=name,
+            path=str(path),
+            split=entry["split"],
+            frames=entry["frames"],
+            fps=entry["fps"],
+            anomalous=tuple((a, b) for a, b in entry["anomalous"]),
+            boxes={
+                int(i): Box(x0=b[0], y0=b[1], x1=b[2], y1=b[3])
+                for i, b in entry.get("boxes", {}).items()
+            },
+            kind=entry.get("kind"),
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "labels"
+        raise UserError(f"{labels}, {name}: {where}: {first['msg']}") from None
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise UserError(f"{labels}, {name}: malformed entry ({error!r})") from None
+    if not path.exists():
+        raise UserError(f"{path} is missing, though {labels.name} lists it")
+    return item

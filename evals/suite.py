@@ -1,0 +1,88 @@
+"""A suite: which data, which question, how the agent is set, what is held out. Read from YAML."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+import evals
+from tools.errors import UserError
+
+__all__ = ["DatasetSpec", "HeldOut", "Suite", "data_root", "load_suite"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DatasetSpec(_Strict):
+    """Where the labelled clips are."""
+
+    layout: Literal["ucsd"] = "ucsd"
+    folder: str
+    """Relative to the data root (``VIDOCQ_DATA``), unless ``--data`` names the folder itself."""
+
+
+class Induction(_Strict):
+    """Which training clips the rules come from."""
+
+    clips: tuple[str, ...] | None = None
+    """File names; None: all training clips."""
+
+
+class HeldOut(_Strict):
+    """The false-alarm check: induce from some training clips, ask about the others."""
+
+    induce: int = Field(gt=0)
+    seed: int = 0
+
+
+class Bootstrap(_Strict):
+    samples: int = Field(default=1000, gt=0)
+    seed: int = 0
+
+
+class Suite(_Strict):
+    """One measurement, fully stated."""
+
+    name: str = Field(pattern=r"^[\w.-]+$")
+    dataset: DatasetSpec
+    scene: str
+    question: str = Field(min_length=1)
+    induction: Induction = Induction()
+    budget: dict[str, float | int | None] = Field(default_factory=dict)
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """Settings of the agent that differ from its defaults."""
+    max_gap_s: float = Field(default=1.0, gt=0)
+    """Longest gap between analysed frames that is bridged by interpolation."""
+    heldout: HeldOut | None = None
+    bootstrap: Bootstrap = Bootstrap()
+
+
+def load_suite(path: str | Path) -> Suite:
+    """Read and validate a suite. Raises UserError naming the file and the key."""
+    file = Path(path)
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read the suite {file}: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
+    try:
+        return Suite.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "suite"
+        raise UserError(f"{file}: {key}: {first['msg'].lower()}") from None
+
+
+def data_root() -> Path:
+    """``VIDOCQ_DATA``, by default ``../shared/data`` beside the checkout."""
+    given = os.environ.get("VIDOCQ_DATA")
+    if given:
+        return Path(given)
+    return Path(evals.__file__).resolve().parents[1].parent / "shared" / "data"
