@@ -1,0 +1,419 @@
+"""Induction: from a few normal clips to a profile, voted rules and a calibration.
+
+1. The captioner learns the scene from all clips.
+2. Batches of the clips (random parts of them, or of the time of a single one) are observed each on
+   its own and vote on candidate rules (:mod:`tools.proposals`), after AnomalyRuler (ECCV 2024).
+3. Held-out test: each fold of the clips is judged with a profile and with rules made from the
+   others. A rule that fires on held-out normal events is relaxed, or retired where that does not
+   help; the strengths that remain calibrate the scene (cross-conformal prediction, Vovk 2015).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil, comb
+
+import numpy as np
+
+from tools.boundaries import build_tree
+from tools.decision import Intent, Plan
+from tools.errors import UserError
+from tools.ports import (
+    BoundaryDetector,
+    Captioner,
+    Clip,
+    FrameSource,
+    Progress,
+    SceneProfile,
+    Verifier,
+)
+from tools.predicates import evaluate
+from tools.proposals import Proposal, Witness, propose
+from tools.scoring import Calibration
+from tools.types import (
+    Description,
+    Event,
+    Interval,
+    Provenance,
+    Rule,
+    RuleHit,
+    RuleKind,
+    RuleStatus,
+    content_id,
+)
+
+__all__ = ["Induced", "induce"]
+
+FIRING_RATE = 0.02
+"""Share of held-out normal events on which an anomalous rule may fire."""
+MAX_RELAXATION = 2.0
+"""A bound that would have to move out further than this says nothing: the rule is retired."""
+QUESTION = Plan(query="Did anything out of the ordinary happen?", intent=Intent.ANOMALY)
+MIN_PIECE_S = 1.0
+
+
+@dataclass(frozen=True)
+class Induced:
+    """The outcome of an induction, ready to be saved."""
+
+    profile: SceneProfile
+    rules: tuple[Rule, ...]
+    """Active rules, and retired ones that the held-out test refuted."""
+    calibration: Calibration
+    notes: tuple[str, ...]
+    """What a person should know: rules relaxed or refuted, footage left out, what is missing."""
+    clips: tuple[Provenance, ...]
+    batches: int
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """A part of the footage that is kept together in votes and folds."""
+
+    clip: Clip
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True)
+class _Seen:
+    unit: int
+    event: Event
+    description: Description
+
+
+def induce(
+    scene: str,
+    clips: Sequence[FrameSource | Clip],
+    captioner: Captioner,
+    detector: BoundaryDetector,
+    verifier: Verifier,
+    *,
+    batches: int | None = None,
+    seed: int = 0,
+    min_event_s: float = 1.0,
+    progress: Progress | None = None,
+) -> Induced:
+    """Induce a scene's profile, rules and calibration from normal clips. Deterministic.
+
+    Args:
+        scene: name of the scene.
+        clips: normal footage, all from one viewpoint.
+        batches: how many batches vote; by default up to five.
+        seed: for the random make-up of the batches.
+        min_event_s: shortest event, in seconds.
+
+    Raises:
+        UserError: no clips, clips of several viewpoints, or nothing to make a rule from.
+        MediaError: a clip cannot be decoded.
+    """
+    tell = progress or _silent
+    whole = [clip if isinstance(clip, Clip) else Clip(source=clip) for clip in clips]
+    if not whole:
+        raise UserError(f"no normal clips for scene “{scene}”", remedy="name at least one video")
+    profile = captioner.learn(scene, whole, progress=progress)
+    units = _units(whole, detector, min_event_s, tell)
+    described = _describe(units, range(len(units)), captioner, profile, tell, "watching the clips")
+    notes = _problems(units, described)
+    groups = _groups(len(units), batches, np.random.default_rng(seed))
+    longest = max(_interval(clip).seconds for clip in whole)
+
+    def proposals(members: frozenset[int]) -> tuple[Proposal, ...]:
+        """What the batches say when only these units are known."""
+        known = [[u for u in group if u in members] for group in groups]
+        votes = [_witnesses(units, described, group) for group in known if group]
+        return propose(scene, votes, captioner.attributes, longest_s=longest)
+
+    everything = frozenset(range(len(units)))
+    final = proposals(everything)
+    held = _hold_out(scene, units, captioner, profile, proposals, tell)
+    final, factors, said = _tested(final, held)
+    rules = tuple(p.rule for p in final)
+    active = {rule.id for rule in rules if rule.status is RuleStatus.ACTIVE}
+    calibration = _calibrate(held, active, factors, verifier)
+    if not any(r.status is RuleStatus.ACTIVE for r in rules):
+        raise UserError(
+            f"nothing could be learned of scene “{scene}”: no rule found support in the clips",
+            remedy="give longer normal clips in which something moves",
+        )
+    notes += said + _missing(described, rules, longest)
+    if not calibration.scores:
+        notes += ("no held-out normal event could be judged: scores are not calibrated",)
+    return Induced(
+        profile=profile,
+        rules=rules,
+        calibration=calibration,
+        notes=notes,
+        clips=tuple(_provenance(clip) for clip in whole),
+        batches=len(groups),
+    )
+
+
+# ---------------------------------------------------------------- footage
+
+
+def _units(
+    clips: Sequence[Clip], detector: BoundaryDetector, min_event_s: float, tell: Progress
+) -> tuple[_Unit, ...]:
+    """One unit per clip; a single clip is cut into thirds."""
+    units: list[_Unit] = []
+    for number, clip in enumerate(clips):
+        info = clip.source.info
+        tell(f"finding events in {info.name}", number, len(clips))
+        tree = build_tree(detector.signal(clip.source), info, min_event_s=min_event_s)
+        for part in _thirds(clip) if len(clips) == 1 else (clip,):
+            units.append(_Unit(part, _events_in(tree.coarse, _interval(part))))
+    tell("finding events", len(clips), len(clips))
+    return tuple(units)
+
+
+def _thirds(clip: Clip) -> tuple[Clip, ...]:
+    whole = _interval(clip)
+    cuts = [whole.start + round(i * (whole.end - whole.start) / 3) for i in range(4)]
+    if whole.seconds < 6 * MIN_PIECE_S:
+        return (clip,)
+    return tuple(
+        Clip(clip.source, Interval(start=a, end=b, time_base=whole.time_base))
+        for a, b in pairwise(cuts)
+    )
+
+
+def _events_in(events: Sequence[Event], interval: Interval) -> tuple[Event, ...]:
+    """The events cut to an interval, without scraps shorter than a second."""
+    kept: list[Event] = []
+    for event in events:
+        common = event.interval.intersection(interval)
+        if common is None or (common != event.interval and common.seconds < MIN_PIECE_S):
+            continue
+        if common != event.interval:
+            update = {"id": content_id(event.id, common), "interval": common}
+            event = event.model_copy(update=update)
+        kept.append(event)
+    return tuple(kept)
+
+
+def _interval(clip: Clip) -> Interval:
+    return clip.interval or clip.source.info.interval
+
+
+def _provenance(clip: Clip) -> Provenance:
+    return Provenance(video_id=clip.source.info.id, clip=clip.source.info.name)
+
+
+def _groups(
+    count: int, batches: int | None, rng: np.random.Generator
+) -> tuple[tuple[int, ...], ...]:
+    """Make-up of the batches: disjoint where there is enough footage, else random halves."""
+    wanted = min(5, max(3, count)) if batches is None else batches
+    if wanted < 1:
+        raise UserError(f"batches must be at least 1, not {wanted}", remedy="leave it out")
+    if count >= 2 * wanted:
+        order = rng.permutation(count)
+        return tuple(tuple(sorted(int(u) for u in order[i::wanted])) for i in range(wanted))
+    size = max(1, ceil(count / 2))
+    wanted = min(wanted, comb(count, size))
+    groups: list[tuple[int, ...]] = []
+    while len(groups) < wanted:
+        # Start from the units that were chosen least, so that all are heard.
+        uses = [sum(unit in group for group in groups) for unit in range(count)]
+        least = sorted(range(count), key=lambda u: (uses[u], rng.random()))
+        group = tuple(sorted(least[:size]))
+        if group in groups:
+            group = tuple(sorted(int(u) for u in rng.choice(count, size, replace=False)))
+        if group not in groups:
+            groups.append(group)
+    return tuple(groups)
+
+
+def _folds(count: int) -> tuple[tuple[int, ...], ...]:
+    """Contiguous folds: neighbouring clips often show the same people."""
+    parts = np.array_split(np.arange(count), min(4, count))
+    return tuple(tuple(int(u) for u in part) for part in parts)
+
+
+# ---------------------------------------------------------------- looking
+
+
+def _describe(
+    units: Sequence[_Unit],
+    members: Sequence[int],
+    captioner: Captioner,
+    profile: SceneProfile,
+    tell: Progress,
+    what: str,
+) -> tuple[_Seen, ...]:
+    total = sum(len(units[u].events) for u in members)
+    seen: list[_Seen] = []
+    for u in members:
+        for event in units[u].events:
+            tell(what, len(seen), total)
+            look = captioner.describe(
+                units[u].clip.source, event.interval, profile=profile, detail="fine"
+            )
+            seen.append(_Seen(u, event, look))
+    tell(what, total, total)
+    return tuple(seen)
+
+
+def _witnesses(
+    units: Sequence[_Unit], seen: Sequence[_Seen], group: Sequence[int]
+) -> list[Witness]:
+    return [
+        Witness(o, units[s.unit].clip.source.info.id, units[s.unit].clip.source.info.name)
+        for s in seen
+        if s.unit in group and not s.description.problems
+        for o in s.description.observations
+    ]
+
+
+# ---------------------------------------------------------------- held-out test
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A held-out normal event, and the rules made without its footage."""
+
+    seen: _Seen
+    proposals: tuple[Proposal, ...]
+
+
+def _hold_out(
+    scene: str,
+    units: Sequence[_Unit],
+    captioner: Captioner,
+    profile: SceneProfile,
+    proposals: Callable[[frozenset[int]], tuple[Proposal, ...]],
+    tell: Progress,
+) -> tuple[_Held, ...]:
+    if len(units) < 2:
+        return ()
+    held: list[_Held] = []
+    folds = _folds(len(units))
+    for number, fold in enumerate(folds, start=1):
+        rest = frozenset(range(len(units))) - set(fold)
+        known = captioner.learn(scene, [units[u].clip for u in sorted(rest)], base=profile)
+        rules = proposals(rest)
+        what = f"testing on held-out footage, part {number} of {len(folds)}"
+        seen = _describe(units, fold, captioner, known, tell, what)
+        held += [_Held(s, rules) for s in seen if not s.description.problems]
+    return tuple(held)
+
+
+def _tested(
+    final: Sequence[Proposal], held: Sequence[_Held]
+) -> tuple[tuple[Proposal, ...], Mapping[str, float], tuple[str, ...]]:
+    """Relax or retire rules that fire on held-out normal events.
+
+    Returns the rules, the factor by which each rule's bound was moved (infinite: retired), and
+    what is to be said of it.
+    """
+    allowed = int(FIRING_RATE * len(held))
+    factors: dict[str, float] = {}
+    notes: list[str] = []
+    kept: list[Proposal] = []
+    relaxed: dict[object, float] = {}
+    for proposal in final:
+        rule = proposal.rule
+        if rule.kind is not RuleKind.ANOMALOUS:
+            continue
+        ratios = sorted((_excess(rule.id, h) for h in held), reverse=True)
+        needed = ratios[allowed] if len(ratios) > allowed else 0.0
+        fired = sum(r > 1.0 for r in ratios)
+        if fired <= allowed:
+            continue
+        if proposal.bound is None or needed > MAX_RELAXATION:
+            factors[rule.id] = float("inf")
+            notes.append(
+                f"retired, for it fired on {fired} of {len(held)} held-out normal events: "
+                f"“{rule.text}”"
+            )
+        else:
+            factors[rule.id] = relaxed[proposal.bound.attribute] = needed
+            moved = proposal.relaxed(needed)
+            notes.append(
+                f"bound on {proposal.bound.attribute} moved from {proposal.numbers['limit']} to "
+                f"{moved.numbers['limit']}, for the rule fired on {fired} of {len(held)} held-out "
+                "normal events"
+            )
+    for proposal in final:
+        factor = factors.get(proposal.rule.id)
+        if factor is None and proposal.bound is not None:
+            factor = relaxed.get(proposal.bound.attribute)  # its normal counterpart moves along
+        if factor == float("inf"):
+            kept.append(proposal.retired())
+        else:
+            kept.append(proposal.relaxed(factor or 1.0))
+    return tuple(kept), factors, tuple(notes)
+
+
+def _excess(rule_id: str, held: _Held) -> float:
+    """How far a held-out event goes beyond a rule's bound: above 1 the rule fires on it."""
+    proposal = next((p for p in held.proposals if p.rule.id == rule_id), None)
+    if proposal is None or proposal.rule.predicate is None:
+        return 0.0
+    worst = 0.0
+    for observation in held.seen.description.observations:
+        result = evaluate(proposal.rule.predicate, observation)
+        if not result.holds:
+            continue
+        # A bound's strength is 1 − 2^(−ratio); words have no margin.
+        ratio = -np.log2(1.0 - result.strength) if result.strength < 1 else np.inf
+        worst = max(worst, float(ratio))
+    return worst
+
+
+def _calibrate(
+    held: Sequence[_Held],
+    active: AbstractSet[str],
+    factors: Mapping[str, float],
+    verifier: Verifier,
+) -> Calibration:
+    """Raw strengths of the held-out events, judged by the rules made without them."""
+    scores: list[float] = []
+    for h in held:
+        hits = [
+            RuleHit(
+                rule=p.relaxed(factors.get(p.rule.id, 1.0)).rule,
+                score=1.0,
+                reason="every rule is tested",
+            )
+            for p in h.proposals
+            if p.rule.id in active
+        ]
+        verdict = verifier.judge(QUESTION, h.seen.event, h.seen.description, hits)
+        if verdict.raw is not None:
+            scores.append(round(verdict.raw, 6))
+    seconds = sum(h.seen.event.interval.seconds for h in held)
+    return Calibration(scores=tuple(sorted(scores)), seconds=round(seconds, 3))
+
+
+# ---------------------------------------------------------------- notes
+
+
+def _problems(units: Sequence[_Unit], seen: Sequence[_Seen]) -> tuple[str, ...]:
+    return tuple(
+        f"{units[s.unit].clip.source.info.name} {s.event.interval} was left out: "
+        + "; ".join(s.description.problems)
+        for s in seen
+        if s.description.problems
+    )
+
+
+def _missing(seen: Sequence[_Seen], rules: Sequence[Rule], longest_s: float) -> tuple[str, ...]:
+    measured = {a.name for s in seen for o in s.description.observations for a in o.attributes}
+    ruled = {r.predicate.all[0].attribute for r in rules if r.predicate}
+    notes: list[str] = []
+    if "dwell" in measured and "dwell" not in ruled:
+        notes.append(
+            f"the longest clip lasts {longest_s:.0f} s, too short to say how long people usually "
+            "stay: give longer clips for a rule on staying"
+        )
+    if seen and "place" not in measured:
+        notes.append("too little footage to say where people usually are: no rule on places")
+    return tuple(notes)
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """Progress nobody asked for."""

@@ -1,0 +1,521 @@
+"""What normal observations say about a scene, put to the vote, and rules made from the outcome.
+
+Each *batch* of normal footage is asked the same things on its own: how far does an attribute go
+(a :class:`Bound`), which words does it take (:class:`Vocabulary`). A statement is kept where at
+least half of the batches agree with it; the number that agree is its support. Every statement of
+what is normal has a counterpart by contrast, with a predicate: what is beyond it is anomalous.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from tools.predicates import evaluate
+from tools.rules import induced_id
+from tools.types import (
+    Condition,
+    Observation,
+    Predicate,
+    Provenance,
+    Rule,
+    RuleCategory,
+    RuleKind,
+    RuleStatus,
+)
+
+__all__ = [
+    "BOUNDS",
+    "VOCABULARIES",
+    "Bound",
+    "Contrast",
+    "Proposal",
+    "Vocabulary",
+    "Witness",
+    "propose",
+]
+
+AGREEING = 0.8
+"""A bound is set where this share of the batches stays within it; an odd one out does not count."""
+SLACK = 1.1
+"""Bounds are set this much beyond what was seen, for footage is only a sample."""
+USUAL_SHARE = 0.05
+"""A word is usual for a batch where it takes at least this share of the observed time."""
+RARE_SHARE = 0.01
+"""A word is rare for a batch where it takes at most this share of the observed time."""
+FRAMES_CITED = 2
+"""Key frames cited per clip and rule."""
+
+
+@dataclass(frozen=True)
+class Witness:
+    """An observation of normal footage and the clip it comes from."""
+
+    observation: Observation
+    video_id: str
+    clip: str
+
+
+@dataclass(frozen=True)
+class Bound:
+    """How far a numeric attribute goes in normal footage.
+
+    Texts are filled with ``limit``, ``usual`` and ``high`` (median and 95th percentile of what
+    was seen) in the attribute's unit.
+    """
+
+    attribute: str
+    slot: str
+    category: RuleCategory
+    normal: str
+    anomalous: str
+    below: bool = False
+    """The unusual lies below the bound, not above it."""
+    floor: float = 0.0
+    """Stated prior: a bound is never set tighter than this."""
+    step: float = 0.1
+    """Bounds are rounded outwards to multiples of this."""
+    subjects: frozenset[str] = frozenset()
+    """Subjects it is measured on; empty: all but the scene as a whole."""
+    percent: bool = False
+    """Texts give the numbers in percent."""
+    censored: bool = False
+    """It cannot exceed the length of a clip, so clips must be twice as long as the bound."""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Which words an attribute takes in normal footage, and which of ``contrasts`` it does not."""
+
+    attribute: str
+    slot: str
+    category: RuleCategory
+    normal: str
+    contrasts: tuple[Contrast, ...]
+    shown: Mapping[str, str] = field(default_factory=dict)
+    """How a word reads in ``normal``, where not as it is."""
+    moving: bool = False
+    """Only observations that move (faster than half the usual walking speed) count."""
+    min_seconds: float = 20.0
+    """Observed time without which nothing is said to be rare."""
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A word that may turn out to be rare or absent, and the rule that then holds against it.
+
+    ``beyond`` is a stated prior that gives the rule a margin: words alone have none.
+    """
+
+    word: str
+    text: str
+    beyond: Condition
+
+
+OBJECTS = frozenset({"person", "person-sized object", "large object", "small object"})
+
+BOUNDS: tuple[Bound, ...] = (
+    Bound(
+        attribute="glide",
+        slot="glide/limit",
+        category=RuleCategory.MOTION,
+        normal="",
+        anomalous="Something glides: it moves fast as one rigid piece, without swinging limbs, by "
+        "more than {limit}× the usual walking speed (normal footage: mostly under {high}×).",
+        floor=0.5,
+    ),
+    Bound(
+        attribute="speed",
+        slot="speed/limit",
+        category=RuleCategory.MOTION,
+        normal="People move at about the usual walking speed, mostly under {high}× of it and not "
+        "faster than {limit}×.",
+        anomalous="Something moves faster than {limit}× the usual walking speed "
+        "(normal footage: mostly under {high}×).",
+        floor=1.5,
+    ),
+    Bound(
+        attribute="size",
+        slot="size/limit",
+        category=RuleCategory.OBJECT,
+        normal="People and things are mostly under {high}× the usual height of a person at their "
+        "place and not taller than {limit}×.",
+        anomalous="Something is taller than {limit}× the usual height of a person at its place "
+        "(normal footage: mostly under {high}×).",
+        floor=1.3,
+        subjects=OBJECTS,
+    ),
+    Bound(
+        attribute="area",
+        slot="area/limit",
+        category=RuleCategory.OBJECT,
+        normal="",
+        anomalous="Something takes up more than {limit}× the usual area of a person at its place "
+        "(normal footage: mostly under {high}×).",
+        floor=1.5,
+        subjects=OBJECTS,
+    ),
+    Bound(
+        attribute="count",
+        slot="count/limit",
+        category=RuleCategory.ENVIRONMENT,
+        normal="About {usual} people are usually in view, mostly under {high}, and not more than "
+        "{limit}.",
+        anomalous="More than about {limit} people are in view (normal footage: usually {usual}).",
+        floor=2.0,
+        step=1.0,
+        subjects=frozenset({"scene"}),
+    ),
+    Bound(
+        attribute="place",
+        slot="place/limit",
+        category=RuleCategory.ENVIRONMENT,
+        normal="People keep to places that are in use in at least {limit} of the normal frames.",
+        anomalous="Someone or something is where almost nobody goes: a place in use in less than "
+        "{limit} of the normal frames.",
+        below=True,
+        floor=0.002,
+        step=0.0001,
+        percent=True,
+    ),
+    Bound(
+        attribute="dwell",
+        slot="dwell/limit",
+        category=RuleCategory.ACTIVITY,
+        normal="Nobody stays in one place for longer than {limit} s.",
+        anomalous="Someone or something stays in one place for longer than {limit} s.",
+        floor=5.0,
+        step=1.0,
+        censored=True,
+    ),
+)
+
+WALKING = "× usual walking speed"
+MOVING = Condition(attribute="speed", op=">", value=0.5, unit=WALKING)
+
+VOCABULARIES: tuple[Vocabulary, ...] = (
+    Vocabulary(
+        attribute="activity",
+        slot="activity",
+        category=RuleCategory.ACTIVITY,
+        normal="People here usually {words}.",
+        shown={
+            "walks": "walk",
+            "runs": "run",
+            "stands": "stand",
+            "moves": "move",
+            "glides": "glide",
+            "appears and stays": "appear and stay",
+        },
+        contrasts=(
+            Contrast(
+                "runs",
+                "Someone runs, at more than 1.5× the usual walking speed; nobody runs in the "
+                "normal footage.",
+                Condition(attribute="speed", op=">", value=1.5, unit=WALKING),
+            ),
+            Contrast(
+                "appears and stays",
+                "Something appears and stays for more than 5 s, as if left behind; that does not "
+                "occur in the normal footage.",
+                Condition(attribute="dwell", op=">", value=5.0, unit="s"),
+            ),
+        ),
+    ),
+    Vocabulary(
+        attribute="direction",
+        slot="direction",
+        category=RuleCategory.MOTION,
+        normal="People move {words}.",
+        contrasts=tuple(
+            Contrast(
+                word,
+                f"Someone or something moves {word}, a direction that hardly occurs in the normal "
+                "footage.",
+                MOVING,
+            )
+            for word in ("left", "right", "toward the camera", "away from the camera")
+        ),
+        moving=True,
+        min_seconds=60.0,
+    ),
+    Vocabulary(
+        attribute="subject",
+        slot="subject",
+        category=RuleCategory.OBJECT,
+        normal="What is seen here is usually {words}.",
+        shown={
+            "person": "a person",
+            "group": "a group of people",
+            "person-sized object": "a person-sized object",
+            "large object": "a large object",
+            "small object": "a small object",
+        },
+        contrasts=(
+            Contrast(
+                "large object",
+                "A large object, more than 1.3× as tall as a person there, is present; there is "
+                "none in the normal footage.",
+                Condition(attribute="size", op=">", value=1.3, unit="× usual height here"),
+            ),
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A rule the vote gave, with the bound that may still be relaxed."""
+
+    rule: Rule
+    bound: Bound | None = None
+    limit: float = math.nan
+    numbers: Mapping[str, str] = field(default_factory=dict)
+
+    def relaxed(self, factor: float) -> Proposal:
+        """The same rule with its bound moved outwards by ``factor`` ≥ 1."""
+        if self.bound is None or factor <= 1.0:
+            return self
+        raw = self.limit / factor if self.bound.below else self.limit * factor
+        limit = _outward(raw, self.bound)
+        numbers = {**self.numbers, "limit": _shown(limit, self.bound)}
+        template = (
+            self.bound.anomalous if self.rule.kind is RuleKind.ANOMALOUS else self.bound.normal
+        )
+        assert self.rule.predicate is not None
+        first, *rest = self.rule.predicate.all
+        predicate = Predicate(all=(first.model_copy(update={"value": limit}), *rest))
+        update = {"text": template.format(**numbers), "predicate": predicate}
+        return Proposal(self.rule.model_copy(update=update), self.bound, limit, numbers)
+
+    def retired(self) -> Proposal:
+        rule = self.rule.model_copy(update={"status": RuleStatus.RETIRED})
+        return Proposal(rule, self.bound, self.limit, self.numbers)
+
+
+def propose(
+    scene: str,
+    batches: Sequence[Sequence[Witness]],
+    units: Mapping[str, str],
+    *,
+    longest_s: float = math.inf,
+) -> tuple[Proposal, ...]:
+    """The rules on which at least half of the batches agree.
+
+    Args:
+        scene: name of the scene.
+        batches: what was observed in each batch of normal footage.
+        units: attributes that can be measured, name → unit.
+        longest_s: length of the longest unbroken stretch of normal footage.
+    """
+    found: list[Proposal] = []
+    for bound in BOUNDS:
+        if bound.attribute in units:
+            proposals = _bounded(scene, bound, batches, units[bound.attribute])
+            found += [p for p in proposals if not (bound.censored and 2 * p.limit > longest_s)]
+    for vocabulary in VOCABULARIES:
+        found += _worded(scene, vocabulary, batches, units)
+    return tuple(p for p in found if 2 * p.rule.support >= p.rule.batches)
+
+
+# ---------------------------------------------------------------- bounds
+
+
+def _bounded(
+    scene: str, bound: Bound, batches: Sequence[Sequence[Witness]], unit: str
+) -> list[Proposal]:
+    measured = [
+        [(v, w) for w in batch if (v := _measure(bound, w)) is not None] for batch in batches
+    ]
+    extremes = [_extreme(bound, [v for v, _ in batch]) for batch in measured if batch]
+    if not extremes:
+        return []
+    extremes.sort(reverse=bound.below)
+    agreed = extremes[math.ceil(AGREEING * len(extremes)) - 1]
+    limit = _outward(agreed / SLACK if bound.below else agreed * SLACK, bound)
+    if limit <= 0 and bound.below:
+        return []
+    values = [v for batch in measured for v, _ in batch]
+    numbers = {
+        "limit": _shown(limit, bound),
+        "usual": _shown(float(np.median(values)), bound),
+        "high": _shown(float(np.quantile(values, 0.05 if bound.below else 0.95)), bound),
+    }
+    support = sum(e >= limit if bound.below else e <= limit for e in extremes)
+    within = [w for batch in measured for v, w in sorted(batch, key=lambda m: -m[0])]
+    proposals = []
+    for kind, text in ((RuleKind.NORMAL, bound.normal), (RuleKind.ANOMALOUS, bound.anomalous)):
+        if not text:
+            continue
+        conditions = [_limit_condition(bound, kind, limit, unit)]
+        if bound.subjects == OBJECTS:
+            conditions.append(_among("subject", OBJECTS))
+        prefix = "usual/" if kind is RuleKind.NORMAL else ""
+        rule = Rule(
+            id=induced_id(scene, prefix + bound.slot),
+            scene=scene,
+            version=1,
+            kind=kind,
+            category=bound.category,
+            text=text.format(**numbers),
+            predicate=Predicate(all=tuple(conditions)),
+            support=support,
+            batches=len(batches),
+            provenance=_provenance(within),
+            author="induction",
+        )
+        proposals.append(Proposal(rule, bound, limit, numbers))
+    return proposals
+
+
+def _limit_condition(bound: Bound, kind: RuleKind, limit: float, unit: str) -> Condition:
+    op: Literal[">", ">=", "<", "<="]
+    if kind is RuleKind.ANOMALOUS:
+        op = "<" if bound.below else ">"
+    else:
+        op = ">=" if bound.below else "<="
+    return Condition(attribute=bound.attribute, op=op, value=limit, unit=unit)
+
+
+def _measure(bound: Bound, witness: Witness) -> float | None:
+    observation = witness.observation
+    wanted = bound.subjects or None
+    if wanted is None and observation.subject == "scene":
+        return None
+    if wanted is not None and observation.subject not in wanted:
+        return None
+    value = observation.value(bound.attribute)
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _extreme(bound: Bound, values: Sequence[float]) -> float:
+    return min(values) if bound.below else max(values)
+
+
+def _outward(value: float, bound: Bound) -> float:
+    """Rounded away from what is normal, and never tighter than the stated prior."""
+    steps = value / bound.step
+    if bound.below:
+        return round(min(math.floor(steps + 1e-9) * bound.step, bound.floor), 6)
+    return round(max(math.ceil(steps - 1e-9) * bound.step, bound.floor), 6)
+
+
+def _shown(value: float, bound: Bound) -> str:
+    if bound.percent:
+        return f"{100 * value:.2g} %"
+    return f"{value:.0f}" if bound.step >= 1 else f"{value:.1f}"
+
+
+# ---------------------------------------------------------------- words
+
+
+def _worded(
+    scene: str,
+    vocabulary: Vocabulary,
+    batches: Sequence[Sequence[Witness]],
+    units: Mapping[str, str],
+) -> list[Proposal]:
+    if vocabulary.attribute not in {*units, "subject", "activity"}:
+        return []
+    shares: list[dict[str, float]] = []
+    witnesses: dict[str, list[Witness]] = defaultdict(list)
+    total = 0.0
+    for batch in batches:
+        seconds: dict[str, float] = defaultdict(float)
+        for witness in batch:
+            word = _word(vocabulary, witness.observation)
+            if word is not None:
+                seconds[word] += witness.observation.interval.seconds
+                witnesses[word].append(witness)
+        whole = sum(seconds.values())
+        total += whole
+        if whole > 0:
+            shares.append({word: s / whole for word, s in seconds.items()})
+    if not shares:
+        return []
+    votes = {w: sum(s.get(w, 0.0) >= USUAL_SHARE for s in shares) for w in sorted(witnesses)}
+    usual = [w for w, n in votes.items() if 2 * n >= len(batches)]
+    usual.sort(key=lambda w: -sum(s.get(w, 0.0) for s in shares))
+    found: list[Proposal] = []
+
+    def rule(slot: str, kind: RuleKind, text: str, predicate: Predicate, support: int) -> Rule:
+        cited = [w for word in usual for w in witnesses[word]]
+        return Rule(
+            id=induced_id(scene, slot),
+            scene=scene,
+            version=1,
+            kind=kind,
+            category=vocabulary.category,
+            text=text,
+            predicate=predicate,
+            support=support,
+            batches=len(batches),
+            provenance=_provenance(cited),
+            author="induction",
+        )
+
+    if usual:
+        text = vocabulary.normal.format(words=_listed([vocabulary.shown.get(w, w) for w in usual]))
+        support = min(votes[w] for w in usual)
+        predicate = Predicate(all=(_among(vocabulary.attribute, usual),))
+        found.append(
+            Proposal(rule(f"usual/{vocabulary.slot}", RuleKind.NORMAL, text, predicate, support))
+        )
+    if total < vocabulary.min_seconds:
+        return found
+    for contrast in vocabulary.contrasts:
+        rare = sum(s.get(contrast.word, 0.0) <= RARE_SHARE for s in shares)
+        if (
+            rare >= AGREEING * len(shares)
+            and contrast.word not in usual
+            and contrast.beyond.attribute in units
+        ):
+            slot = f"new/{vocabulary.slot}/{contrast.word}"
+            condition = _among(vocabulary.attribute, [contrast.word])
+            predicate = Predicate(all=(condition, contrast.beyond))
+            found.append(Proposal(rule(slot, RuleKind.ANOMALOUS, contrast.text, predicate, rare)))
+    return found
+
+
+def _word(vocabulary: Vocabulary, observation: Observation) -> str | None:
+    if observation.subject == "scene":
+        return None
+    if vocabulary.moving and not evaluate(Predicate(all=(MOVING,)), observation).holds:
+        return None
+    value = observation.value(vocabulary.attribute)
+    return value if isinstance(value, str) else None
+
+
+def _among(attribute: str, words: Iterable[str]) -> Condition:
+    values = tuple(sorted(words))
+    if len(values) == 1:
+        return Condition(attribute=attribute, op="==", value=values[0])
+    return Condition(attribute=attribute, op="in", value=values)
+
+
+def _listed(words: Sequence[str]) -> str:
+    if len(words) == 1:
+        return words[0]
+    return ", ".join(words[:-1]) + " or " + words[-1]
+
+
+# ---------------------------------------------------------------- provenance
+
+
+def _provenance(witnesses: Iterable[Witness]) -> tuple[Provenance, ...]:
+    """Per clip, the key frames of the first few witnesses given."""
+    frames: dict[tuple[str, str], list[int]] = {}
+    for witness in witnesses:
+        cited = frames.setdefault((witness.video_id, witness.clip), [])
+        frame = witness.observation.key_frame
+        if len(cited) < FRAMES_CITED and frame not in cited:
+            cited.append(frame)
+    return tuple(
+        Provenance(video_id=video, clip=clip, frames=tuple(sorted(cited)))
+        for (video, clip), cited in sorted(frames.items(), key=lambda item: item[0][1])
+    )
