@@ -1,7 +1,7 @@
 """What normal observations say about a scene, put to the vote, and rules made from the outcome.
 
-Each *batch* of normal footage is asked the same things on its own: how far does an attribute go
-(a :class:`Bound`), which words does it take (:class:`Vocabulary`). A statement is kept where at
+Each *batch* of normal footage is asked the same things on its own (:mod:`tools.statements`): how
+far does an attribute go, which words does it take. A statement is kept where at
 least half of the batches agree with it; the number that agree is its support. Every statement of
 what is normal has a counterpart by contrast, with a predicate: what is beyond it is anomalous.
 """
@@ -18,27 +18,18 @@ import numpy as np
 
 from tools.predicates import evaluate
 from tools.rules import induced_id
+from tools.statements import BOUNDS, MOVING, OBJECTS, VOCABULARIES, Bound, Vocabulary
 from tools.types import (
     Condition,
     Observation,
     Predicate,
     Provenance,
     Rule,
-    RuleCategory,
     RuleKind,
     RuleStatus,
 )
 
-__all__ = [
-    "BOUNDS",
-    "VOCABULARIES",
-    "Bound",
-    "Contrast",
-    "Proposal",
-    "Vocabulary",
-    "Witness",
-    "propose",
-]
+__all__ = ["Proposal", "Witness", "propose"]
 
 AGREEING = 0.8
 """A bound is set where this share of the batches stays within it; an odd one out does not count."""
@@ -59,213 +50,6 @@ class Witness:
     observation: Observation
     video_id: str
     clip: str
-
-
-@dataclass(frozen=True)
-class Bound:
-    """How far a numeric attribute goes in normal footage.
-
-    Texts are filled with ``limit``, ``usual`` and ``high`` (median and 95th percentile of what
-    was seen) in the attribute's unit.
-    """
-
-    attribute: str
-    slot: str
-    category: RuleCategory
-    normal: str
-    anomalous: str
-    below: bool = False
-    """The unusual lies below the bound, not above it."""
-    floor: float = 0.0
-    """Stated prior: a bound is never set tighter than this."""
-    step: float = 0.1
-    """Bounds are rounded outwards to multiples of this."""
-    subjects: frozenset[str] = frozenset()
-    """Subjects it is measured on; empty: all but the scene as a whole."""
-    percent: bool = False
-    """Texts give the numbers in percent."""
-    censored: bool = False
-    """It cannot exceed the length of a clip, so clips must be twice as long as the bound."""
-
-
-@dataclass(frozen=True)
-class Vocabulary:
-    """Which words an attribute takes in normal footage, and which of ``contrasts`` it does not."""
-
-    attribute: str
-    slot: str
-    category: RuleCategory
-    normal: str
-    contrasts: tuple[Contrast, ...]
-    shown: Mapping[str, str] = field(default_factory=dict)
-    """How a word reads in ``normal``, where not as it is."""
-    moving: bool = False
-    """Only observations that move (faster than half the usual walking speed) count."""
-    min_seconds: float = 20.0
-    """Observed time without which nothing is said to be rare."""
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """A word that may turn out to be rare or absent, and the rule that then holds against it.
-
-    ``beyond`` is a stated prior that gives the rule a margin: words alone have none.
-    """
-
-    word: str
-    text: str
-    beyond: Condition
-
-
-OBJECTS = frozenset({"person", "person-sized object", "large object", "small object"})
-
-BOUNDS: tuple[Bound, ...] = (
-    Bound(
-        attribute="glide",
-        slot="glide/limit",
-        category=RuleCategory.MOTION,
-        normal="",
-        anomalous="Something glides: it moves fast as one rigid piece, without swinging limbs, by "
-        "more than {limit}× the usual walking speed (normal footage: mostly under {high}×).",
-        floor=0.5,
-    ),
-    Bound(
-        attribute="speed",
-        slot="speed/limit",
-        category=RuleCategory.MOTION,
-        normal="People move at about the usual walking speed, mostly under {high}× of it and not "
-        "faster than {limit}×.",
-        anomalous="Something moves faster than {limit}× the usual walking speed "
-        "(normal footage: mostly under {high}×).",
-        floor=1.5,
-    ),
-    Bound(
-        attribute="size",
-        slot="size/limit",
-        category=RuleCategory.OBJECT,
-        normal="People and things are mostly under {high}× the usual height of a person at their "
-        "place and not taller than {limit}×.",
-        anomalous="Something is taller than {limit}× the usual height of a person at its place "
-        "(normal footage: mostly under {high}×).",
-        floor=1.3,
-        subjects=OBJECTS,
-    ),
-    Bound(
-        attribute="area",
-        slot="area/limit",
-        category=RuleCategory.OBJECT,
-        normal="",
-        anomalous="Something takes up more than {limit}× the usual area of a person at its place "
-        "(normal footage: mostly under {high}×).",
-        floor=1.5,
-        subjects=OBJECTS,
-    ),
-    Bound(
-        attribute="count",
-        slot="count/limit",
-        category=RuleCategory.ENVIRONMENT,
-        normal="About {usual} people are usually in view, mostly under {high}, and not more than "
-        "{limit}.",
-        anomalous="More than about {limit} people are in view (normal footage: usually {usual}).",
-        floor=2.0,
-        step=1.0,
-        subjects=frozenset({"scene"}),
-    ),
-    Bound(
-        attribute="place",
-        slot="place/limit",
-        category=RuleCategory.ENVIRONMENT,
-        normal="People keep to places that are in use in at least {limit} of the normal frames.",
-        anomalous="Someone or something is where almost nobody goes: a place in use in less than "
-        "{limit} of the normal frames.",
-        below=True,
-        floor=0.002,
-        step=0.0001,
-        percent=True,
-    ),
-    Bound(
-        attribute="dwell",
-        slot="dwell/limit",
-        category=RuleCategory.ACTIVITY,
-        normal="Nobody stays in one place for longer than {limit} s.",
-        anomalous="Someone or something stays in one place for longer than {limit} s.",
-        floor=5.0,
-        step=1.0,
-        censored=True,
-    ),
-)
-
-WALKING = "× usual walking speed"
-MOVING = Condition(attribute="speed", op=">", value=0.5, unit=WALKING)
-
-VOCABULARIES: tuple[Vocabulary, ...] = (
-    Vocabulary(
-        attribute="activity",
-        slot="activity",
-        category=RuleCategory.ACTIVITY,
-        normal="People here usually {words}.",
-        shown={
-            "walks": "walk",
-            "runs": "run",
-            "stands": "stand",
-            "moves": "move",
-            "glides": "glide",
-            "appears and stays": "appear and stay",
-        },
-        contrasts=(
-            Contrast(
-                "runs",
-                "Someone runs, at more than 1.5× the usual walking speed; nobody runs in the "
-                "normal footage.",
-                Condition(attribute="speed", op=">", value=1.5, unit=WALKING),
-            ),
-            Contrast(
-                "appears and stays",
-                "Something appears and stays for more than 5 s, as if left behind; that does not "
-                "occur in the normal footage.",
-                Condition(attribute="dwell", op=">", value=5.0, unit="s"),
-            ),
-        ),
-    ),
-    Vocabulary(
-        attribute="direction",
-        slot="direction",
-        category=RuleCategory.MOTION,
-        normal="People move {words}.",
-        contrasts=tuple(
-            Contrast(
-                word,
-                f"Someone or something moves {word}, a direction that hardly occurs in the normal "
-                "footage.",
-                MOVING,
-            )
-            for word in ("left", "right", "toward the camera", "away from the camera")
-        ),
-        moving=True,
-        min_seconds=60.0,
-    ),
-    Vocabulary(
-        attribute="subject",
-        slot="subject",
-        category=RuleCategory.OBJECT,
-        normal="What is seen here is usually {words}.",
-        shown={
-            "person": "a person",
-            "group": "a group of people",
-            "person-sized object": "a person-sized object",
-            "large object": "a large object",
-            "small object": "a small object",
-        },
-        contrasts=(
-            Contrast(
-                "large object",
-                "A large object, more than 1.3× as tall as a person there, is present; there is "
-                "none in the normal footage.",
-                Condition(attribute="size", op=">", value=1.3, unit="× usual height here"),
-            ),
-        ),
-    ),
-)
 
 
 @dataclass(frozen=True)
