@@ -1,0 +1,1 @@
+"""Measures Vidocq: scenes with known truth, suites over footage, benchmarks."""

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import agent
 import evals
@@ -39,11 +39,14 @@ _PACKAGES = (
 )
 
 
-def code_id() -> str:
-    """A hash of the source of the five packages: two runs of one id ran the same code."""
+def code_id(part: Literal["all", "scenes"] = "all") -> str:
+    """A hash of the source: of the five packages, or of the scene generator alone.
+
+    Two runs of one id ran the same code.
+    """
     digest = hashlib.sha256()
-    for package in (prompts, tools, graphs, agent, evals):
-        root = Path(str(package.__file__)).parent
+    folders = [Path(str(p.__file__)).parent for p in (prompts, tools, graphs, agent, evals)]
+    for root in folders if part == "all" else [folders[-1] / "scenes"]:
         for file in sorted(root.rglob("*")):
             if file.suffix in {".py", ".md"}:
                 digest.update(file.relative_to(root.parent).as_posix().encode() + b"\0")

@@ -2,6 +2,7 @@
 
 ::
 
+    OUT/data/KEY/       generated scenes, where the suite asks for them
     OUT/homes/KEY/      archives made by induction (the user's own is never touched)
     OUT/items/*.json    one answer each, written as it comes; a second run asks only what is missing
     OUT/results.json    the figures
@@ -34,7 +35,7 @@ from evals.provenance import (
     write_json,
 )
 from evals.report import report
-from evals.suite import Suite, data_root
+from evals.suite import Suite, UcsdSpec, data_root
 from tools.errors import UserError
 from tools.types import content_id
 
@@ -63,7 +64,8 @@ def run_suite(
     """Run a suite and return the content of its ``results.json``.
 
     Args:
-        data: the folder of clips and labels; by default the suite's, under ``VIDOCQ_DATA``.
+        data: the folder of clips and labels; by default the suite's, under ``VIDOCQ_DATA``, or
+            its scenes, rendered into ``out``.
         out: where everything goes; by default ``runs/NAME``.
         limit: ask about the first so many clips of each section only.
         workers: processes asking side by side.
@@ -73,8 +75,8 @@ def run_suite(
     """
     begun = time.perf_counter()
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    folder = data if data is not None else data_root() / suite.dataset.folder
     target = out if out is not None else Path("runs") / suite.name
+    folder = data if data is not None else _data(suite, target, say)
     dataset = load_ucsd(folder)
     sections = _sections(suite, dataset, limit)
     used = {i.name: i for s in sections.values() for i in (*s.induce, *s.ask)}
@@ -125,6 +127,28 @@ def run_suite(
         },
     )
     return results_json
+
+
+def _data(suite: Suite, target: Path, say: Say) -> Path:
+    """The suite's own folder; generated scenes are rendered unless they lie there already."""
+    spec = suite.dataset
+    if isinstance(spec, UcsdSpec):
+        return data_root() / spec.folder
+    from evals.scenes import render_set
+
+    # Named after all that decides the pictures, the generator's code included.
+    folder = target / "data" / content_id(code_id("scenes"), spec)
+    if not (folder / "labels.json").is_file():
+        say(f"rendering {spec.normals + len(spec.kinds) * len(spec.seeds)} clips …")
+        render_set(
+            folder,
+            kinds=spec.kinds,
+            seeds=spec.seeds,
+            normals=spec.normals,
+            seconds=spec.seconds,
+            place=spec.place,
+        )
+    return folder
 
 
 def _sections(suite: Suite, dataset: Dataset, limit: int | None) -> dict[str, _Section]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -12,19 +12,33 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 import evals
 from tools.errors import UserError
 
-__all__ = ["DatasetSpec", "HeldOut", "Suite", "data_root", "load_suite"]
+__all__ = ["HeldOut", "ScenesSpec", "Suite", "UcsdSpec", "data_root", "load_suite"]
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class DatasetSpec(_Strict):
-    """Where the labelled clips are."""
+class UcsdSpec(_Strict):
+    """A folder laid out like UCSD Ped2."""
 
-    layout: Literal["ucsd"] = "ucsd"
+    layout: Literal["ucsd"]
     folder: str
     """Relative to the data root (``VIDOCQ_DATA``), unless ``--data`` names the folder itself."""
+
+
+class ScenesSpec(_Strict):
+    """Scenes of our own generator, rendered when the suite first runs."""
+
+    layout: Literal["scenes"]
+    kinds: tuple[str, ...] = Field(min_length=1)
+    """Kinds of the test clips; ``normal`` counts false alarms."""
+    seeds: tuple[int, ...] = (0,)
+    """One test clip per kind and seed."""
+    normals: int = Field(default=6, gt=0)
+    """Training clips."""
+    seconds: float = Field(default=18.0, gt=0)
+    place: int = 0
 
 
 class Induction(_Strict):
@@ -50,7 +64,7 @@ class Suite(_Strict):
     """One measurement, fully stated."""
 
     name: str = Field(pattern=r"^[\w.-]+$")
-    dataset: DatasetSpec
+    dataset: Annotated[UcsdSpec | ScenesSpec, Field(discriminator="layout")]
     scene: str
     question: str = Field(min_length=1)
     induction: Induction = Induction()

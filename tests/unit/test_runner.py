@@ -19,7 +19,12 @@ TENTH = TimeBase(num=1, den=10)
 
 
 def suite(**changes):
-    base = {"name": "s", "dataset": {"folder": "d"}, "scene": "x", "question": "Anything?"}
+    base = {
+        "name": "s",
+        "dataset": {"layout": "ucsd", "folder": "d"},
+        "scene": "x",
+        "question": "Anything?",
+    }
     return Suite.model_validate(base | changes)
 
 
@@ -182,9 +187,10 @@ def test_an_expected_error_becomes_part_of_the_item_and_a_bug_does_not():
 # ---------------------------------------------------------------- suites
 
 
-def test_the_shipped_suite_is_valid(request):
-    shipped = load_suite(request.config.rootpath / "evals" / "suites" / "ucsd_ped2.yaml")
-    assert shipped.name == "ucsd_ped2"
+def test_every_shipped_suite_is_valid_and_named_after_its_file(request):
+    files = sorted((request.config.rootpath / "evals" / "suites").glob("*.yaml"))
+    assert [load_suite(f).name for f in files] == [f.stem for f in files]
+    shipped = load_suite(next(f for f in files if f.stem == "ucsd_ped2"))
     assert shipped.heldout is not None
     assert shipped.heldout.induce == 12
 
@@ -192,9 +198,12 @@ def test_the_shipped_suite_is_valid(request):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name: a\nscene: s\nquestion: q\ndataset: {folder: d}\nnonsense: 1\n", "nonsense"),
+        (
+            "name: a\nscene: s\nquestion: q\ndataset: {layout: ucsd, folder: d}\nnonsense: 1\n",
+            "nonsense",
+        ),
         ("name: a\nscene: s\nquestion: q\n", "dataset"),
-        ("name: a/b\nscene: s\nquestion: q\ndataset: {folder: d}\n", "name"),
+        ("name: a/b\nscene: s\nquestion: q\ndataset: {layout: ucsd, folder: d}\n", "name"),
         ("- just\n- a list\n", "suite"),
         ("name: [\n", "not YAML"),
     ],

@@ -1,0 +1,1 @@
+"""What Vidocq costs: run ``python -m evals.bench --help``."""

@@ -1,0 +1,74 @@
+"""``python -m evals.bench``: costs, measured on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tools.errors import VidocqError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="bench",
+    help="Measures what Vidocq costs on this machine.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+
+
+@app.command()
+def overhead(
+    video: Annotated[
+        Path | None, typer.Argument(help="Clip to ask about; without it one of 15 s is rendered.")
+    ] = None,
+    normal: Annotated[
+        list[Path] | None, typer.Option(help="Normal clip of the same view; repeat for more.")
+    ] = None,
+    repeat: Annotated[int, typer.Option(min=1, help="Measured runs after the warm-up.")] = 3,
+) -> None:
+    """Share of a run that is not tool time (state machine, checkpoints, traces)."""
+    from evals.bench.overhead import overhead as measure
+    from tools.errors import UserError
+
+    if video is not None and not normal:
+        raise UserError("--normal is missing", remedy="give normal clips of the same view")
+    runs, median = measure(video, normal or (), repeat=repeat)
+    for run in runs:
+        typer.echo(
+            f"wall {run.wall:.3f} s, tools {run.tools:.3f} s in {run.calls} calls, "
+            f"{run.rounds} rounds, {run.label}: overhead {run.overhead:.1%}"
+        )
+    typer.echo(f"median overhead {median:.1%}")
+
+
+@app.command()
+def imports(
+    repeat: Annotated[int, typer.Option(min=1, help="Fresh processes per figure.")] = 5,
+) -> None:
+    """Cost of starting: import agent, vidocq --help, heavy modules loaded too early."""
+    from evals.bench.imports import FORBIDDEN, startup
+
+    found = startup(repeat)
+    typer.echo(f"import agent    {found.import_agent_s:.3f} s")
+    typer.echo(f"vidocq --help   {found.help_s:.3f} s (bare python {found.bare_python_s:.3f} s)")
+    typer.echo(
+        f"loaded by import agent, of {', '.join(FORBIDDEN)}: {', '.join(found.forbidden) or 'none'}"
+    )
+    if found.forbidden:
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command line: one line for an expected error, its exit code, no traceback."""
+    try:
+        app()
+    except VidocqError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise SystemExit(error.exit_code) from None
+
+
+if __name__ == "__main__":
+    main()
