@@ -12,12 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, comb
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tools.archive import SceneRecord, check_scene_name
 from tools.boundaries import build_tree
 from tools.decision import Intent, Plan
 from tools.errors import UserError
@@ -44,8 +48,12 @@ from tools.types import (
     RuleStatus,
     content_id,
 )
+from tools.video import find_videos, open_video
 
-__all__ = ["Induced", "induce"]
+if TYPE_CHECKING:
+    from tools.toolbox import Toolbox
+
+__all__ = ["Induced", "induce", "induce_and_save"]
 
 FIRING_RATE = 0.02
 """Share of held-out normal events on which an anomalous rule may fire."""
@@ -110,13 +118,13 @@ def induce(
         MediaError: a clip cannot be decoded.
     """
     tell = progress or _silent
-    whole = [clip if isinstance(clip, Clip) else Clip(source=clip) for clip in clips]
+    whole, twice = _distinct(clips)
     if not whole:
         raise UserError(f"no normal clips for scene “{scene}”", remedy="name at least one video")
     profile = captioner.learn(scene, whole, progress=progress)
     units = _units(whole, detector, min_event_s, tell)
     described = _describe(units, range(len(units)), captioner, profile, tell, "watching the clips")
-    notes = _problems(units, described)
+    notes = twice + _problems(units, described)
     groups = _groups(len(units), batches, np.random.default_rng(seed))
     longest = max(_interval(clip).seconds for clip in whole)
 
@@ -151,6 +159,54 @@ def induce(
     )
 
 
+def induce_and_save(
+    tools: Toolbox,
+    paths: Sequence[str | Path],
+    scene: str,
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> SceneRecord:
+    """Induce a scene from files and folders and put it on record, all or nothing.
+
+    Raises:
+        UserError: an impossible scene name, no videos, or as :func:`induce`.
+        MediaError: a clip cannot be read; nothing is learned from the others then.
+        StoreError: the archive cannot be written; it is as it was before.
+    """
+    check_scene_name(scene)
+    with ExitStack() as opened:
+        clips = [opened.enter_context(open_video(path)) for path in find_videos(paths)]
+        induced = induce(
+            scene,
+            clips,
+            tools.captioner,
+            tools.detector,
+            tools.verifier,
+            seed=seed,
+            min_event_s=tools.min_event_s,
+            progress=progress,
+        )
+        infos = [clip.info for clip in clips]
+    profile = induced.profile
+    record = SceneRecord(
+        name=scene,
+        captioner=profile.captioner,
+        profile_version=profile.version,
+        width=profile.width,
+        height=profile.height,
+        clips=induced.clips,
+        seconds=round(sum(info.seconds for info in infos), 3),
+        calibration=induced.calibration,
+        batches=induced.batches,
+        notes=induced.notes,
+    )
+    tools.archive.save_scene(record, profile, induced.rules)
+    for info in infos:
+        tools.archive.add_video(info)
+    return record
+
+
 # ---------------------------------------------------------------- footage
 
 
@@ -167,6 +223,18 @@ def _units(
             units.append(_Unit(part, _events_in(tree.coarse, _interval(part))))
     tell("finding events", len(clips), len(clips))
     return tuple(units)
+
+
+def _distinct(clips: Sequence[FrameSource | Clip]) -> tuple[list[Clip], tuple[str, ...]]:
+    """Each stretch of footage once (a copy must not vote), and what is to be said of copies."""
+    kept: dict[tuple[str, Interval], Clip] = {}
+    notes: list[str] = []
+    for given in clips:
+        clip = given if isinstance(given, Clip) else Clip(source=given)
+        first = kept.setdefault((clip.source.info.id, _interval(clip)), clip)
+        if first is not clip:
+            notes.append(f"{clip.source.info.name} is the same as {first.source.info.name}")
+    return list(kept.values()), tuple(notes)
 
 
 def _thirds(clip: Clip) -> tuple[Clip, ...]:

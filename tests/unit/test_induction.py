@@ -336,3 +336,11 @@ def test_nothing_to_learn_is_an_error_not_an_empty_book() -> None:
         run(ScriptedCaptioner({}))
     with pytest.raises(UserError, match="nothing could be learned of scene “gate”"):
         run(ScriptedCaptioner({"a.mp4": [], "b.mp4": []}))
+
+
+def test_a_copy_of_a_clip_has_no_vote() -> None:
+    captioner = ScriptedCaptioner(normal_clips(3))
+    clips = [ScriptedSource(name) for name in ("n0.mp4", "n1.mp4", "n2.mp4", "n1.mp4")]
+    induced = induce("gate", clips, captioner, StillDetector(), embedded_verifier())
+    assert len(captioner.learned[0]) == 3
+    assert "n1.mp4 is the same as n1.mp4" in induced.notes
