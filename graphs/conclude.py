@@ -35,12 +35,13 @@ def correlate(state: State, runtime: Runtime[Context]) -> State:
     """Let alike neighbouring events inform each other; fix every event's final score."""
     context = runtime.context
     ledger = context.runs.open(state["run"])
+    ledger.sync()
     items = standing(ledger)
     if not items:
         return {}
     limits = context.tools.limits(ledger.scene)
     texts = [i.look.description.caption.text for i in items]
-    vectors = context.tools.archive.embedder.embed(texts)
+    vectors = context.tools.embedder.embed(texts)
     scores = correlated(items, vectors, limits, context.correlation)
     for item, score in zip(items, scores, strict=True):
         ledger.note(
@@ -183,7 +184,7 @@ def answer(state: State, runtime: Runtime[Context]) -> State:
         caveats.append("judged by general priors, not by what is normal at this place")
     decision = state["decision"]
     text = answer_text(decision, ledger, caveats)
-    context.runs.finish(ledger, decision)
+    context.runs.finish(ledger, decision, text)
     return _closing(text)
 
 
@@ -193,12 +194,12 @@ def follow_up(state: State, runtime: Runtime[Context]) -> State:
     made, previous = state["plan"], state["previous"]
     if previous is None:
         raise LookupError("a follow-up was planned without an earlier decision")
-    ledger = context.runs.open(previous.run_id)
+    ledger = context.runs.read(previous.run_id)
     if made.intent is Intent.WHY:
         text = why_answer(previous, ledger, made.moment_s)
     else:
         text = confidence_answer(previous, ledger)
-    context.runs.finish(context.runs.open(state["run"]), previous)
+    context.runs.finish(context.runs.open(state["run"]), previous, text)
     return _closing(text)
 
 

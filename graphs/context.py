@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from tools.decision import Budget
+from tools.decision import Budget, Decision
+from tools.errors import StoreError
 from tools.ledger import Ledger
 from tools.scoring import Smoothing
 from tools.toolbox import Toolbox
@@ -20,8 +21,11 @@ class RunStore(Protocol):
     def open(self, run_id: str, header: Mapping[str, Any] | None = None) -> Ledger:
         """The ledger of a run: begun, or taken up again where it stopped. Raises StoreError."""
 
-    def finish(self, ledger: Ledger, record: Any) -> None:
-        """The run is over and ``record`` (its decision) is its last word. Raises StoreError."""
+    def read(self, run_id: str) -> Ledger:
+        """The ledger of an earlier run, for looking things up only. Raises StoreError."""
+
+    def finish(self, ledger: Ledger, decision: Decision, answer: str) -> None:
+        """The run is over; the decision and its text are its last words. Raises StoreError."""
 
 
 class MemoryRuns:
@@ -33,7 +37,12 @@ class MemoryRuns:
     def open(self, run_id: str, header: Mapping[str, Any] | None = None) -> Ledger:
         return self._ledgers.setdefault(run_id, Ledger(run_id))
 
-    def finish(self, ledger: Ledger, record: Any) -> None:
+    def read(self, run_id: str) -> Ledger:
+        if run_id not in self._ledgers:
+            raise StoreError(f"run {run_id} is not known", remedy="ask the question again")
+        return self._ledgers[run_id]
+
+    def finish(self, ledger: Ledger, decision: Decision, answer: str) -> None:
         """Nothing to write."""
 
 
@@ -50,6 +59,7 @@ class Context:
         smoothing: named method for the score timeline, of width ``smoothing_s`` seconds.
         correlation: pull between neighbouring alike events (0: none).
         rules_per_event: rules retrieved for an event at first; more where they are missing.
+        default_scene: the scene of a question that names none.
     """
 
     tools: Toolbox
@@ -61,3 +71,4 @@ class Context:
     smoothing_s: float = 0.8
     correlation: float = 0.1
     rules_per_event: int = 8
+    default_scene: str | None = None

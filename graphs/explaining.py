@@ -234,13 +234,9 @@ def _limits(decision: Decision, ledger: Ledger) -> list[Step]:
     if not open_events:
         return []
     refs = tuple(f"event:{e}" for e in open_events)
-    return [
-        Step(
-            kind="limit",
-            text=f"{len(open_events)} events were not looked at ({decision.stop_reason.partition(':')[0]}).",
-            evidence=refs,
-        )
-    ]
+    why = decision.stop_reason.partition(":")[0]
+    text = f"{len(open_events)} events were not looked at ({why})."
+    return [Step(kind="limit", text=text, evidence=refs)]
 
 
 # ---------------------------------------------------------------- the answer in words

@@ -34,9 +34,18 @@ def plan(state: State, runtime: Runtime[Context]) -> State:
     budget = budget_of(state, context.budget)
     run = state.get("run_id") or uuid.uuid4().hex[:12]
     videos, query = paths_of(state, query)
-    scene = state.get("scene")
+    scene = state.get("scene") or context.default_scene
+    info = runtime.execution_info
     ledger = context.runs.open(
-        run, {"query": query, "videos": videos, "scene": scene, "budget": budget.model_dump()}
+        run,
+        {
+            "thread": info.thread_id if info else None,
+            "query": query,
+            "videos": videos,
+            "scene": scene,
+            "scene_free": bool(state.get("scene_free")),
+            "budget": budget.model_dump(),
+        },
     )
     previous = state.get("decision")
     made = context.tools.plan(
@@ -120,6 +129,7 @@ def choose(state: State, runtime: Runtime[Context]) -> State:
     """
     context = runtime.context
     ledger = context.runs.open(state["run"])
+    ledger.sync()
     made = state["plan"]
     spent = _spent(state, ledger, made)
     if spent:

@@ -22,14 +22,22 @@ PATHS = re.compile(
 
 
 def question_of(state: State) -> str:
-    """The query, or the text of the last human message. Raises UserError where there is none."""
+    """The query, or the text of the last human message.
+
+    Raises:
+        UserError: where there is none, or a blank one.
+    """
     query = state.get("query")
-    if query is not None:
-        return query
-    for message in reversed(state.get("messages") or []):
-        if isinstance(message, HumanMessage):
-            return message.text
-    raise UserError("no question", remedy='give {"query": ...} or {"messages": [...]}')
+    if query is None:
+        asked = [m for m in state.get("messages") or [] if isinstance(m, HumanMessage)]
+        if not asked:
+            raise UserError("no question", remedy='give {"query": ...} or {"messages": [...]}')
+        query = asked[-1].text
+    if not re.search(r"\w", query):
+        raise UserError(
+            "the question is blank", remedy='ask e.g. "Did anything out of the ordinary happen?"'
+        )
+    return query
 
 
 def paths_of(state: State, query: str) -> tuple[list[str], str]:

@@ -254,6 +254,9 @@ class Ledger:
     def _noted(self, key: str, record: Frozen) -> None:
         """Something was noted."""
 
+    def sync(self) -> None:
+        """A step has ended: what was recorded is safe from here on."""
+
     # -- looking things up -------------------------------------------------------
 
     def evidence(self, ref: str) -> Frozen | None:

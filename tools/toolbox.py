@@ -20,6 +20,7 @@ from tools.ports import (
     BoundarySignal,
     Captioner,
     Detail,
+    Embedder,
     Planner,
     PlanningContext,
     Progress,
@@ -59,6 +60,7 @@ class Toolbox:
     captioner: Captioner
     verifier: Verifier
     planner: Planner
+    embedder: Embedder
     min_event_s: float = 1.0
     false_alarm_rate: float = 0.01
     abstain_rate: float = 0.05
@@ -209,13 +211,7 @@ class Toolbox:
     def _profile(self, scene: SceneView | None) -> SceneProfile | None:
         if scene is None:
             return None
-        profile = self.archive.profile(scene.name)
-        if profile.version != scene.profile_version:
-            raise UserError(
-                f"scene {scene.name!r} was induced anew while this run was under way",
-                remedy="ask again",
-            )
-        return profile
+        return self.archive.profile(scene.name, scene.profile_version)
 
     # -- what is known of it, and what follows -----------------------------------
 

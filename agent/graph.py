@@ -1,0 +1,53 @@
+"""The agent as users hold it: a compiled LangGraph graph that can be invoked as it is."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, Self
+
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import ensure_config, patch_config
+from langgraph.graph.state import CompiledStateGraph
+
+__all__ = ["Agent"]
+
+
+class Agent(CompiledStateGraph[Any, Any, Any, Any]):
+    """The compiled investigation graph.
+
+    It differs from any compiled graph in two ways: an invocation that names no thread gets one of
+    its own, and checkpoints are written before the next step begins, so that a killed run resumes.
+    """
+
+    on_close: Callable[[], None] | None = None
+
+    @classmethod
+    def of(cls, compiled: CompiledStateGraph[Any, Any, Any, Any]) -> Self:
+        """The same graph as an agent."""
+        return cls(**{k: v for k, v in vars(compiled).items() if k != "__orig_class__"})
+
+    def stream(
+        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[Any]:
+        return super().stream(input, self._threaded(config), **self._durable(kwargs))
+
+    def astream(
+        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Any]:
+        return super().astream(input, self._threaded(config), **self._durable(kwargs))
+
+    def close(self) -> None:
+        """Close the stores the agent was built with."""
+        if self.on_close is not None:
+            self.on_close()
+
+    def _threaded(self, config: RunnableConfig | None) -> RunnableConfig:
+        named = ensure_config(self.config, config).get("configurable") or {}
+        thread = named.get("thread_id") or uuid.uuid4().hex
+        return patch_config(config, configurable={"thread_id": thread})
+
+    def _durable(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        if self.checkpointer and kwargs.get("durability") is None:
+            return {**kwargs, "durability": "sync"}
+        return kwargs

@@ -1,0 +1,250 @@
+"""The composition root: the one place where settings become backends, stores and the graph."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import sqlite3
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent.settings import Settings, load_settings
+from agent.trace import TraceStore
+from tools import backends
+from tools.archive import Archive, SceneRecord, check_scene_name
+from tools.errors import MediaError, UserError
+from tools.induction import induce
+from tools.ports import FrameSource, Progress
+from tools.toolbox import Toolbox
+from tools.video import find_videos, open_video
+
+if TYPE_CHECKING:
+    from agent.graph import Agent
+
+__all__ = ["Stores", "build_agent", "induce_scene", "open_stores", "version"]
+
+PACKAGES = ("langgraph", "langchain-core", "chromadb", "opencv-python-headless", "av", "numpy")
+
+
+@dataclass(frozen=True, eq=False)
+class Stores:
+    """What an agent is made of, for callers that need the parts."""
+
+    settings: Settings
+    tools: Toolbox
+    runs: TraceStore
+
+    @property
+    def archive(self) -> Archive:
+        return self.tools.archive
+
+    def close(self) -> None:
+        self.runs.close()
+        self.archive.close()
+
+
+def version() -> str:
+    """Version of this installation."""
+    return metadata.version("vidocq")
+
+
+def open_stores(settings: Settings | None = None, **overrides: Any) -> Stores:
+    """Open the archive and make the configured backends. Raises UserError, StoreError."""
+    chosen = settings or load_settings(overrides)
+    kept = chosen.home / "cache"
+    embedder = backends.make("embedder", chosen.embedder, backends.EMBEDDERS, kept)
+    tools = Toolbox(
+        archive=Archive(chosen.home, embedder),
+        detector=backends.make("detector", chosen.detector, backends.DETECTORS, kept),
+        captioner=backends.make("captioner", chosen.captioner, backends.CAPTIONERS, kept),
+        verifier=backends.make("verifier", chosen.verifier, backends.VERIFIERS, kept),
+        planner=backends.make("planner", chosen.planner, backends.PLANNERS, kept),
+        embedder=embedder,
+        min_event_s=chosen.min_event_s,
+        false_alarm_rate=chosen.false_alarm_rate,
+        abstain_rate=chosen.abstain_rate,
+    )
+    runs = TraceStore(chosen.home / "runs", lambda: _header(chosen, tools))
+    return Stores(settings=chosen, tools=tools, runs=runs)
+
+
+def build_agent(
+    stores: Stores | None = None, *, checkpoints: bool = True, **overrides: Any
+) -> Agent:
+    """The agent: a compiled LangGraph graph over the configured backends.
+
+    Args:
+        stores: opened stores; made from the settings where they are not given.
+        checkpoints: keep checkpoints in ``home/checkpoints.db``; False where the caller's platform
+            keeps its own.
+        overrides: settings, e.g. ``home=...``, ``max_looks=...`` (see agent.settings).
+
+    Raises:
+        UserError: a setting or an installation is wrong.
+        StoreError: the archive cannot be opened.
+    """
+    from agent.checkpoints import Checkpoints
+    from agent.graph import Agent
+    from graphs.context import Context
+    from graphs.investigate import build
+
+    made = stores or open_stores(**overrides)
+    settings = made.settings
+    context = Context(
+        tools=made.tools,
+        runs=made.runs,
+        budget=settings.budget,
+        batch=settings.batch,
+        first_look=settings.first_look,
+        smoothing=settings.smoothing,
+        smoothing_s=settings.smoothing_s,
+        correlation=settings.correlation,
+        rules_per_event=settings.rules_per_event,
+        default_scene=settings.scene,
+    )
+    saver = Checkpoints(settings.home / "checkpoints.db") if checkpoints else None
+    compiled = build(context).compile(checkpointer=saver, name="vidocq")
+    agent = Agent.of(compiled).with_config(
+        {
+            # choose, look, recall, judge and reflect are one round; the rest happens once
+            "recursion_limit": 5 * settings.max_rounds + 30,
+            "max_concurrency": settings.parallel,
+        }
+    )
+
+    def close() -> None:
+        made.close()
+        if saver is not None:
+            saver.close()
+
+    agent.on_close = close
+    return agent
+
+
+def induce_scene(
+    paths: Sequence[str | Path],
+    scene: str,
+    *,
+    stores: Stores | None = None,
+    progress: Progress | None = None,
+    **overrides: Any,
+) -> SceneRecord:
+    """Learn a scene from normal clips and record its rules, profile and calibration.
+
+    Args:
+        paths: files, or folders of them or of frames, that show only normal footage.
+        scene: name of the scene; induced again, its induced rules get new versions and rules
+            written by people stay.
+
+    Raises:
+        MediaError: a clip cannot be read. UserError: they do not show one scene, or a bad name.
+        StoreError: the archive cannot be written; nothing of the scene is then changed.
+    """
+    made = stores or open_stores(**overrides)
+    try:
+        with ExitStack() as opened:
+            sources, failed = _open_clips(opened, [str(p) for p in paths])
+            found = induce(
+                check_scene_name(scene),
+                sources,
+                made.tools.captioner,
+                made.tools.detector,
+                made.tools.verifier,
+                min_event_s=made.tools.min_event_s,
+                progress=progress,
+            )
+        profile = found.profile
+        record = SceneRecord(
+            name=scene,
+            captioner=made.tools.captioner.name,
+            profile_version=profile.version,
+            width=profile.width,
+            height=profile.height,
+            clips=found.clips,
+            seconds=round(profile.seconds, 3),
+            calibration=found.calibration,
+            batches=found.batches,
+            notes=(*failed, *found.notes),
+        )
+        made.archive.save_scene(record, profile, found.rules)
+        return record
+    finally:
+        if stores is None:
+            made.close()
+
+
+def _open_clips(opened: ExitStack, paths: Sequence[str]) -> tuple[list[FrameSource], list[str]]:
+    """The clips that can be read and what is wrong with the others.
+
+    Raises MediaError where none can be read; UserError where none is named.
+    """
+    sources: list[FrameSource] = []
+    errors: list[MediaError] = []
+    for path in find_videos(paths):
+        try:
+            sources.append(opened.enter_context(open_video(path)))
+        except MediaError as error:
+            errors.append(error)
+    if not sources and errors:
+        raise errors[0]
+    if not sources:
+        raise UserError("no normal clips", remedy="name at least one video")
+    return sources, [f"left out: {error}" for error in errors]
+
+
+# ---------------------------------------------------------------- what a trace says of its origin
+
+
+def _header(settings: Settings, tools: Toolbox) -> Mapping[str, Any]:
+    values = settings.model_dump(mode="json", exclude={"home"})
+    canonical = json.dumps(values, sort_keys=True)
+    return {
+        "vidocq": version(),
+        "commit": _commit(),
+        "settings": values,
+        "settings_hash": hashlib.sha256(canonical.encode()).hexdigest()[:16],
+        "prompts": _prompt_hashes(),
+        "backends": {
+            "detector": tools.detector.name,
+            "captioner": tools.captioner.name,
+            "verifier": tools.verifier.name,
+            "planner": tools.planner.name,
+            "embedder": tools.embedder.name,
+        },
+        "packages": {name: metadata.version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+        "seed": 0,
+    }
+
+
+def _prompt_hashes() -> dict[str, str]:
+    from prompts import load, names
+
+    return {name: load(name).version for name in names()}
+
+
+@cache
+def _commit() -> str | None:
+    """Commit of the checkout, with ``+dirty`` where it was changed; None when installed."""
+    here = Path(__file__).resolve().parent.parent
+    if not (here / ".git").exists():
+        return None
+
+    def git(*words: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(here), *words], capture_output=True, text=True, check=True, timeout=10
+        )
+        return done.stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+dirty" if git("status", "--porcelain") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
