@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol, Self
 
 from evals.suite import Suite
 from tools.decision import Decision
 from tools.errors import VidocqError
 from tools.types import Frozen
 
-__all__ = ["ItemResult", "Task", "answer", "asker"]
+__all__ = ["AgentAsker", "Asker", "ItemResult", "Task", "answer"]
 
 
 class Task(Frozen):
@@ -42,19 +42,25 @@ class Asker(Protocol):
     def __call__(self, path: str) -> Decision: ...
 
 
-def asker(suite: Suite, home: Path) -> Asker:
-    """An agent over the archive at ``home``, set as the suite says. Raises UserError."""
-    from agent import build_agent
+class AgentAsker:
+    """An agent over the archive at ``home``, set as the suite says. Raises UserError, StoreError.
 
-    agent: Any = build_agent(home=home, **suite.settings)
+    Use as a context manager, or call :meth:`close`.
+    """
 
-    def ask(path: str) -> Decision:
-        state = agent.invoke(
+    def __init__(self, suite: Suite, home: Path) -> None:
+        from agent import build_agent
+
+        self._suite = suite
+        self._agent = build_agent(home=home, **suite.settings)
+
+    def __call__(self, path: str) -> Decision:
+        state = self._agent.invoke(
             {
-                "query": suite.question,
+                "query": self._suite.question,
                 "videos": [path],
-                "scene": suite.scene,
-                "budget": suite.budget or None,
+                "scene": self._suite.scene,
+                "budget": self._suite.budget or None,
             }
         )
         decision = state["decision"]
@@ -62,7 +68,14 @@ def asker(suite: Suite, home: Path) -> Asker:
             raise TypeError(f"the agent answered with {type(decision).__name__}, not a Decision")
         return decision
 
-    return ask
+    def close(self) -> None:
+        self._agent.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def answer(ask: Asker, task: Task) -> ItemResult:

@@ -23,8 +23,9 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
+from agent import induce_scene, load_settings
 from evals.datasets import Dataset, Item, load_ucsd
-from evals.items import Asker, ItemResult, Task, answer, asker
+from evals.items import AgentAsker, ItemResult, Task, answer
 from evals.provenance import (
     code_id,
     data_id,
@@ -83,11 +84,14 @@ def run_suite(
     hashes = {name: file_sha256(item.path) for name, item in used.items()}
     hashes["labels.json"] = file_sha256(folder / "labels.json")
     code = code_id()
+    # The environment and a vidocq.toml count too, so the effective settings are what is recorded.
+    settings = load_settings({"home": target, **suite.settings})
+    effective = settings.model_dump(mode="json", exclude={"home"})
 
     answers: dict[str, list[tuple[Item, ItemResult]]] = {}
     for name, section in sections.items():
         basis = content_id(
-            code, suite.scene, suite.settings, {i.name: hashes[i.name] for i in section.induce}
+            code, suite.scene, effective, {i.name: hashes[i.name] for i in section.induce}
         )
         home = target / "homes" / basis
         _induce(suite, section.induce, home, say)
@@ -111,6 +115,7 @@ def run_suite(
         target / "run.json",
         {
             "suite": suite.model_dump(mode="json"),
+            "settings": effective,
             "started": started,
             "seconds": round(time.perf_counter() - begun, 1),
             "workers": workers,
@@ -179,7 +184,6 @@ def _sections(suite: Suite, dataset: Dataset, limit: int | None) -> dict[str, _S
 
 def _induce(suite: Suite, clips: Sequence[Item], home: Path, say: Say) -> None:
     """Make the scene in ``home`` unless a finished induction of the same key is there."""
-    from agent import induce_scene
 
     done = home / "induced.json"
     if done.is_file():
@@ -224,11 +228,12 @@ def _kept(folder: Path, task: Task) -> ItemResult | None:
 
 
 def _answers(suite: Suite, tasks: Sequence[Task], workers: int) -> Iterator[ItemResult]:
-    if workers <= 1 or len(tasks) <= 1:
-        ask: Asker | None = None
-        for task in tasks:
-            ask = ask or asker(suite, Path(task.home))
-            yield answer(ask, task)
+    if not tasks:
+        return
+    if workers <= 1 or len(tasks) == 1:
+        with AgentAsker(suite, Path(tasks[0].home)) as ask:
+            for task in tasks:
+                yield answer(ask, task)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         futures = [pool.submit(_work, suite, task) for task in tasks]
@@ -240,7 +245,7 @@ def _answers(suite: Suite, tasks: Sequence[Task], workers: int) -> Iterator[Item
             raise
 
 
-_ASKERS: dict[str, Asker] = {}
+_ASKERS: dict[str, AgentAsker] = {}
 """One agent per worker process and archive."""
 
 
@@ -249,5 +254,5 @@ def _work(suite: Suite, task: Task) -> ItemResult:
 
     cv2.setNumThreads(1)
     if task.home not in _ASKERS:
-        _ASKERS[task.home] = asker(suite, Path(task.home))
+        _ASKERS[task.home] = AgentAsker(suite, Path(task.home))
     return answer(_ASKERS[task.home], task)

@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from evals.bench.scene import SCENE, induced
 from tools.errors import ToolFailed
@@ -63,10 +62,11 @@ def overhead(
 def _run(clip: Path, home: Path) -> Run:
     from agent import build_agent
 
-    agent: Any = build_agent(home=home)
+    agent = build_agent(home=home)
     begun = time.perf_counter()
     decision = agent.invoke({"query": QUESTION, "videos": [str(clip)], "scene": SCENE})["decision"]
     wall = time.perf_counter() - begun
+    agent.close()
     calls = list(_calls(home, decision.run_id))
     return Run(
         wall=wall,
