@@ -7,6 +7,7 @@ fine boundaries. Times are ticks from the first frame, intervals half-open.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -157,9 +158,10 @@ class _Cutter:
         for i in candidates:
             at = int(self.pts[i])
             room = min(close, self.least) if at in self.cuts else self.least
-            if all(abs(at - other) >= room for other in taken):
-                taken.append(at)
-        return sorted(taken[2:])
+            after = bisect_left(taken, at)
+            if at - taken[after - 1] >= room and taken[after] - at >= room:
+                taken.insert(after, at)
+        return taken[1:-1]
 
     def divide(self, start: int, end: int) -> list[int]:
         """One boundary within: the strongest sample of the middle half, else the very middle."""
