@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Self
 
 from langchain_core.runnables import RunnableConfig
-from langchain_core.runnables.config import ensure_config, patch_config
+from langchain_core.runnables.config import merge_configs, patch_config
 from langgraph.graph.state import CompiledStateGraph
 
 __all__ = ["Agent"]
@@ -43,7 +43,7 @@ class Agent(CompiledStateGraph[Any, Any, Any, Any]):
             self.on_close()
 
     def _threaded(self, config: RunnableConfig | None) -> RunnableConfig:
-        named = ensure_config(self.config, config).get("configurable") or {}
+        named = merge_configs(self.config, config).get("configurable") or {}
         thread = named.get("thread_id") or uuid.uuid4().hex
         return patch_config(config, configurable={"thread_id": thread})
 

@@ -245,7 +245,7 @@ def recall(state: State, runtime: Runtime[Context]) -> State:
             query, k = (strongest.text if strongest else query), 4 * context.rules_per_event
         elif action.kind == "ask" and action.event_id in ledger.recalls:
             continue
-        context.tools.recall(ledger, seen.event, query, scene=ledger.scene, k=k)
+        context.tools.recall(ledger, seen, query, scene=ledger.scene, k=k)
     return {}
 
 

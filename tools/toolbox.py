@@ -216,19 +216,21 @@ class Toolbox:
     # -- what is known of it, and what follows -----------------------------------
 
     def recall(
-        self, ledger: Ledger, event: Event, query: str, *, scene: SceneView | None, k: int
+        self, ledger: Ledger, look: Look, query: str, *, scene: SceneView | None, k: int
     ) -> Recall:
-        """The rules nearest to what was seen. Without a scene there are none. Raises StoreError."""
+        """The rules that bear on what was seen. Without a scene there are none. Raises StoreError."""
+        seen = look.description.observations
 
         def work() -> Recall:
             hits: tuple[RuleHit, ...] = ()
             if scene is not None:
-                hits = self.archive.rules.retrieve(scene.name, query, k=k)
-            return Recall(event_id=event.id, query=query, k=k, hits=hits)
+                hits = self.archive.rules.retrieve(scene.name, query, k=k, observations=seen)
+            return Recall(event_id=look.event.id, query=query, k=k, hits=hits)
 
         request = {
             "scene": scene.ref if scene else None,
-            "event": event.id,
+            "event": look.event.id,
+            "observations": [o.id for o in seen],
             "query": query,
             "k": k,
         }

@@ -1,0 +1,118 @@
+"""What the command line shows: answers and tables on stdout, progress and warnings on stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from tools.decision import Decision
+    from tools.ports import Progress as Report
+    from tools.types import Rule
+
+__all__ = ["complain", "out", "progress", "remark", "show_answer", "show_rules", "table"]
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+COLOURS = {"anomalous": "bold red", "uncertain": "bold yellow", "normal": "bold green"}
+
+
+def complain(message: str) -> None:
+    """One line on stderr."""
+    err.print(Text("vidocq: ", style="bold red") + Text(" ".join(message.split())))
+
+
+def remark(message: str) -> None:
+    """One line on stderr that is no error."""
+    err.print(Text(message, style="dim"))
+
+
+def table(*columns: str) -> Table:
+    """A plain table that pipes well."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    return made
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Report]:
+    """A bar per kind of work on a terminal; one line per finished kind elsewhere."""
+    if not sys.stderr.isatty():
+        yield _lines(title)
+        return
+    bars = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=err,
+        transient=True,
+    )
+    with bars:
+        known: dict[str, Any] = {}
+
+        def report(what: str, done: int, total: int) -> None:
+            if what not in known:
+                known[what] = bars.add_task(escape(f"{title}: {what}"), total=total or None)
+            bars.update(known[what], completed=done, total=total or None)
+
+        yield report
+
+
+def _lines(title: str) -> Report:
+    said: set[str] = set()
+
+    def report(what: str, done: int, total: int) -> None:
+        if what not in said:
+            said.add(what)
+            remark(f"{title}: {what}")
+
+    return report
+
+
+def show_answer(text: str, decision: Decision | None) -> None:
+    """The answer: a coloured headline, then the chain as it is."""
+    headline, _, rest = text.partition("\n")
+    style = COLOURS.get(str(decision.label), "bold") if decision is not None else "bold"
+    out.print(Text(headline, style=style))
+    if rest:
+        out.print(Text(rest))
+
+
+def show_rules(rules: tuple[Rule, ...] | list[Rule]) -> None:
+    """Rules as a table, one version a row."""
+    from tools.predicates import describe
+
+    rows = table("rule", "kind", "category", "text", "tested by", "support", "source", "status")
+    for rule in rules:
+        rows.add_row(
+            f"{rule.id}@{rule.version}",
+            rule.kind,
+            rule.category,
+            escape(rule.text),
+            escape(describe(rule.predicate)) if rule.predicate else "its words",
+            f"{rule.support}/{rule.batches}" if rule.batches else "–",
+            rule.author or rule.source,
+            rule.status,
+        )
+    out.print(rows)
