@@ -20,6 +20,7 @@ R = TypeVar("R")
 
 app = typer.Typer(
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     help="Ask video archives what was out of the ordinary, where, how sure that is, and why.",
 )
