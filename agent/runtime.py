@@ -8,7 +8,6 @@ import platform
 import sqlite3
 import subprocess
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -18,12 +17,10 @@ from typing import TYPE_CHECKING, Any
 from agent.settings import Settings, load_settings
 from agent.trace import TraceStore
 from tools import backends
-from tools.archive import Archive, SceneRecord, check_scene_name
-from tools.errors import MediaError, UserError
-from tools.induction import induce
-from tools.ports import FrameSource, Progress
+from tools.archive import Archive, SceneRecord
+from tools.induction import induce_and_save
+from tools.ports import Progress
 from tools.toolbox import Toolbox
-from tools.video import find_videos, open_video
 
 if TYPE_CHECKING:
     from agent.graph import Agent
@@ -144,59 +141,15 @@ def induce_scene(
             written by people stay.
 
     Raises:
-        MediaError: a clip cannot be read. UserError: they do not show one scene, or a bad name.
+        MediaError: no clip can be read. UserError: they do not show one scene, or a bad name.
         StoreError: the archive cannot be written; nothing of the scene is then changed.
     """
     made = stores or open_stores(**overrides)
     try:
-        with ExitStack() as opened:
-            sources, failed = _open_clips(opened, [str(p) for p in paths])
-            found = induce(
-                check_scene_name(scene),
-                sources,
-                made.tools.captioner,
-                made.tools.detector,
-                made.tools.verifier,
-                min_event_s=made.tools.min_event_s,
-                progress=progress,
-            )
-        profile = found.profile
-        record = SceneRecord(
-            name=scene,
-            captioner=made.tools.captioner.name,
-            profile_version=profile.version,
-            width=profile.width,
-            height=profile.height,
-            clips=found.clips,
-            seconds=round(profile.seconds, 3),
-            calibration=found.calibration,
-            batches=found.batches,
-            notes=(*failed, *found.notes),
-        )
-        made.archive.save_scene(record, profile, found.rules)
-        return record
+        return induce_and_save(made.tools, paths, scene, progress=progress)
     finally:
         if stores is None:
             made.close()
-
-
-def _open_clips(opened: ExitStack, paths: Sequence[str]) -> tuple[list[FrameSource], list[str]]:
-    """The clips that can be read and what is wrong with the others.
-
-    Raises MediaError where none can be read; UserError where none is named.
-    """
-    sources: list[FrameSource] = []
-    errors: list[MediaError] = []
-    for path in find_videos(paths):
-        try:
-            sources.append(opened.enter_context(open_video(path)))
-        except MediaError as error:
-            errors.append(error)
-    if not sources and errors:
-        raise errors[0]
-    if not sources:
-        raise UserError("no normal clips", remedy="name at least one video")
-    return sources, [f"left out: {error}" for error in errors]
 
 
 # ---------------------------------------------------------------- what a trace says of its origin

@@ -24,7 +24,7 @@ import numpy as np
 from tools.archive import SceneRecord, check_scene_name
 from tools.boundaries import build_tree
 from tools.decision import Intent, Plan
-from tools.errors import UserError
+from tools.errors import MediaError, UserError
 from tools.ports import (
     BoundaryDetector,
     Captioner,
@@ -48,7 +48,7 @@ from tools.types import (
     RuleStatus,
     content_id,
 )
-from tools.video import find_videos, open_video
+from tools.video import OpenedVideo, find_videos, open_video
 
 if TYPE_CHECKING:
     from tools.toolbox import Toolbox
@@ -171,12 +171,12 @@ def induce_and_save(
 
     Raises:
         UserError: an impossible scene name, no videos, or as :func:`induce`.
-        MediaError: a clip cannot be read; nothing is learned from the others then.
+        MediaError: no clip can be read; where some can, the others are named in the notes.
         StoreError: the archive cannot be written; it is as it was before.
     """
     check_scene_name(scene)
     with ExitStack() as opened:
-        clips = [opened.enter_context(open_video(path)) for path in find_videos(paths)]
+        clips, unread = _open_clips(opened, paths)
         induced = induce(
             scene,
             clips,
@@ -199,7 +199,7 @@ def induce_and_save(
         seconds=round(sum(info.seconds for info in infos), 3),
         calibration=induced.calibration,
         batches=induced.batches,
-        notes=induced.notes,
+        notes=(*unread, *induced.notes),
     )
     tools.archive.save_scene(record, profile, induced.rules)
     for info in infos:
@@ -208,6 +208,22 @@ def induce_and_save(
 
 
 # ---------------------------------------------------------------- footage
+
+
+def _open_clips(
+    opened: ExitStack, paths: Sequence[str | Path]
+) -> tuple[list[OpenedVideo], tuple[str, ...]]:
+    """The clips that can be read, and what is wrong with the others."""
+    clips: list[OpenedVideo] = []
+    errors: list[MediaError] = []
+    for path in find_videos(paths):
+        try:
+            clips.append(opened.enter_context(open_video(path)))
+        except MediaError as error:
+            errors.append(error)
+    if errors and not clips:
+        raise errors[0]
+    return clips, tuple(f"left out: {error}" for error in errors)
 
 
 def _units(
