@@ -10,6 +10,7 @@ import os
 import textwrap
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -455,7 +456,8 @@ def _save(figure: Figure, path: Path) -> Path:
             figure.savefig(part, format="png", dpi=figure.dpi)
         os.replace(part, path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
         raise StoreError(
             f"{path}: the picture cannot be written: {error.strerror or error}",
             remedy="make room or choose another folder",
