@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from evals.bench.overhead import Run, covered
 from evals.datasets import Item, load_ucsd
 from evals.items import ItemResult, Task, answer
 from evals.provenance import code_id, data_id, file_sha256, git_state, versions, write_json
@@ -337,3 +338,13 @@ def test_json_is_written_whole_or_not_at_all(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot write"):
         write_json(tmp_path / "file" / "x.json", {})
+
+
+# ---------------------------------------------------------------- benches
+
+
+def test_overlapping_tool_calls_count_once():
+    assert covered([(0.0, 2.0), (1.0, 3.0), (5.0, 6.0), (5.2, 5.4)]) == pytest.approx(4.0)
+    assert covered([]) == 0.0
+    run = Run(wall=5.0, tools=4.0, calls=4, rounds=1, label="normal")
+    assert run.overhead == pytest.approx(0.2)
