@@ -120,6 +120,19 @@ def test_cut_after_its_index(tmp_path: Path, early_index: Path, numbers: Reader)
         assert got == list(range(source.info.frames))
 
 
+def test_cut_matroska(
+    tmp_path: Path, numbered_folder: Path, write_clip: Callable[..., Path]
+) -> None:
+    with open_video(numbered_folder) as folder:
+        whole = write_clip(tmp_path / "whole.mkv", [f.image for f in folder.frames()])
+    assert probe(whole).damage == ""
+    path = tmp_path / "cut.mkv"
+    path.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    assert "announces 6.0 s" in error_of(path).reason
+    with open_video(path, allow_truncated=True) as source:
+        assert len(list(source.frames())) == source.info.frames < 50
+
+
 def test_garbage_in_the_middle_is_survived(
     tmp_path: Path, early_index: Path, numbers: Reader
 ) -> None:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tools.errors import MediaError
-from tools.types import TimeBase
+from tools.types import TimeBase, parse_clock
 
 __all__ = ["Table", "check_size", "decode", "opened", "scan"]
 
@@ -70,6 +70,8 @@ class Table:
     codec: str
     claimed: int
     """Frames the container announces; 0 where it does not."""
+    claimed_s: float
+    """Seconds the container announces for the pictures; 0 where it does not."""
 
 
 def check_size(path: str, width: int, height: int) -> None:
@@ -185,7 +187,7 @@ def _file_key(path: str) -> tuple[str, int, int]:
 def _scan(path: str) -> Table:
     with opened(path) as (container, stream):
         first = next(decode(container, stream), None)
-        claimed = int(stream.frames)
+        claimed, claimed_s = int(stream.frames), _announced_seconds(container, stream)
         if first is None:
             announced = f"its header announces {claimed} frames, but " if claimed else ""
             secret = stream.codec_context.codec_tag in {"encv", "drmi"}
@@ -224,7 +226,18 @@ def _scan(path: str) -> Table:
         rotation=rotation,
         codec=codec,
         claimed=claimed,
+        claimed_s=claimed_s,
     )
+
+
+def _announced_seconds(container: av.container.InputContainer, stream: av.VideoStream) -> float:
+    """Length of the picture track as Matroska announces it, which counts no frames."""
+    if container.format.name != "matroska,webm":
+        return 0.0
+    with suppress(ValueError):
+        return parse_clock(stream.metadata.get("DURATION", ""))
+    alone = len(container.streams) == 1 and container.duration is not None
+    return container.duration / av.time_base if alone and container.duration else 0.0
 
 
 @dataclass(frozen=True, eq=False)

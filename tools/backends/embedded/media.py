@@ -203,10 +203,13 @@ class FileSource:
 
 
 def _damage(table: Table) -> str:
-    """What is missing of the frames the container announces, in words."""
-    if len(table.raw) >= TRUNCATED_BELOW * table.claimed:
-        return ""
-    return f"its header announces {table.claimed} frames, {len(table.raw)} decode"
+    """What is missing of the frames or the time the container announces, in words."""
+    if len(table.raw) < TRUNCATED_BELOW * table.claimed:
+        return f"its header announces {table.claimed} frames, {len(table.raw)} decode"
+    seconds = table.end * float(table.time_base.fraction)
+    if seconds < TRUNCATED_BELOW * table.claimed_s - 0.5:
+        return f"its header announces {table.claimed_s:.1f} s, {seconds:.1f} s are there"
+    return ""
 
 
 def _info(path: str, table: Table, pts: NDArray[np.int64], damage: str) -> VideoInfo:
