@@ -21,8 +21,8 @@ NUMBER = r"\d+(?:\.\d+)?"
 
 WHY = re.compile(r"\bwhy\b|\bexplain\b|\bwhat (?:made|makes) you\b", re.IGNORECASE)
 CONFIDENCE = re.compile(
-    r"\bhow (?:sure|certain|confident|reliable)\b|\bconfidence\b|\bare you sure\b"
-    r"|\b(?:not|n't|never) (?:been )?(?:look|check|examin|cover|see|watch)"
+    r"\bhow (?:sure|certain|confident|reliable)\b|\bconfidence\b|\bare you (?:sure|certain)\b"
+    r"|(?:\b(?:not|never)|n['’]t) (?:been )?(?:look|check|examin|cover|see|watch)"
     r"|\bwhat (?:did you|have you|was) (?:miss|skip|overlook)",
     re.IGNORECASE,
 )
@@ -94,7 +94,9 @@ class EmbeddedPlanner:
             targets = tuple(_target(concept, phrase, rest) for concept, phrase in concepts)
             return Plan(
                 query=text,
-                intent=Intent.CHECK if UNUSUAL.search(rest) else Intent.FIND,
+                intent=Intent.CHECK
+                if UNUSUAL.search(rest) or DEFINES.search(rest)
+                else Intent.FIND,
                 targets=_specific(targets),
                 window=window,
                 planner=self.name,
