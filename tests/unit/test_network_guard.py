@@ -19,9 +19,11 @@ def test_outside_is_blocked(address: tuple[str, int]) -> None:
 
 
 def test_loopback_works() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        with socket.create_connection(server.getsockname(), timeout=1) as client:
-            client.sendall(b"hello")
-            connection, _ = server.accept()
-            with connection:
-                assert connection.recv(5) == b"hello"
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname(), timeout=1) as client,
+    ):
+        client.sendall(b"hello")
+        connection, _ = server.accept()
+        with connection:
+            assert connection.recv(5) == b"hello"
