@@ -18,6 +18,9 @@ __all__ = ["EmbeddedPlanner"]
 
 TIME = r"\d+(?::\d{1,2}){1,2}(?:\.\d+)?"
 NUMBER = r"\d+(?:\.\d+)?"
+MOMENT = rf"(?:{TIME}|{NUMBER} ?(?:s|secs?|seconds?|mins?|minutes?)\b)"
+AROUND_S = 1.0
+"""How far around an instant a question that names one is understood to reach."""
 
 WHY = re.compile(r"\bwhy\b|\bexplain\b|\bwhat (?:made|makes) you\b", re.IGNORECASE)
 CONFIDENCE = re.compile(
@@ -142,34 +145,52 @@ def _follow_up(text: str) -> Intent | None:
 
 
 def _window(text: str) -> tuple[Window | None, str]:
-    """The time window a sentence names, and the sentence without it."""
+    """The time window a sentence names, and the sentence without it. Raises UserError."""
     patterns = (
-        (rf"\b(?:between|from) ({TIME}) (?:and|to|until|till|-|–) ({TIME})", "both"),
-        (rf"\b(?:after|since|from) ({TIME})", "after"),
-        (rf"\b(?:before|until|till|up to) ({TIME})", "before"),
-        (rf"\b(?:in|during|within) the first ({NUMBER}) ?(s\w*|min\w*)", "first"),
+        (rf"\b(?:between|from) ({MOMENT}|{NUMBER}) (?:and|to|until|till|-|–) ({MOMENT})", "both"),
+        (rf"\b(?:after|since|from) ({MOMENT})", "after"),
+        (rf"\b(?:before|until|till|up to) ({MOMENT})", "before"),
+        (rf"\b(?:in|during|within) the first ({MOMENT})", "before"),
+        (rf"(?<!for )\b(?:at|around) (?:about |around )?({MOMENT})", "at"),
+        (r"\b(?:in|during|within) the last (?:[\d.]+ ?)?(?:s\b|sec|min)", "last"),
     )
     for pattern, kind in patterns:
         match = re.search(pattern, text, re.IGNORECASE)
         if match is None:
             continue
-        rest = text[: match.start()] + text[match.end() :]
+        rest = " ".join((text[: match.start()] + text[match.end() :]).split())
+        if kind == "last":
+            raise UserError(
+                f"“{match.group(0)}…”: a time window cannot be counted from the end",
+                remedy='count from the start, e.g. "after 1:30"',
+            )
         if kind == "both":
-            start, end = parse_clock(match.group(1)), parse_clock(match.group(2))
+            unit = match.group(2).lstrip("0123456789.")
+            start, end = _seconds(match.group(1), unit), _seconds(match.group(2))
             if end <= start:
                 raise UserError(
                     f"the time window {match.group(1)}–{match.group(2)} ends before it starts",
                     remedy="swap the two times",
                 )
             return Window(start_s=start, end_s=end), rest
-        if kind == "first":
-            factor = 60 if match.group(2).lower().startswith("min") else 1
-            return Window(start_s=0, end_s=float(match.group(1)) * factor), rest
-        moment = parse_clock(match.group(1))
+        moment = _seconds(match.group(1))
+        if kind == "at":
+            return Window(start_s=max(0.0, moment - AROUND_S), end_s=moment + AROUND_S), rest
         if kind == "after":
             return Window(start_s=moment), rest
         return Window(start_s=0, end_s=moment), rest
     return None, text
+
+
+def _seconds(token: str, unit: str = "") -> float:
+    """Seconds from ``1:30``, ``90 s`` or ``1.5 min``; ``unit`` for a bare number."""
+    if ":" in token:
+        return parse_clock(token)
+    number = re.match(NUMBER, token)
+    if number is None:
+        raise ValueError(f"not a time: {token!r}")
+    unit = token[number.end() :].strip() or unit.strip()
+    return float(number.group(0)) * (60 if unit.lower().startswith("m") else 1)
 
 
 def _target(concept: Concept, phrase: str, text: str) -> Target:
