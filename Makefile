@@ -41,7 +41,7 @@ DEMO_VIDEO = $(VIDEO)
 demo: $(VENV)/.base
 else
 DEMO_SCENE := walkway
-DEMO_NORMAL = $(DEMO)/sample/normal
+DEMO_NORMAL = $(DEMO)/sample/normal*.mp4
 DEMO_VIDEO = $(DEMO)/sample/walkway.mp4
 demo: sample
 endif
