@@ -62,7 +62,7 @@ CONCEPTS: tuple[Concept, ...] = (
     ),
     Concept(
         name="moving fast",
-        words=r"fast|speeding|rush\w*|quick(?:ly)?|hurr(?:y|ies|ied|ying)",
+        words=r"fast(?:er|est)?|speeding|rush\w*|quick(?:ly)?|hurr(?:y|ies|ied|ying)",
         predicate=_all(_over("speed", 1.8, WALKING_SPEED)),
         category=RuleCategory.MOTION,
     ),

@@ -54,6 +54,10 @@ CANNOT = re.compile(
 )
 """What the embedded backends cannot see; a question about it is refused even when it also names
 something they can."""
+YARDSTICK = re.compile(
+    r"\b(?:the )?(?:usual |normal )?walking (?:speed|pace)\b|\busual speed\b", re.IGNORECASE
+)
+"""What speeds are measured against; it asks for nobody who walks."""
 COMMON = frozenset(
     """a about all an and any anybody anyone anything are as at be been before after between by can
     clip clips could count counts did do does during ever everyone exactly find first footage for
@@ -83,13 +87,14 @@ class EmbeddedPlanner:
                 remedy='ask e.g. "Did anything out of the ordinary happen?"',
             )
         window, rest = _window(text)
-        if context.has_decision or not find_concepts(rest):
+        named = YARDSTICK.sub(" ", rest)
+        if context.has_decision or not find_concepts(named):
             follow_up = _follow_up(text)
             if follow_up is not None:
                 return self._follow_up(text, follow_up, context)
         if CANNOT.search(rest):
             return self._unsupported(text)
-        concepts = find_concepts(rest)
+        concepts = find_concepts(named)
         open_question = UNUSUAL.search(rest) and OPEN.search(rest) and not DEFINES.search(rest)
         if open_question or (UNUSUAL.search(rest) and not concepts):
             return Plan(query=text, intent=Intent.ANOMALY, window=window, planner=self.name)
@@ -104,7 +109,11 @@ class EmbeddedPlanner:
                 window=window,
                 planner=self.name,
             )
-        if re.search(r"\bwhat (?:happened|happens|is happening|'s going on)\b", rest, re.I):
+        if re.search(
+            r"\b(?:what|anything|something) (?:happen(?:s|ed)?|is happening|'s going on)\b",
+            rest,
+            re.I,
+        ):
             return Plan(query=text, intent=Intent.ANOMALY, window=window, planner=self.name)
         return self._unsupported(text)
 
@@ -224,9 +233,14 @@ def _with_numbers(predicate: Predicate, text: str) -> Predicate:
 
 
 def _specific(targets: tuple[Target, ...]) -> tuple[Target, ...]:
-    """Drop "walking" or "standing" where something more telling is asked for too."""
-    telling = tuple(t for t in targets if t.concept not in {"walking", "standing"})
-    return telling or targets
+    """Drop what something more telling, asked for too, says already."""
+    speedy = any(
+        t.concept != "moving fast" and any(c.attribute == "speed" for c in t.predicate.all)
+        for t in targets
+        if t.concept not in {"walking", "standing"}
+    )
+    vague = {"walking", "standing"} | ({"moving fast"} if speedy else set())
+    return tuple(t for t in targets if t.concept not in vague) or targets
 
 
 def _untested(text: str) -> tuple[str, ...]:
