@@ -34,7 +34,9 @@ def _home() -> Path:
 class Settings(BaseSettings):
     """Everything that can be set, with its default."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=PREFIX)
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix=PREFIX, allow_inf_nan=False
+    )
 
     home: Path = Field(default_factory=_home)
     """Folder of the archive: record, index, scene profiles, runs, checkpoints, caches."""
