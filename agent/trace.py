@@ -18,6 +18,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -113,10 +114,14 @@ class Trace(Ledger):
         text = json.dumps(stamped, default=_plain, separators=(",", ":"), ensure_ascii=False)
         rest = memoryview(text.encode() + b"\n")
         with self._write_lock:
+            start = os.fstat(self._file.fileno()).st_size
             try:
                 while rest:  # unbuffered, so that a full disk is noticed at the line it cuts
                     rest = rest[self._file.write(rest) or 0 :]
             except OSError as error:
+                # Another thread may still have room for a shorter line: none may follow half a one.
+                with suppress(OSError):
+                    self._file.truncate(start)
                 raise _cannot_write(self.path, error) from error
 
     # -- reading -----------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Small values of the vocabulary for tests: one video of 60 s at 10 frames a second, and its parts."""
+"""Small values of the vocabulary: a video of 60 s at 10 frames a second, and its parts."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ def scene_of(**changes: object) -> SceneView:
 
 
 def filled_ledger(*observations: Observation, rules: Sequence[Rule] = ()) -> Ledger:
-    """A ledger with a video, two coarse events, one look at ``e1`` and the rules recalled for it."""
+    """A ledger with a video, two coarse events, a look at ``e1`` and rules for it."""
     ledger = Ledger("run1")
     events = (event_of("e0", 0.0, 10.0), event_of())
     ledger.note(video_of())

@@ -87,7 +87,7 @@ def test_an_unknown_key_is_refused_wherever_it_stands(monkeypatch: pytest.Monkey
     )
     monkeypatch.delenv("VIDOCQ_HOEM")
     monkeypatch.setenv("VIDOCQ_QXZ", "1")
-    with pytest.raises(UserError, match="QXZ is not a setting .see: vidocq config"):
+    with pytest.raises(UserError, match=r"QXZ is not a setting \(see: vidocq config\)"):
         load_settings()
 
 
