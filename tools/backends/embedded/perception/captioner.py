@@ -1,0 +1,475 @@
+"""The embedded captioner: classical vision on a CPU, no weights, no downloads."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tools.backends.embedded.perception.describing import Scene, attribute, full_box, observe
+from tools.backends.embedded.perception.detections import Det, detect
+from tools.backends.embedded.perception.geometry import Geometry
+from tools.backends.embedded.perception.health import problems, size_problem
+from tools.backends.embedded.perception.learning import (
+    PLACE_CLIPS,
+    learn_normal,
+    people,
+    prior_normal,
+)
+from tools.backends.embedded.perception.motion import frame_surprise, window_surprise
+from tools.backends.embedded.perception.objects import ATTRIBUTES
+from tools.backends.embedded.perception.percepts import FramePercept
+from tools.backends.embedded.perception.settings import CODE_VERSION, DEFAULTS, PerceptionSettings
+from tools.backends.embedded.perception.statistics import Normal
+from tools.backends.embedded.perception.store import PerceptStore
+from tools.backends.embedded.perception.survey import survey, survey_interval
+from tools.backends.embedded.perception.tracks import FrameDetections, Track, link
+from tools.backends.embedded.perception.wording import PRIORS_NOTE, clauses
+from tools.errors import UserError
+from tools.ports import Captioner, Clip, Detail, FrameSource, Progress, SceneProfile
+from tools.types import (
+    Answer,
+    Attribute,
+    Box,
+    Caption,
+    Clause,
+    Description,
+    Interval,
+    Observation,
+    Point,
+    Question,
+    VideoInfo,
+    content_id,
+)
+
+__all__ = ["EmbeddedCaptioner"]
+
+_MARGIN_S = 2.0
+"""Seconds looked at on both sides of an interval, so that nothing breaks at its ends."""
+_MOST_OBSERVATIONS = 40
+_FRAME_SPAN = 24
+
+
+class EmbeddedCaptioner(Captioner):
+    """See the package docstring of :mod:`tools.backends.embedded.perception`.
+
+    Args:
+        cache_dir: folder for percepts, so that nothing is measured twice; None: memory only.
+        settings: tunable numbers of the measuring.
+    """
+
+    def __init__(
+        self, cache_dir: Path | None = None, settings: PerceptionSettings = DEFAULTS
+    ) -> None:
+        self._settings = settings
+        folder = None if cache_dir is None else Path(cache_dir) / "percepts"
+        self.store = PerceptStore(settings, folder)
+        self._tracks: OrderedDict[tuple[Any, ...], list[Track]] = OrderedDict()
+        self._geometries: OrderedDict[str, Geometry] = OrderedDict()
+
+    @property
+    def name(self) -> str:
+        return f"embedded-perception/{CODE_VERSION}-{self._settings.key[:6]}"
+
+    @property
+    def attributes(self) -> Mapping[str, str]:
+        return ATTRIBUTES
+
+    # ---------------------------------------------------------------- learning
+
+    def learn(
+        self,
+        scene: str,
+        clips: Sequence[Clip],
+        *,
+        base: SceneProfile | None = None,
+        progress: Progress | None = None,
+    ) -> SceneProfile:
+        if not clips:
+            raise UserError(
+                f"no normal clips to learn the scene {scene} from", remedy="give at least one"
+            )
+        if base is None:
+            geometry = survey(clips, self._settings, progress)
+        else:
+            geometry = _geometry_of(base)
+            for clip in clips:
+                trouble = size_problem(clip.source.info, geometry.full)
+                if trouble is not None:
+                    raise UserError(trouble)
+        tracks: list[list[Track]] = []
+        seconds = 0.0
+        for number, clip in enumerate(clips):
+            if progress is not None:
+                progress("learning what is normal", number, len(clips))
+            interval = clip.interval or clip.source.info.interval
+            seconds += interval.seconds
+            tracks.append(self._linked(clip.source, geometry, interval, "fine"))
+
+        def stretch(clip: Clip) -> Iterator[FramePercept]:
+            interval = clip.interval or clip.source.info.interval
+            return self.store.percepts(clip.source, geometry, interval, "fine")
+
+        normal = learn_normal(
+            geometry,
+            self.store.analyser(geometry).grid,
+            [lambda c=clip: stretch(c) for clip in clips],  # type: ignore[misc]
+            tracks,
+            seconds,
+        )
+        if progress is not None:
+            progress("learning what is normal", len(clips), len(clips))
+        return _profile(scene, self.name, geometry, normal, clips, seconds)
+
+    # ---------------------------------------------------------------- describing
+
+    def describe(
+        self,
+        source: FrameSource,
+        interval: Interval,
+        *,
+        profile: SceneProfile | None,
+        detail: Detail = "fine",
+        progress: Progress | None = None,
+    ) -> Description:
+        info = source.info
+        scene = self._scene(source, interval, profile)
+        if isinstance(scene, str):
+            return self._unjudged(info, interval, (scene,), profile)
+        wide = _widened(interval, info)
+        seen: list[FramePercept] = []
+        total = max(
+            1, int(np.searchsorted(source.pts, wide.end) - np.searchsorted(source.pts, wide.start))
+        )
+        for percept in self.store.percepts(source, scene.geometry, wide, detail):
+            seen.append(percept)
+            if progress is not None and len(seen) % 16 == 0:
+                progress("looking", min(total, percept.frame), total)
+        inner = [p for p in seen if interval.contains(p.pts)]
+        view = scene.normal.view if scene.known else None
+        troubles = problems(inner, info, self._settings, view) if inner else (
+            "no frame of this stretch decodes",
+        )  # fmt: skip
+        tracks = self._linked(source, scene.geometry, wide, detail, seen)
+        found = [o for o in (observe(t, interval, info, scene) for t in tracks) if o is not None]
+        found.sort(key=lambda o: (-o.surprise, -o.interval.seconds, o.id))
+        kept = found[:_MOST_OBSERVATIONS]
+        series = self._series(inner, scene, found)
+        counts = _count(inner, interval, info, scene, self.store)
+        observations = [*kept, *([counts] if counts is not None else [])]
+        caption = self._caption(info, interval, kept, counts, troubles, scene, profile)
+        return Description(
+            caption=caption,
+            observations=tuple(observations),
+            series=series,
+            frames_seen=len(inner),
+            problems=troubles,
+        )
+
+    def _scene(
+        self, source: FrameSource, interval: Interval, profile: SceneProfile | None
+    ) -> Scene | str:
+        """Geometry and statistics to judge by, or the reason why there are none."""
+        if profile is not None:
+            geometry = self._geometries.get(profile.version)
+            if geometry is None:
+                geometry = self._geometries[profile.version] = _geometry_of(profile)
+                if len(self._geometries) > 8:
+                    self._geometries.popitem(last=False)
+            trouble = size_problem(source.info, geometry.full)
+            if trouble is not None:
+                return trouble
+            return Scene(geometry, Normal.from_store(profile.arrays, profile.meta["normal"]), True)
+        key = content_id("scene-free", source.info.sha256, interval)
+        own = self._geometries.get(key)
+        if own is None:
+            own = survey_interval(source, interval, self._settings)
+            if own is None:
+                return "too few frames to see motion"
+            self._geometries[key] = own
+        return Scene(own, prior_normal(own), False)
+
+    def _linked(
+        self,
+        source: FrameSource,
+        geometry: Geometry,
+        interval: Interval,
+        detail: Detail,
+        percepts: Sequence[FramePercept] | None = None,
+    ) -> list[Track]:
+        """Tracks of a stretch; they depend on the frames and the geometry alone."""
+        key = (source.info.sha256, geometry.key, interval.start, interval.end, detail)
+        known = self._tracks.get(key)
+        if known is not None:
+            self._tracks.move_to_end(key)
+            return known
+        grid = self.store.analyser(geometry).grid
+        base = float(source.info.time_base.fraction)
+        stream = percepts if percepts is not None else self.store.percepts(
+            source, geometry, interval, detail
+        )  # fmt: skip
+        tracks = link(
+            (
+                FrameDetections(p.frame, p.pts, p.pts * base, detect(geometry, grid, p))
+                for p in stream
+            ),
+            geometry.walk,
+        )
+        self._tracks[key] = tracks
+        if len(self._tracks) > 256:
+            self._tracks.popitem(last=False)
+        return tracks
+
+    def _series(
+        self, inner: Sequence[FramePercept], scene: Scene, found: Sequence[Observation]
+    ) -> tuple[Point, ...]:
+        grid = self.store.analyser(scene.geometry).grid
+        strengths = [window_surprise(grid, p, scene.normal) for p in inner]
+        values = frame_surprise(strengths)
+        strongest: dict[int, Point] = {}
+        for observation in found:
+            for point in observation.points:
+                known = strongest.get(point.frame)
+                if known is None or point.surprise > known.surprise:
+                    strongest[point.frame] = point
+        points: list[Point] = []
+        for percept, strength, value in zip(inner, strengths, values, strict=True):
+            box: Box | None = None
+            near = strongest.get(percept.frame)
+            if near is not None:
+                box = near.box
+            elif len(strength):
+                best = int(np.argmax(strength))
+                index = int(percept.windows.index[best])
+                row = np.zeros(len(Det))
+                half = 0.3 * grid.height[index]
+                row[: Det.TALL] = (
+                    grid.x[index] - half, grid.foot[index] - grid.height[index],
+                    grid.x[index] + half, grid.foot[index],
+                )  # fmt: skip
+                box = full_box(row, scene.geometry)
+            points.append(
+                Point(
+                    frame=percept.frame, pts=percept.pts, surprise=round(float(value), 4), box=box
+                )
+            )
+        return tuple(points)
+
+    def _caption(
+        self,
+        info: VideoInfo,
+        interval: Interval,
+        observations: Sequence[Observation],
+        counts: Observation | None,
+        troubles: Sequence[str],
+        scene: Scene,
+        profile: SceneProfile | None,
+    ) -> Caption:
+        if troubles:
+            parts = tuple(Clause(text=f"cannot be judged: {t}") for t in troubles)
+        else:
+            parts = clauses(observations, counts, people=scene.geometry.people)
+        if not scene.known:
+            parts = (*parts, Clause(text=PRIORS_NOTE))
+        text = "; ".join(p.text for p in parts)
+        version = profile.version if profile is not None else "priors"
+        return Caption(
+            id=content_id("caption", self.name, info.id, interval, version, text),
+            video_id=info.id,
+            interval=interval,
+            text=text,
+            clauses=parts,
+            captioner=self.name,
+        )
+
+    def _unjudged(
+        self,
+        info: VideoInfo,
+        interval: Interval,
+        troubles: tuple[str, ...],
+        profile: SceneProfile | None,
+    ) -> Description:
+        parts = tuple(Clause(text=f"cannot be judged: {t}") for t in troubles)
+        text = "; ".join(p.text for p in parts)
+        version = profile.version if profile is not None else "priors"
+        caption = Caption(
+            id=content_id("caption", self.name, info.id, interval, version, text),
+            video_id=info.id,
+            interval=interval,
+            text=text,
+            clauses=parts,
+            captioner=self.name,
+        )
+        return Description(caption=caption, problems=troubles)
+
+    # ---------------------------------------------------------------- asking
+
+    def ask(
+        self,
+        source: FrameSource,
+        interval: Interval,
+        question: Question,
+        *,
+        profile: SceneProfile | None,
+    ) -> Answer:
+        identity = content_id("answer", self.name, source.info.id, interval, question)
+        name = question.attribute
+        if name is None or name not in ATTRIBUTES:
+            return Answer(
+                id=identity,
+                question=question,
+                text="cannot be told: this captioner only measures "
+                + ", ".join(sorted(ATTRIBUTES)),
+            )
+        seen = self.describe(source, interval, profile=profile)
+        if seen.problems:
+            return Answer(
+                id=identity, question=question, text=f"cannot be told: {'; '.join(seen.problems)}"
+            )
+        asked = _asked(seen.observations, name, question.box)
+        found = asked.attribute(name) if asked is not None else None
+        if asked is None or found is None:
+            where = " in that box" if question.box is not None else ""
+            return Answer(
+                id=identity,
+                question=question,
+                text=f"cannot be told: {name} was not measured{where}",
+            )
+        shown = found.value if isinstance(found.value, str) else f"{found.value:g}"
+        frames = tuple(p.frame for p in asked.points) or (asked.key_frame,)
+        picked = frames[:: max(1, len(frames) // _FRAME_SPAN)]
+        return Answer(
+            id=identity,
+            question=question,
+            text=f"{name} {shown} {found.unit}".strip() + f" ({asked.text})",
+            value=found.value,
+            unit=found.unit,
+            frames=picked,
+        )
+
+
+def _asked(observations: Sequence[Observation], name: str, box: Box | None) -> Observation | None:
+    """The observation a question is about: the one passing through the box, else the strongest."""
+    able = [o for o in observations if o.attribute(name) is not None]
+    if box is None:
+        return max(
+            able, key=lambda o: (_strength(o.attribute(name)), o.interval.seconds), default=None
+        )
+    overlaps = [(max((_iou(p.box, box) for p in o.points if p.box), default=0.0), o) for o in able]
+    best = max(overlaps, key=lambda pair: pair[0], default=(0.0, None))
+    return best[1] if best[0] >= 0.3 else None
+
+
+def _strength(found: Attribute | None) -> float:
+    return found.surprise if found is not None and found.surprise is not None else 0.0
+
+
+def _iou(a: Box, b: Box) -> float:
+    wide = min(a.x1, b.x1) - max(a.x0, b.x0)
+    tall = min(a.y1, b.y1) - max(a.y0, b.y0)
+    if wide <= 0 or tall <= 0:
+        return 0.0
+    shared = wide * tall
+    total = (a.x1 - a.x0) * (a.y1 - a.y0) + (b.x1 - b.x0) * (b.y1 - b.y0) - shared
+    return shared / total
+
+
+def _widened(interval: Interval, info: VideoInfo) -> Interval:
+    margin = round(_MARGIN_S / info.time_base.fraction)
+    return Interval(
+        start=max(0, interval.start - margin),
+        end=max(interval.start + 1, min(info.duration, interval.end + margin)),
+        time_base=interval.time_base,
+    )
+
+
+def _count(
+    inner: Sequence[FramePercept],
+    interval: Interval,
+    info: VideoInfo,
+    scene: Scene,
+    store: PerceptStore,
+) -> Observation | None:
+    """How many people are in view: crude, a median over the stretch."""
+    if not inner:
+        return None
+    grid = store.analyser(scene.geometry).grid
+    numbers = [people(detect(scene.geometry, grid, p)) for p in inner]
+    value = round(float(np.median(numbers)))
+    found = attribute("count", float(value), scene.normal.objects.get("count"))
+    who = "people" if scene.geometry.people else "person-sized objects"
+    if value == 1:
+        who = {"people": "person"}.get(who, "person-sized object")
+    text = f"about {value} {who} in view" if value else f"no {who} in view"
+    middle = inner[int(np.argsort(numbers, kind="stable")[len(numbers) // 2])]
+    return Observation(
+        id=content_id("observation", info.id, interval, "count", value, found),
+        video_id=info.id,
+        interval=interval,
+        subject="scene",
+        activity="moves" if value else "stands",
+        text=text,
+        attributes=(found,),
+        surprise=max(0.0, found.surprise or 0.0),
+        key_frame=middle.frame,
+    )
+
+
+# ---------------------------------------------------------------- profiles
+
+
+def _geometry_of(profile: SceneProfile) -> Geometry:
+    return Geometry.from_store(profile.arrays, profile.meta["geometry"])
+
+
+def _profile(
+    scene: str,
+    captioner: str,
+    geometry: Geometry,
+    normal: Normal,
+    clips: Sequence[Clip],
+    seconds: float,
+) -> SceneProfile:
+    arrays, geometry_meta = geometry.to_store()
+    more, normal_meta = normal.to_store()
+    arrays = {**arrays, **more}
+    notes: list[str] = []
+    if normal.place is None:
+        notes.append(f"place is not judged: it needs {PLACE_CLIPS} normal clips or more")
+    if not geometry.people:
+        notes.append("no people were measured: sizes rest on a general perspective")
+    meta: dict[str, Any] = {"geometry": geometry_meta, "normal": normal_meta, "notes": notes}
+    summary = {
+        name: attribute(name, d.usual, d)
+        for name, d in normal.objects.items()
+        if name in ATTRIBUTES and not d.prior
+    }
+    names = tuple(c.source.info.id for c in clips)
+    return SceneProfile(
+        scene=scene,
+        captioner=captioner,
+        width=geometry.full[0],
+        height=geometry.full[1],
+        clips=names,
+        seconds=round(seconds, 3),
+        summary=summary,
+        arrays=arrays,
+        meta=meta,
+        version=_version(scene, captioner, arrays, meta),
+    )
+
+
+def _version(
+    scene: str, captioner: str, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]
+) -> str:
+    digest = hashlib.sha256(json.dumps([scene, captioner, meta], sort_keys=True).encode())
+    for name in sorted(arrays):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,149 @@
+"""Attributes of tracked objects: numbers with units, relative to people and to the scene."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from tools.backends.embedded.perception.detections import PERSON_AREA, Det, Kind
+from tools.backends.embedded.perception.statistics import Normal, PlaceMap
+from tools.backends.embedded.perception.tracks import Track
+
+__all__ = ["ATTRIBUTES", "MEASURED", "Measured", "measure", "surprises"]
+
+ATTRIBUTES: Mapping[str, str] = {
+    "speed": "× usual walking speed",
+    "limb_motion": "× usual walking speed",
+    "glide": "× usual walking speed",
+    "size": "× usual height here",
+    "area": "× usual area here",
+    "direction": "",
+    "place": "share of normal frames",
+    "dwell": "s",
+    "height": "px",
+    "count": "people",
+}
+"""Attributes and units. Formulas: speed, limb_motion and glide as in :func:`motion.relative`, each
+averaged over about 0.8 s of the track; size = height / expected height of a person there; area =
+foreground / that of a person there; place = share of normal frames in which somebody is within half
+a height; dwell = longest stay within three quarters of a height; height in full-size pixels."""
+
+MEASURED = ("speed", "limb_motion", "glide", "size", "area", "dwell")
+"""Numeric attributes of objects whose distributions are learned from normal tracks."""
+
+_SIGMA_S = 0.33
+"""Temporal smoothing: a Gaussian of this width averages over about 0.8 s, a step of a walker."""
+_STAY = 0.75
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """A track with its attributes per frame; arrays of shape ``(n,)``, NaN where not measurable."""
+
+    track: Track
+    rows: NDArray[np.float64]
+    speed: NDArray[np.float64]
+    limb_motion: NDArray[np.float64]
+    glide: NDArray[np.float64]
+    size: NDArray[np.float64]
+    area: NDArray[np.float64]
+    place: NDArray[np.float64]
+    dwell: float
+    direction: str | None
+    velocity: tuple[float, float]
+    """Mean flow of the track, usual walking speeds, (right, down)."""
+
+    def series(self, name: str) -> NDArray[np.float64]:
+        value = getattr(self, name)
+        return np.full(len(self.rows), value) if name == "dwell" else np.asarray(value, np.float64)
+
+    def share(self, kind: Kind) -> float:
+        """Share of the track's frames whose detection was of this kind."""
+        return float((self.rows[:, Det.KIND] == kind).mean())
+
+
+def measure(track: Track, walk: PlaceMap, place: PlaceMap | None) -> Measured:
+    """Attributes of one track under a scene's walking speeds and place map."""
+    rows = track.array
+    times = np.array(track.times)
+    x, foot = (rows[:, Det.X0] + rows[:, Det.X1]) / 2, rows[:, Det.Y1]
+    usual = walk.at(x, foot)
+    u = _smooth(rows[:, Det.U] / usual, times)
+    v = _smooth(rows[:, Det.V] / usual, times)
+    limbs = _smooth(rows[:, Det.SPREAD] / usual, times)
+    speed = np.hypot(u, v)
+    outline = (rows[:, Det.KIND] != Kind.PART) & (rows[:, Det.CUT] == 0)
+    tall = (rows[:, Det.Y1] - rows[:, Det.Y0]) / rows[:, Det.TALL]
+    size = _smooth(np.where(outline, tall, np.nan), times)
+    area = _smooth(np.where(outline, rows[:, Det.AREA] / PERSON_AREA, np.nan), times)
+    mean = (float(u.mean()), float(v.mean()))
+    return Measured(
+        track=track,
+        rows=rows,
+        speed=speed,
+        limb_motion=limbs,
+        glide=speed - 2.0 * limbs,
+        size=size,
+        area=area,
+        place=place.at(x, foot) if place is not None else np.full(len(rows), np.nan),
+        dwell=_dwell(x, foot, rows[:, Det.TALL], times),
+        direction=_direction(mean),
+        velocity=mean,
+    )
+
+
+def _smooth(values: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Gaussian mean in time that passes over NaN; NaN where nothing within two widths is known."""
+    if len(values) < 2:
+        return values
+    gap = float(np.median(np.diff(times)))
+    sigma = max(_SIGMA_S / max(gap, 1e-3), 0.3)
+    known = np.isfinite(values)
+    weight = gaussian_filter1d(known.astype(np.float64), sigma, mode="nearest", truncate=2.0)
+    total = gaussian_filter1d(np.where(known, values, 0.0), sigma, mode="nearest", truncate=2.0)
+    return np.where(weight > 0.05, total / np.maximum(weight, 1e-9), np.nan)
+
+
+def _dwell(
+    x: NDArray[np.float64], y: NDArray[np.float64], tall: NDArray[np.float64],
+    times: NDArray[np.float64],
+) -> float:  # fmt: skip
+    """Longest time within ``_STAY`` heights of one place (two pointers over the path)."""
+    best, start = 0.0, 0
+    for end in range(len(times)):
+        while start < end:
+            span = slice(start, end + 1)
+            spread = max(np.ptp(x[span]), np.ptp(y[span]))
+            if spread <= 2 * _STAY * tall[end]:
+                break
+            start += 1
+        best = max(best, float(times[end] - times[start]))
+    return best
+
+
+def _direction(velocity: tuple[float, float]) -> str | None:
+    """Dominant axis of the mean motion; None under a quarter of walking speed."""
+    u, v = velocity
+    if np.hypot(u, v) < 0.25:
+        return None
+    if abs(u) >= abs(v):
+        return "right" if u > 0 else "left"
+    return "toward the camera" if v > 0 else "away from the camera"
+
+
+def surprises(measured: Measured, normal: Normal, names: Sequence[str]) -> NDArray[np.float64]:
+    """Per-frame surprise of a track: the largest over the named attributes, shape ``(n,)``.
+
+    Attributes without a distribution, or not measurable in a frame, count as usual (0).
+    """
+    best = np.zeros(len(measured.rows))
+    for name in names:
+        distribution = normal.objects.get(name)
+        if distribution is not None:
+            values = distribution.surprise(measured.series(name))
+            best = np.fmax(best, np.where(np.isfinite(values), values, 0.0))
+    return best

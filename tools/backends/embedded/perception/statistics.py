@@ -1,0 +1,147 @@
+"""What is normal in a scene: usual values and limits of every attribute, from normal footage only.
+
+Surprise of a value = (value − normal median) / (normal 99.9th percentile − normal median), so that
+0 is usual, 1 as rare as one in a thousand normal measurements (design §5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Distribution", "Histogram", "Normal", "PlaceMap"]
+
+_LOW, _HIGH, _STEP = -12.0, 48.0, 0.01
+_BINS = round((_HIGH - _LOW) / _STEP)
+FAR_QUANTILE = 0.999
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Median and limit (99.9th percentile) of an attribute in normal footage.
+
+    ``count`` independent-ish measurements; ``prior`` True where the numbers are not measured here.
+    """
+
+    usual: float
+    limit: float
+    count: int
+    prior: bool = False
+
+    def surprise(self, value: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Surprise of an array of values; where a limit lies below the usual, less is stranger."""
+        return (value - self.usual) / self._span
+
+    def surprise_of(self, value: float) -> float:
+        return (value - self.usual) / self._span
+
+    @property
+    def _span(self) -> float:
+        span = self.limit - self.usual
+        return span if abs(span) > 1e-6 else 1e-6
+
+
+class Histogram:
+    """Counts of values on a fixed fine grid: quantiles of any amount of footage."""
+
+    def __init__(self) -> None:
+        self.counts = np.zeros(_BINS, np.int64)
+
+    def add(self, values: NDArray[np.float64]) -> None:
+        if len(values):
+            bins = np.clip(((values - _LOW) / _STEP).astype(np.int64), 0, _BINS - 1)
+            self.counts += np.bincount(bins, minlength=_BINS)
+
+    @property
+    def total(self) -> int:
+        return int(self.counts.sum())
+
+    def quantile(self, q: float) -> float:
+        """Value below which a share ``q`` of the counts lies; ValueError where there are none."""
+        if not self.total:
+            raise ValueError("no measurements")
+        place = int(np.searchsorted(np.cumsum(self.counts), q * self.total))
+        return _LOW + (min(place, _BINS - 1) + 0.5) * _STEP
+
+
+@dataclass(frozen=True, eq=False)
+class PlaceMap:
+    """A quantity over a coarse grid of the analysis image, ``values (rows, columns)``."""
+
+    values: NDArray[np.float32]
+    cell: int
+
+    def at(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+        rows, columns = self.values.shape
+        column = np.clip((x / self.cell).astype(np.intp), 0, columns - 1)
+        row = np.clip((y / self.cell).astype(np.intp), 0, rows - 1)
+        return np.asarray(self.values[row, column], np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Normal:
+    """Everything a scene's statistics hold.
+
+    ``walk`` maps the usual walking speed (heights per second, as measured by flow) over the image;
+    ``windows`` are distributions of single windows (for the frame series), ``objects`` those of
+    tracked objects; ``directions`` the share of tracked seconds per direction; ``place`` the share
+    of normal frames in which somebody is within reach of a place, or None with too few clips.
+    """
+
+    walk: PlaceMap
+    windows: Mapping[str, Distribution]
+    objects: Mapping[str, Distribution]
+    directions: Mapping[str, float]
+    place: PlaceMap | None
+    clips: int
+    seconds: float
+    view: float
+    """Usual correlation of a frame's edges with the background's."""
+
+    def to_store(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        def plain(table: Mapping[str, Distribution]) -> dict[str, list[float | int | bool]]:
+            return {
+                k: [round(d.usual, 5), round(d.limit, 5), d.count, d.prior]
+                for k, d in sorted(table.items())
+            }
+
+        arrays = {"walk_map": self.walk.values}
+        if self.place is not None:
+            arrays["place_map"] = self.place.values
+        meta = {
+            "cell": self.walk.cell,
+            "place_cell": self.place.cell if self.place is not None else 0,
+            "windows": plain(self.windows),
+            "objects": plain(self.objects),
+            "directions": {k: round(v, 5) for k, v in sorted(self.directions.items())},
+            "clips": self.clips,
+            "seconds": round(self.seconds, 3),
+            "view": round(self.view, 4),
+        }
+        return arrays, meta
+
+    @classmethod
+    def from_store(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> Normal:
+        def table(plain: Mapping[str, Any]) -> dict[str, Distribution]:
+            return {
+                k: Distribution(float(v[0]), float(v[1]), int(v[2]), bool(v[3]))
+                for k, v in plain.items()
+            }
+
+        place = arrays.get("place_map")
+        return cls(
+            walk=PlaceMap(np.asarray(arrays["walk_map"], np.float32), int(meta["cell"])),
+            windows=table(meta["windows"]),
+            objects=table(meta["objects"]),
+            directions={k: float(v) for k, v in meta["directions"].items()},
+            place=None
+            if place is None
+            else PlaceMap(np.asarray(place, np.float32), int(meta["place_cell"])),
+            clips=int(meta["clips"]),
+            seconds=float(meta["seconds"]),
+            view=float(meta["view"]),
+        )

@@ -1,0 +1,264 @@
+"""Percepts by blocks of frames, kept in memory and on disk, so that nothing is measured twice."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import tempfile
+import zipfile
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tools.backends.embedded.perception.flow import grey
+from tools.backends.embedded.perception.geometry import Geometry
+from tools.backends.embedded.perception.percepts import Analyser, Blob, FramePercept, Health
+from tools.backends.embedded.perception.settings import PerceptionSettings
+from tools.backends.embedded.perception.windows import WindowMeasures
+from tools.errors import MediaError
+from tools.ports import Detail, FrameSource
+from tools.types import Interval
+
+__all__ = ["PerceptStore", "frame_step"]
+
+_LOG = logging.getLogger(__name__)
+_MEMORY = 160 * 2**20
+"""Bytes of blocks kept in memory."""
+_WINDOW_PARTS = ("index", "cover", "u", "v", "spread")
+_WINDOW_TYPES = (np.int16, np.float16, np.float16, np.float16, np.float16)
+
+
+def frame_step(fps: float, settings: PerceptionSettings) -> int:
+    """Every how many frames fine analysis looks, so that at most ``max_fps`` a second remain."""
+    return max(1, int(np.ceil(fps / settings.max_fps - 1e-9)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    percepts: tuple[FramePercept, ...]
+    size: int
+
+
+class PerceptStore:
+    """Percepts of videos under a geometry. Analysed frame k of a video is frame ``k * step``.
+
+    Blocks are keyed by the video's content, the geometry's content, the settings with the code
+    version, the density and the block's number: a profile's statistics play no part in them.
+    """
+
+    def __init__(self, settings: PerceptionSettings, cache_dir: Path | None) -> None:
+        self._settings = settings
+        self._folder = cache_dir
+        self._memory: OrderedDict[str, _Block] = OrderedDict()
+        self._used = 0
+        self._analysers: OrderedDict[str, Analyser] = OrderedDict()
+        self.frames_decoded = 0
+        """Frames decoded so far, for tests and figures."""
+
+    def analyser(self, geometry: Geometry) -> Analyser:
+        found = self._analysers.get(geometry.key)
+        if found is None:
+            found = self._analysers[geometry.key] = Analyser(geometry, self._settings)
+            if len(self._analysers) > 4:
+                self._analysers.popitem(last=False)
+        return found
+
+    def percepts(
+        self, source: FrameSource, geometry: Geometry, interval: Interval, detail: Detail
+    ) -> Iterator[FramePercept]:
+        """Percepts of the analysed frames within the interval, in order. Raises MediaError."""
+        step = frame_step(source.info.fps, self._settings)
+        first, last = (int(i) for i in source.pts.searchsorted([interval.start, interval.end]))
+        if first >= last:
+            return
+        size = self._settings.block * step
+        stride = 2 if detail == "coarse" else 1
+        for block in self._blocks(
+            source, geometry, range(first // size, (last - 1) // size + 1), detail
+        ):
+            for percept in block.percepts:
+                if first <= percept.frame < last and (percept.frame // step) % stride == 0:
+                    yield percept
+
+    def _blocks(
+        self, source: FrameSource, geometry: Geometry, numbers: range, detail: Detail
+    ) -> Iterator[_Block]:
+        position = numbers.start
+        while position < numbers.stop:
+            block = self._known(source, geometry, position, detail)
+            if block is not None:
+                yield block
+                position += 1
+                continue
+            end = position + 1
+            while end < numbers.stop and not self._exists(source, geometry, end, detail):
+                end += 1
+            yield from self._measured(source, geometry, range(position, end), detail)
+            position = end
+
+    # ---------------------------------------------------------------- measuring
+
+    def _measured(
+        self, source: FrameSource, geometry: Geometry, numbers: range, detail: Detail
+    ) -> Iterator[_Block]:
+        """Decode a run of blocks in one pass; a block is kept as soon as it is complete."""
+        analyse = self.analyser(geometry)
+        step = frame_step(source.info.fps, self._settings)
+        size = self._settings.block * step
+        pts = source.pts
+        start = max(0, numbers.start * size - step)
+        end = min(len(pts), numbers.stop * size + (step if numbers.start == 0 else 0)) - 1
+        interval = Interval(
+            start=int(pts[start]), end=int(pts[end]) + 1, time_base=source.info.time_base
+        )
+        base = float(source.info.time_base.fraction)
+        stride = 2 if detail == "coarse" else 1
+        number, found = numbers.start, list[FramePercept]()
+        before: tuple[int, int, NDArray[np.uint8]] | None = None
+        opening: tuple[int, int, NDArray[np.uint8]] | None = None
+        for frame in source.frames(interval, step=step, size=geometry.size):
+            self.frames_decoded += 1
+            while frame.index >= (number + 1) * size:
+                yield self._keep(source, geometry, number, detail, found)
+                number, found = number + 1, []
+                if number >= numbers.stop:
+                    return
+            now = grey(frame.image)
+            if before is None:
+                if frame.index >= numbers.start * size:
+                    opening = (frame.index, frame.pts, frame.image)
+            else:
+                seconds = (frame.pts - before[1]) * base
+                if opening is not None:  # the first frame looks forward, having nothing before it
+                    found.append(
+                        analyse(opening[0], opening[1], opening[2], now, seconds, reverse=True)
+                    )
+                    opening = None
+                if (frame.index // step) % stride == 0:
+                    found.append(analyse(frame.index, frame.pts, frame.image, before[2], seconds))
+            before = (frame.index, frame.pts, now)
+        if before is None:
+            raise MediaError(source.info.path, "nothing decodes here", frame=start)
+        while number < numbers.stop:
+            yield self._keep(source, geometry, number, detail, found)
+            number, found = number + 1, []
+
+    # ---------------------------------------------------------------- keeping
+
+    def _key(self, source: FrameSource, geometry: Geometry, number: int, detail: Detail) -> str:
+        parts = (source.info.sha256, geometry.key, self._settings.key, detail, number)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
+
+    def _path(self, key: str) -> Path | None:
+        return None if self._folder is None else self._folder / key[:2] / f"{key}.npz"
+
+    def _exists(self, source: FrameSource, geometry: Geometry, number: int, detail: Detail) -> bool:
+        for density in dict.fromkeys((detail, "fine")):
+            key = self._key(source, geometry, number, density)
+            path = self._path(key)
+            if key in self._memory or (path is not None and path.exists()):
+                return True
+        return False
+
+    def _known(
+        self, source: FrameSource, geometry: Geometry, number: int, detail: Detail
+    ) -> _Block | None:
+        densities: tuple[Detail, ...] = ("fine",) if detail == "fine" else ("coarse", "fine")
+        for density in densities:
+            key = self._key(source, geometry, number, density)
+            block = self._memory.get(key)
+            if block is not None:
+                self._memory.move_to_end(key)
+                return block
+            path = self._path(key)
+            if path is not None and path.exists():
+                block = _read(path)
+                if block is not None:
+                    self._remember(key, block)
+                    return block
+        return None
+
+    def _keep(
+        self,
+        source: FrameSource,
+        geometry: Geometry,
+        number: int,
+        detail: Detail,
+        percepts: list[FramePercept],
+    ) -> _Block:
+        block = _Block(tuple(percepts), sum(_bytes(p) for p in percepts) + 1024)
+        key = self._key(source, geometry, number, detail)
+        self._remember(key, block)
+        path = self._path(key)
+        if path is not None:
+            _write(path, block)
+        return block
+
+    def _remember(self, key: str, block: _Block) -> None:
+        self._memory[key] = block
+        self._used += block.size
+        while self._used > _MEMORY and len(self._memory) > 1:
+            _, old = self._memory.popitem(last=False)
+            self._used -= old.size
+
+
+def _bytes(percept: FramePercept) -> int:
+    return percept.blobs.nbytes + 10 * len(percept.windows.index) + 512
+
+
+def _write(path: Path, block: _Block) -> None:
+    """Atomic: a reader sees the whole block or none. Without a cache it is only slow."""
+    percepts = block.percepts
+    arrays: dict[str, NDArray[np.generic]] = {
+        "frame": np.array([p.frame for p in percepts], np.int64),
+        "pts": np.array([p.pts for p in percepts], np.int64),
+        "health": np.array([p.health for p in percepts], np.float32).reshape(-1, len(Health)),
+        "windows": np.array([len(p.windows.index) for p in percepts], np.int64),
+        "blobs": np.array([len(p.blobs) for p in percepts], np.int64),
+        "blob_rows": np.concatenate(
+            [p.blobs for p in percepts] or [np.zeros((0, len(Blob)), np.float32)]
+        ),
+    }
+    for part, kind in zip(_WINDOW_PARTS, _WINDOW_TYPES, strict=True):
+        pieces = [getattr(p.windows, part) for p in percepts]
+        arrays[part] = np.concatenate(pieces) if pieces else np.zeros(0, kind)
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+            temporary = file.name
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+        os.replace(temporary, path)
+    except OSError as error:
+        _LOG.warning("percepts are not cached: %s", error)
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def _read(path: Path) -> _Block | None:
+    """A block from disk; None where the file is damaged (it is measured again)."""
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            arrays = {name: data[name] for name in data.files}
+        window_ends = np.concatenate([[0], np.cumsum(arrays["windows"])])
+        blob_ends = np.concatenate([[0], np.cumsum(arrays["blobs"])])
+        percepts = tuple(
+            FramePercept(
+                frame=int(arrays["frame"][i]),
+                pts=int(arrays["pts"][i]),
+                health=arrays["health"][i],
+                windows=WindowMeasures(
+                    *(arrays[part][window_ends[i] : window_ends[i + 1]] for part in _WINDOW_PARTS)
+                ),
+                blobs=arrays["blob_rows"][blob_ends[i] : blob_ends[i + 1]],
+            )
+            for i in range(len(arrays["frame"]))
+        )
+    except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile):
+        return None
+    return _Block(percepts, sum(_bytes(p) for p in percepts) + 1024)

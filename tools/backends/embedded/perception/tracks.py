@@ -1,0 +1,200 @@
+"""Objects over time: detections linked into tracks with an identity, a path and a velocity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from tools.backends.embedded.perception.detections import Det, Kind
+
+__all__ = ["FrameDetections", "Track", "link"]
+
+_GATE = 1.0
+_MAX_GAP_S = 0.7
+"""Seconds an object may stay unseen (behind others) and keep its identity."""
+_STITCH_GAP_S = 1.6
+_LEAST_S = 0.45
+"""Shorter tracks are flicker."""
+
+
+@dataclass(frozen=True, eq=False)
+class FrameDetections:
+    frame: int
+    pts: int
+    seconds: float
+    rows: NDArray[np.float64]
+
+
+@dataclass(eq=False)
+class Track:
+    """One object. ``rows`` are detections ``(n, len(Det))``, one per frame it was seen in."""
+
+    frames: list[int] = field(default_factory=list)
+    pts: list[int] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    rows: list[NDArray[np.float64]] = field(default_factory=list)
+    velocity: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
+    """Heights per second, smoothed, from displacement."""
+
+    @property
+    def array(self) -> NDArray[np.float64]:
+        return np.array(self.rows)
+
+    @property
+    def seconds(self) -> float:
+        return self.times[-1] - self.times[0]
+
+    @property
+    def spot(self) -> NDArray[np.float64]:
+        return np.asarray(_spots(self.rows[-1][None])[0], np.float64)
+
+    def predicted(self, time: float) -> NDArray[np.float64]:
+        tall = self.rows[-1][Det.TALL]
+        return np.asarray(self.spot + self.velocity * tall * (time - self.times[-1]), np.float64)
+
+    def add(self, frame: int, pts: int, time: float, row: NDArray[np.float64]) -> None:
+        if self.rows:
+            gap = time - self.times[-1]
+            moved = (_spots(row[None])[0] - self.spot) / (row[Det.TALL] * max(gap, 1e-3))
+            # Outlines breathe with the gait: flow steadies what displacement alone would shake.
+            flow = row[[Det.U, Det.V]]
+            measured = 0.5 * moved + 0.5 * flow
+            weight = min(0.5, max(0.12, 1.0 / (1 + len(self.rows))))
+            self.velocity = (1 - weight) * self.velocity + weight * measured
+        else:
+            self.velocity = row[[Det.U, Det.V]].copy()
+        self.frames.append(frame)
+        self.pts.append(pts)
+        self.times.append(time)
+        self.rows.append(row)
+
+    def extend(self, other: Track) -> None:
+        self.frames += other.frames
+        self.pts += other.pts
+        self.times += other.times
+        self.rows += other.rows
+        self.velocity = other.velocity
+
+
+def _spots(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Where an object is: its centre, weighted towards the feet, steadier than either."""
+    return np.column_stack(
+        [
+            (rows[:, Det.X0] + rows[:, Det.X1]) / 2,
+            0.3 * rows[:, Det.Y0] + 0.7 * rows[:, Det.Y1],
+        ]
+    )
+
+
+def link(frames: Iterable[FrameDetections], walk: float) -> list[Track]:
+    """Tracks of a stretch of frames, in order of their start. ``walk``: heights per second.
+
+    Detections go to the predicted position nearest in space and in velocity (Hungarian method;
+    Kuhn 1955); objects lost for a moment are taken up again; pieces that continue one another are
+    stitched.
+    """
+    open_: list[Track] = []
+    done: list[Track] = []
+    for seen in frames:
+        still: list[Track] = []
+        for track in open_:
+            target = still if seen.seconds - track.times[-1] <= _MAX_GAP_S else done
+            target.append(track)
+        open_ = still
+        rows = seen.rows
+        taken: set[int] = set()
+        if open_ and len(rows):
+            cost = _cost(open_, seen, walk)
+            left, right = linear_sum_assignment(np.minimum(cost, 10.0))
+            for i, j in zip(left.tolist(), right.tolist(), strict=True):
+                if cost[i, j] < _GATE:
+                    open_[i].add(seen.frame, seen.pts, seen.seconds, rows[j])
+                    taken.add(j)
+        for number, row in enumerate(rows):
+            if number not in taken:
+                track = Track()
+                track.add(seen.frame, seen.pts, seen.seconds, row)
+                open_.append(track)
+    tracks = [t for t in done + open_ if len(t.rows) >= 3]
+    tracks = _stitch(tracks, walk)
+    kept = [t for t in tracks if t.seconds >= _LEAST_S]
+    return sorted(kept, key=lambda t: (t.frames[0], t.rows[0][Det.X0], t.rows[0][Det.Y0]))
+
+
+def _cost(tracks: list[Track], seen: FrameDetections, walk: float) -> NDArray[np.float64]:
+    rows = seen.rows
+    spots = _spots(rows)
+    tall = rows[:, Det.TALL]
+    predicted = np.array([t.predicted(seen.seconds) for t in tracks])
+    velocity = np.array([t.velocity for t in tracks])
+    gap = np.array([seen.seconds - t.times[-1] for t in tracks])
+    distance = np.linalg.norm(predicted[:, None] - spots[None], axis=2) / tall[None]
+    flow = rows[:, [Det.U, Det.V]]
+    change = np.linalg.norm(velocity[:, None] - flow[None], axis=2)
+    scale = 0.7 * walk + 0.5 * np.linalg.norm(velocity, axis=1)[:, None]
+    reach = 0.45 + 0.4 * np.linalg.norm(velocity, axis=1) * gap + 0.3 * walk * gap
+    last = np.array([t.rows[-1] for t in tracks])
+    size = np.abs(
+        np.log((rows[:, Det.Y1] - rows[:, Det.Y0]) / tall)[None]
+        - np.log((last[:, Det.Y1] - last[:, Det.Y0]) / last[:, Det.TALL])[:, None]
+    )
+    kinds = (last[:, Det.KIND][:, None] == Kind.SMALL) != (rows[:, Det.KIND][None] == Kind.SMALL)
+    return np.asarray(
+        0.6 * distance / reach[:, None] + 0.25 * change / scale + 0.15 * size + 0.3 * kinds
+        + np.where(distance > reach[:, None] * 1.5, 10.0, 0.0),
+        np.float64,
+    )  # fmt: skip
+
+
+def _stitch(tracks: list[Track], walk: float) -> list[Track]:
+    """Join a track to the one that begins where it would be, moving as it did."""
+    tracks = sorted(tracks, key=lambda t: t.frames[0])
+    ends = [_Ends(t) for t in tracks]
+    offers: list[tuple[float, int, int]] = []
+    for i, a in enumerate(ends):
+        for j, b in enumerate(ends):
+            gap = b.start - a.end
+            if i == j or not 0 < gap <= _STITCH_GAP_S:
+                continue
+            velocity = (a.out + b.into) / 2
+            error = np.linalg.norm(a.last + velocity * a.tall * gap - b.first) / a.tall
+            change = np.linalg.norm(a.out - b.into)
+            pace = max(float(np.linalg.norm(velocity)), walk)
+            if error < 0.5 + 0.3 * pace * gap and change < 0.5 * pace:
+                offers.append((float(error + change / pace + 0.5 * gap), i, j))
+    followers: dict[int, int] = {}
+    led: set[int] = set()
+    for _, i, j in sorted(offers):
+        if i not in followers and j not in led:
+            followers[i] = j
+            led.add(j)
+    joined: list[Track] = []
+    for i, track in enumerate(tracks):
+        if i in led:
+            continue
+        follower = followers.get(i)
+        while follower is not None:
+            track.extend(tracks[follower])
+            follower = followers.get(follower)
+        joined.append(track)
+    return joined
+
+
+class _Ends:
+    """Where and how a track begins and ends; velocities over up to half a second."""
+
+    def __init__(self, track: Track) -> None:
+        rows = track.array
+        spots = _spots(rows)
+        times = np.array(track.times)
+        self.start, self.end = track.times[0], track.times[-1]
+        self.first, self.last = spots[0], spots[-1]
+        self.tall = float(rows[-1, Det.TALL])
+        head = times <= times[0] + 0.6
+        tail = times >= times[-1] - 0.6
+        self.into = rows[head][:, [Det.U, Det.V]].mean(axis=0)
+        self.out = rows[tail][:, [Det.U, Det.V]].mean(axis=0)
