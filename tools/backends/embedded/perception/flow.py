@@ -7,6 +7,9 @@ as accurate here as the MEDIUM preset at half its cost; the FAST presets lose li
 
 from __future__ import annotations
 
+import threading
+from typing import cast
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -30,15 +33,22 @@ class FlowField:
     """
 
     def __init__(self) -> None:
-        self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-        self._dis.setFinestScale(1)
-        self._dis.setPatchStride(4)
-        self._dis.setGradientDescentIterations(12)
-        self._dis.setVariationalRefinementIterations(0)
+        # OpenCV's flow object keeps buffers and crashes when two threads share it.
+        self._own = threading.local()
 
     def __call__(
         self, before: NDArray[np.uint8], after: NDArray[np.uint8]
     ) -> NDArray[np.float32] | None:
         if min(after.shape) < 32:
             return None
-        return np.asarray(self._dis.calc(before, after, None), np.float32)
+        return np.asarray(self._dis().calc(before, after, None), np.float32)
+
+    def _dis(self) -> cv2.DISOpticalFlow:
+        if not hasattr(self._own, "dis"):
+            dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+            dis.setFinestScale(1)
+            dis.setPatchStride(4)
+            dis.setGradientDescentIterations(12)
+            dis.setVariationalRefinementIterations(0)
+            self._own.dis = dis
+        return cast("cv2.DISOpticalFlow", self._own.dis)
