@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -99,20 +99,18 @@ def show_answer(text: str, decision: Decision | None) -> None:
         out.print(Text(rest))
 
 
-def show_rules(rules: tuple[Rule, ...] | list[Rule]) -> None:
-    """Rules as a table, one version a row."""
+def show_rules(rules: Sequence[Rule]) -> None:
+    """Rules with what each is tested by and where it comes from."""
     from tools.predicates import describe
 
-    rows = table("rule", "kind", "category", "text", "tested by", "support", "source", "status")
     for rule in rules:
-        rows.add_row(
-            f"{rule.id}@{rule.version}",
-            rule.kind,
-            rule.category,
-            escape(rule.text),
-            escape(describe(rule.predicate)) if rule.predicate else "its words",
-            f"{rule.support}/{rule.batches}" if rule.batches else "–",
-            rule.author or rule.source,
-            rule.status,
-        )
-    out.print(rows)
+        head = Text(f"{rule.id}@{rule.version}", style="bold")
+        head.append(f"  {rule.kind} {rule.category}", style="not bold")
+        if rule.status != "active":
+            head.append(f"  {rule.status}", style="yellow")
+        out.print(head)
+        out.print(Text(f"    {rule.text}"))
+        tested = describe(rule.predicate) if rule.predicate else "the measurable words it names"
+        votes = f", {rule.support} of {rule.batches} batches agree" if rule.batches else ""
+        who = rule.author or rule.source
+        out.print(Text(f"    tested by {tested}; from {who}{votes}", style="dim"))

@@ -285,8 +285,8 @@ def timeline(
         smoothed = smooth(seconds, raw, how=smoothing, width_s=width_s)
         curve = np.asarray([score_of(float(v), limits) for v in smoothed])
         for n, frame in enumerate(frames):
-            if values[frame][2] and curve[n] >= 0.5:
-                curve[n] = 0.4 + 0.2 * (curve[n] - 0.5)
+            if values[frame][2]:
+                curve[n] = _held_below(float(curve[n]))
     keep = _thinned(curve)
     return Timeline(
         video_id=video_id,
@@ -295,6 +295,11 @@ def timeline(
         scores=tuple(round(float(curve[n]), 6) for n in keep),
         smoothing="none" if plan.targets else smoothing,
     )
+
+
+def _held_below(score: float) -> float:
+    """The score, squeezed from 0.48 on so that it stays below 0.5; order is kept."""
+    return score if score <= 0.48 else 0.48 + (score - 0.48) * 0.02 / 0.52
 
 
 def _points(item: Standing, *, targeted: bool) -> Sequence[Point]:
