@@ -6,10 +6,11 @@ size at the first round and at the thousandth.
 
 from __future__ import annotations
 
-from typing import Annotated, TypedDict
+from typing import Annotated
 
 from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
+from typing_extensions import TypedDict  # before Python 3.12 schemas are made from no other
 
 from tools.decision import Action, Budget, Decision, Plan
 
