@@ -10,8 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
@@ -23,8 +22,8 @@ import numpy as np
 
 from tools.archive import SceneRecord, check_scene_name
 from tools.boundaries import build_tree
-from tools.decision import Intent, Plan
 from tools.errors import MediaError, UserError
+from tools.heldout import Held, calibrate, tested
 from tools.ports import (
     BoundaryDetector,
     Captioner,
@@ -34,7 +33,6 @@ from tools.ports import (
     SceneProfile,
     Verifier,
 )
-from tools.predicates import evaluate
 from tools.proposals import Proposal, Witness, propose
 from tools.scoring import Calibration
 from tools.types import (
@@ -43,8 +41,6 @@ from tools.types import (
     Interval,
     Provenance,
     Rule,
-    RuleHit,
-    RuleKind,
     RuleStatus,
     content_id,
 )
@@ -55,11 +51,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Induced", "induce", "induce_and_save"]
 
-FIRING_RATE = 0.02
-"""Share of held-out normal events on which an anomalous rule may fire."""
-MAX_RELAXATION = 2.0
-"""A bound that would have to move out further than this says nothing: the rule is retired."""
-QUESTION = Plan(query="Did anything out of the ordinary happen?", intent=Intent.ANOMALY)
 MIN_PIECE_S = 1.0
 
 
@@ -137,10 +128,10 @@ def induce(
     everything = frozenset(range(len(units)))
     final = proposals(everything)
     held = _hold_out(scene, units, captioner, profile, proposals, tell)
-    final, factors, said = _tested(final, held)
+    final, factors, said = tested(final, held)
     rules = tuple(p.rule for p in final)
     active = {rule.id for rule in rules if rule.status is RuleStatus.ACTIVE}
-    calibration = _calibrate(held, active, factors, verifier)
+    calibration = calibrate(held, active, factors, verifier)
     if not any(r.status is RuleStatus.ACTIVE for r in rules):
         raise UserError(
             f"nothing could be learned of scene “{scene}”: no rule found support in the clips",
@@ -355,14 +346,6 @@ def _witnesses(
 # ---------------------------------------------------------------- held-out test
 
 
-@dataclass(frozen=True)
-class _Held:
-    """A held-out normal event, and the rules made without its footage."""
-
-    seen: _Seen
-    proposals: tuple[Proposal, ...]
-
-
 def _hold_out(
     scene: str,
     units: Sequence[_Unit],
@@ -370,10 +353,10 @@ def _hold_out(
     profile: SceneProfile,
     proposals: Callable[[frozenset[int]], tuple[Proposal, ...]],
     tell: Progress,
-) -> tuple[_Held, ...]:
+) -> tuple[Held, ...]:
     if len(units) < 2:
         return ()
-    held: list[_Held] = []
+    held: list[Held] = []
     folds = _folds(len(units))
     for number, fold in enumerate(folds, start=1):
         rest = frozenset(range(len(units))) - set(fold)
@@ -381,96 +364,8 @@ def _hold_out(
         rules = proposals(rest)
         what = f"testing on held-out footage, part {number} of {len(folds)}"
         seen = _describe(units, fold, captioner, known, tell, what)
-        held += [_Held(s, rules) for s in seen if not s.description.problems]
+        held += [Held(s.event, s.description, rules) for s in seen if not s.description.problems]
     return tuple(held)
-
-
-def _tested(
-    final: Sequence[Proposal], held: Sequence[_Held]
-) -> tuple[tuple[Proposal, ...], Mapping[str, float], tuple[str, ...]]:
-    """Relax or retire rules that fire on held-out normal events.
-
-    Returns the rules, the factor by which each rule's bound was moved (infinite: retired), and
-    what is to be said of it.
-    """
-    allowed = int(FIRING_RATE * len(held))
-    factors: dict[str, float] = {}
-    notes: list[str] = []
-    kept: list[Proposal] = []
-    relaxed: dict[object, float] = {}
-    for proposal in final:
-        rule = proposal.rule
-        if rule.kind is not RuleKind.ANOMALOUS:
-            continue
-        ratios = sorted((_excess(rule.id, h) for h in held), reverse=True)
-        needed = ratios[allowed] if len(ratios) > allowed else 0.0
-        fired = sum(r > 1.0 for r in ratios)
-        if fired <= allowed:
-            continue
-        if proposal.bound is None or needed > MAX_RELAXATION:
-            factors[rule.id] = float("inf")
-            notes.append(
-                f"retired, for it fired on {fired} of {len(held)} held-out normal events: "
-                f"“{rule.text}”"
-            )
-        else:
-            factors[rule.id] = relaxed[proposal.bound.attribute] = needed
-            moved = proposal.relaxed(needed)
-            notes.append(
-                f"bound on {proposal.bound.attribute} moved from {proposal.numbers['limit']} to "
-                f"{moved.numbers['limit']}, for the rule fired on {fired} of {len(held)} held-out "
-                "normal events"
-            )
-    for proposal in final:
-        factor = factors.get(proposal.rule.id)
-        if factor is None and proposal.bound is not None:
-            factor = relaxed.get(proposal.bound.attribute)  # its normal counterpart moves along
-        if factor == float("inf"):
-            kept.append(proposal.retired())
-        else:
-            kept.append(proposal.relaxed(factor or 1.0))
-    return tuple(kept), factors, tuple(notes)
-
-
-def _excess(rule_id: str, held: _Held) -> float:
-    """How far a held-out event goes beyond a rule's bound: above 1 the rule fires on it."""
-    proposal = next((p for p in held.proposals if p.rule.id == rule_id), None)
-    if proposal is None or proposal.rule.predicate is None:
-        return 0.0
-    worst = 0.0
-    for observation in held.seen.description.observations:
-        result = evaluate(proposal.rule.predicate, observation)
-        if not result.holds:
-            continue
-        # A bound's strength is 1 − 2^(−ratio); words have no margin.
-        ratio = -np.log2(1.0 - result.strength) if result.strength < 1 else np.inf
-        worst = max(worst, float(ratio))
-    return worst
-
-
-def _calibrate(
-    held: Sequence[_Held],
-    active: AbstractSet[str],
-    factors: Mapping[str, float],
-    verifier: Verifier,
-) -> Calibration:
-    """Raw strengths of the held-out events, judged by the rules made without them."""
-    scores: list[float] = []
-    for h in held:
-        hits = [
-            RuleHit(
-                rule=p.relaxed(factors.get(p.rule.id, 1.0)).rule,
-                score=1.0,
-                reason="every rule is tested",
-            )
-            for p in h.proposals
-            if p.rule.id in active
-        ]
-        verdict = verifier.judge(QUESTION, h.seen.event, h.seen.description, hits)
-        if verdict.raw is not None:
-            scores.append(round(verdict.raw, 6))
-    seconds = sum(h.seen.event.interval.seconds for h in held)
-    return Calibration(scores=tuple(sorted(scores)), seconds=round(seconds, 3))
 
 
 # ---------------------------------------------------------------- notes

@@ -18,7 +18,7 @@ import numpy as np
 
 from tools.predicates import evaluate
 from tools.rules import induced_id
-from tools.statements import BOUNDS, MOVING, OBJECTS, VOCABULARIES, Bound, Vocabulary
+from tools.statements import BOUNDS, VOCABULARIES, Bound, Vocabulary
 from tools.types import (
     Condition,
     Observation,
@@ -61,12 +61,25 @@ class Proposal:
     limit: float = math.nan
     numbers: Mapping[str, str] = field(default_factory=dict)
 
-    def relaxed(self, factor: float) -> Proposal:
-        """The same rule with its bound moved outwards by ``factor`` ≥ 1."""
+    def relaxed(self, factor: float, seen: float | None = None) -> Proposal:
+        """The same rule with its bound moved outwards.
+
+        Args:
+            factor: how far to move it, ≥ 1.
+            seen: most extreme value of any normal footage: no need to move far beyond it.
+        """
         if self.bound is None or factor <= 1.0:
             return self
         raw = self.limit / factor if self.bound.below else self.limit * factor
-        limit = _outward(raw, self.bound)
+        if seen is not None and self.bound.below:
+            raw = min(max(raw, seen / SLACK), self.limit)
+        elif seen is not None:
+            raw = max(min(raw, seen * SLACK), self.limit)
+        return self.moved_to(_outward(raw, self.bound))
+
+    def moved_to(self, limit: float) -> Proposal:
+        """The same rule with another bound."""
+        assert self.bound is not None
         numbers = {**self.numbers, "limit": _shown(limit, self.bound)}
         template = (
             self.bound.anomalous if self.rule.kind is RuleKind.ANOMALOUS else self.bound.normal
@@ -137,8 +150,8 @@ def _bounded(
         if not text:
             continue
         conditions = [_limit_condition(bound, kind, limit, unit)]
-        if bound.subjects == OBJECTS:
-            conditions.append(_among("subject", OBJECTS))
+        if bound.subjects:
+            conditions.append(_among("subject", bound.subjects))
         prefix = "usual/" if kind is RuleKind.NORMAL else ""
         rule = Rule(
             id=induced_id(scene, prefix + bound.slot),
@@ -246,7 +259,8 @@ def _worded(
     if usual:
         text = vocabulary.normal.format(words=_listed([vocabulary.shown.get(w, w) for w in usual]))
         support = min(votes[w] for w in usual)
-        predicate = Predicate(all=(_among(vocabulary.attribute, usual),))
+        condition = _among(vocabulary.attribute, usual)
+        predicate = Predicate(all=(condition, *vocabulary.given))
         found.append(
             Proposal(rule(f"usual/{vocabulary.slot}", RuleKind.NORMAL, text, predicate, support))
         )
@@ -257,11 +271,11 @@ def _worded(
         if (
             rare >= AGREEING * len(shares)
             and contrast.word not in usual
-            and contrast.beyond.attribute in units
+            and all(c.attribute in units for c in contrast.beyond)
         ):
             slot = f"new/{vocabulary.slot}/{contrast.word}"
             condition = _among(vocabulary.attribute, [contrast.word])
-            predicate = Predicate(all=(condition, contrast.beyond))
+            predicate = Predicate(all=(condition, *contrast.beyond, *vocabulary.given))
             found.append(Proposal(rule(slot, RuleKind.ANOMALOUS, contrast.text, predicate, rare)))
     return found
 
@@ -269,7 +283,8 @@ def _worded(
 def _word(vocabulary: Vocabulary, observation: Observation) -> str | None:
     if observation.subject == "scene":
         return None
-    if vocabulary.moving and not evaluate(Predicate(all=(MOVING,)), observation).holds:
+    given = vocabulary.given
+    if given and not evaluate(Predicate(all=given), observation).holds:
         return None
     value = observation.value(vocabulary.attribute)
     return value if isinstance(value, str) else None

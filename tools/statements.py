@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from tools.types import Condition, RuleCategory
 
-__all__ = ["BOUNDS", "MOVING", "OBJECTS", "VOCABULARIES", "Bound", "Contrast", "Vocabulary"]
+__all__ = ["BOUNDS", "VOCABULARIES", "Bound", "Contrast", "Vocabulary"]
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class Vocabulary:
     contrasts: tuple[Contrast, ...]
     shown: Mapping[str, str] = field(default_factory=dict)
     """How a word reads in ``normal``, where not as it is."""
-    moving: bool = False
-    """Only observations that move (faster than half the usual walking speed) count."""
+    given: tuple[Condition, ...] = ()
+    """Only observations of which this holds count, in the vote and under the rule."""
     min_seconds: float = 20.0
     """Observed time without which nothing is said to be rare."""
 
@@ -63,15 +63,18 @@ class Vocabulary:
 class Contrast:
     """A word that may turn out to be rare or absent, and the rule that then holds against it.
 
-    ``beyond`` is a stated prior that gives the rule a margin: words alone have none.
+    ``beyond`` are stated priors that give the rule a margin: words alone have none.
     """
 
     word: str
     text: str
-    beyond: Condition
+    beyond: tuple[Condition, ...] = ()
 
 
 OBJECTS = frozenset({"person", "person-sized object", "large object", "small object"})
+"""What is measured as one thing: a group is as tall and wide as it happens to be."""
+MOVERS = frozenset({"person", "person-sized object", "large object", "group"})
+"""What is big enough for its limbs to show: a lone foot glides, too."""
 
 BOUNDS: tuple[Bound, ...] = (
     Bound(
@@ -82,6 +85,7 @@ BOUNDS: tuple[Bound, ...] = (
         anomalous="Something glides: it moves fast as one rigid piece, without swinging limbs, by "
         "more than {limit}× the usual walking speed (normal footage: mostly under {high}×).",
         floor=0.5,
+        subjects=MOVERS,
     ),
     Bound(
         attribute="speed",
@@ -92,6 +96,17 @@ BOUNDS: tuple[Bound, ...] = (
         anomalous="Something moves faster than {limit}× the usual walking speed "
         "(normal footage: mostly under {high}×).",
         floor=1.5,
+        subjects=MOVERS,
+    ),
+    Bound(
+        attribute="speed",
+        slot="speed/small",
+        category=RuleCategory.MOTION,
+        normal="",
+        anomalous="Something small moves faster than {limit}× the usual walking speed "
+        "(normal footage: mostly under {high}×).",
+        floor=1.5,
+        subjects=frozenset({"small object"}),
     ),
     Bound(
         attribute="size",
@@ -150,7 +165,11 @@ BOUNDS: tuple[Bound, ...] = (
 )
 
 WALKING = "× usual walking speed"
-MOVING = Condition(attribute="speed", op=">", value=0.5, unit=WALKING)
+HEIGHT = "× usual height here"
+MOVING = (
+    Condition(attribute="speed", op=">", value=0.5, unit=WALKING),
+    Condition(attribute="subject", op="in", value=tuple(sorted(MOVERS))),
+)
 
 VOCABULARIES: tuple[Vocabulary, ...] = (
     Vocabulary(
@@ -162,7 +181,7 @@ VOCABULARIES: tuple[Vocabulary, ...] = (
             "walks": "walk",
             "runs": "run",
             "stands": "stand",
-            "moves": "move",
+            "moves": "move in ways that cannot be told apart",
             "glides": "glide",
             "appears and stays": "appear and stay",
         },
@@ -171,13 +190,16 @@ VOCABULARIES: tuple[Vocabulary, ...] = (
                 "runs",
                 "Someone runs, at more than 1.5× the usual walking speed; nobody runs in the "
                 "normal footage.",
-                Condition(attribute="speed", op=">", value=1.5, unit=WALKING),
+                (Condition(attribute="speed", op=">", value=1.5, unit=WALKING),),
             ),
             Contrast(
                 "appears and stays",
-                "Something appears and stays for more than 5 s, as if left behind; that does not "
-                "occur in the normal footage.",
-                Condition(attribute="dwell", op=">", value=5.0, unit="s"),
+                "Something at least 0.2× as tall as a person appears and stays for more than 5 s, "
+                "as if left behind; that does not occur in the normal footage.",
+                (
+                    Condition(attribute="dwell", op=">", value=5.0, unit="s"),
+                    Condition(attribute="size", op=">", value=0.2, unit=HEIGHT),
+                ),
             ),
         ),
     ),
@@ -191,31 +213,30 @@ VOCABULARIES: tuple[Vocabulary, ...] = (
                 word,
                 f"Someone or something moves {word}, a direction that hardly occurs in the normal "
                 "footage.",
-                MOVING,
             )
             for word in ("left", "right", "toward the camera", "away from the camera")
         ),
-        moving=True,
+        given=MOVING,
         min_seconds=60.0,
     ),
     Vocabulary(
         attribute="subject",
         slot="subject",
         category=RuleCategory.OBJECT,
-        normal="What is seen here is usually {words}.",
+        normal="Mostly seen here: {words}.",
         shown={
-            "person": "a person",
-            "group": "a group of people",
-            "person-sized object": "a person-sized object",
-            "large object": "a large object",
-            "small object": "a small object",
+            "person": "people",
+            "group": "groups of people",
+            "person-sized object": "person-sized objects",
+            "large object": "large objects",
+            "small object": "small objects",
         },
         contrasts=(
             Contrast(
                 "large object",
                 "A large object, more than 1.3× as tall as a person there, is present; there is "
                 "none in the normal footage.",
-                Condition(attribute="size", op=">", value=1.3, unit="× usual height here"),
+                (Condition(attribute="size", op=">", value=1.3, unit=HEIGHT),),
             ),
         ),
     ),

@@ -1,0 +1,136 @@
+"""The held-out test: rules made without an event are tried on it, and what is left calibrates.
+
+Cross-conformal (Vovk, *Annals of Mathematics and Artificial Intelligence* 2015): each normal event
+is judged by a profile and by rules that have not seen its clip, so the strengths are those that new
+normal footage may show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from math import inf, log2
+
+from tools.decision import Intent, Plan
+from tools.ports import Verifier
+from tools.predicates import evaluate
+from tools.proposals import Proposal
+from tools.scoring import Calibration
+from tools.types import Description, Event, RuleHit, RuleKind
+
+__all__ = ["Held", "calibrate", "tested"]
+
+FIRING_RATE = 0.02
+"""Share of held-out normal events on which an anomalous rule may fire."""
+MAX_RELAXATION = 2.0
+"""A bound that would have to move out further than this says nothing: the rule is retired."""
+QUESTION = Plan(query="Did anything out of the ordinary happen?", intent=Intent.ANOMALY)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A held-out normal event as seen, and the rules made without its footage."""
+
+    event: Event
+    description: Description
+    proposals: tuple[Proposal, ...]
+
+
+def tested(
+    final: Sequence[Proposal], held: Sequence[Held]
+) -> tuple[tuple[Proposal, ...], Mapping[str, float], tuple[str, ...]]:
+    """Relax or retire rules that fire on held-out normal events.
+
+    Returns the rules, the factor by which each bound has to move so that rules made without an
+    event do not fire on it, and what is to be said of it.
+    """
+    allowed = int(FIRING_RATE * len(held))
+    factors: dict[str, float] = {}
+    outcome: dict[str, Proposal | None] = {}  # by what is bounded; None: retired
+    notes: list[str] = []
+    for proposal in final:
+        rule, bound = proposal.rule, proposal.bound
+        if rule.kind is not RuleKind.ANOMALOUS:
+            continue
+        excesses = sorted((_excess(rule.id, h) for h in held), key=lambda e: e.ratio, reverse=True)
+        fired = sum(e.ratio > 1.0 for e in excesses)
+        if fired <= allowed:
+            continue
+        rate = f"{fired} of {len(held)} held-out normal events"
+        needed = excesses[allowed]
+        slot = bound.slot if bound else rule.id
+        if bound is None or needed.ratio > MAX_RELAXATION:
+            outcome[slot] = None
+            notes.append(f"retired, for it fired on {rate}: “{rule.text}”")
+            continue
+        factors[rule.id] = needed.ratio
+        outcome[slot] = moved = proposal.relaxed(needed.ratio, needed.value)
+        if moved.limit != proposal.limit:
+            notes.append(
+                f"bound on {bound.attribute} moved from {proposal.numbers['limit']} to "
+                f"{moved.numbers['limit']}, for without their clips the rule fired on {rate}"
+            )
+    return tuple(_settled(p, outcome) for p in final), factors, tuple(notes)
+
+
+def _settled(proposal: Proposal, outcome: Mapping[str, Proposal | None]) -> Proposal:
+    """A rule after the test; what is said to be normal moves along with its contrary."""
+    slot = proposal.bound.slot if proposal.bound else proposal.rule.id
+    if slot not in outcome:
+        return proposal
+    moved = outcome[slot]
+    if moved is None:
+        return proposal.retired()
+    return proposal.moved_to(moved.limit)
+
+
+@dataclass(frozen=True)
+class _Excess:
+    """How far a held-out event goes beyond a rule's bound, and with which value."""
+
+    ratio: float = 0.0
+    """Above 1 the rule fires."""
+    value: float = 0.0
+
+
+def _excess(rule_id: str, held: Held) -> _Excess:
+    proposal = next((p for p in held.proposals if p.rule.id == rule_id), None)
+    worst = _Excess()
+    if proposal is None or proposal.rule.predicate is None:
+        return worst
+    for observation in held.description.observations:
+        result = evaluate(proposal.rule.predicate, observation)
+        if not result.holds:
+            continue
+        # A bound's strength is 1 − 2^(−ratio); words have no margin.
+        ratio = -log2(1.0 - result.strength) if result.strength < 1 else inf
+        value = result.margins[0].value
+        if ratio > worst.ratio:
+            worst = _Excess(ratio, value if isinstance(value, float) else 0.0)
+    return worst
+
+
+def calibrate(
+    held: Sequence[Held],
+    active: AbstractSet[str],
+    factors: Mapping[str, float],
+    verifier: Verifier,
+) -> Calibration:
+    """Raw strengths of the held-out events, judged by the rules made without them."""
+    scores: list[float] = []
+    for h in held:
+        hits = [
+            RuleHit(
+                rule=p.relaxed(factors.get(p.rule.id, 1.0)).rule,
+                score=1.0,
+                reason="every rule is tested",
+            )
+            for p in h.proposals
+            if p.rule.id in active
+        ]
+        verdict = verifier.judge(QUESTION, h.event, h.description, hits)
+        if verdict.raw is not None:
+            scores.append(round(verdict.raw, 6))
+    seconds = sum(h.event.interval.seconds for h in held)
+    return Calibration(scores=tuple(sorted(scores)), seconds=round(seconds, 3))
