@@ -49,13 +49,12 @@ class Segmenter:
     def __init__(
         self, background: NDArray[np.uint8], threshold: NDArray[np.uint8], person_px: float
     ) -> None:
-        self._background = background.astype(np.float32)
+        self._background = background
         self._threshold = threshold
         height, width = threshold.shape
         self._small = (max(8, width // 4), max(8, height // 4))
-        self._small_background = cv2.resize(
-            self._background, self._small, interpolation=cv2.INTER_AREA
-        )
+        small = cv2.resize(background, self._small, interpolation=cv2.INTER_AREA)
+        self._small_background = _luma(small.astype(np.float32))
         self._small_threshold = cv2.resize(
             threshold.astype(np.float32), self._small, interpolation=cv2.INTER_AREA
         )
@@ -66,16 +65,22 @@ class Segmenter:
         """Mask ``uint8 (h, w)`` of 0 and 1."""
         height, width = self._threshold.shape
         small = cv2.resize(image, self._small, interpolation=cv2.INTER_AREA).astype(np.float32)
-        shift = (small - self._small_background).mean(axis=2)
+        shift = _luma(small) - self._small_background
         usual = float(np.median(shift))
         calm = (np.abs(shift - usual) < self._small_threshold).astype(np.float32)
         weight = cv2.blur(calm, self._reach)
         local = cv2.blur((shift - usual) * calm, self._reach) / (weight + 0.05)
         offset = cv2.resize(local, (width, height), interpolation=cv2.INTER_LINEAR) + usual
-        target = self._background + offset[..., None]
-        difference = cv2.absdiff(image.astype(np.float32), target).max(axis=2)
+        whole = np.asarray(cv2.merge([np.rint(offset).astype(np.int16)] * 3))
+        target = cv2.add(self._background, whole, dtype=cv2.CV_8U)
+        blue, green, red = cv2.split(cv2.absdiff(image, np.asarray(target, np.uint8)))
+        difference = cv2.max(cv2.max(blue, green), red)
         mask = (difference > self._threshold).astype(np.uint8)
         return np.asarray(cv2.medianBlur(mask, 3), np.uint8)
+
+
+def _luma(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(cv2.transform(image, np.full((1, 3), 1 / 3, np.float32)), np.float32)
 
 
 def components(mask: NDArray[np.uint8], join: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

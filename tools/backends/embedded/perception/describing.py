@@ -228,4 +228,5 @@ def _key(whole: Measured, strength: NDArray[np.float64], part: slice) -> int:
 
 
 def _tick(track: Track) -> int:
-    return int(float(np.median(np.diff(track.pts)))) if len(track.pts) > 1 else 1
+    gaps = np.diff(np.array(track.pts, np.int64))
+    return max(1, int(np.median(gaps))) if len(gaps) else 1

@@ -46,7 +46,7 @@ def frame_faults(
     black = (luma < _BLACK_LUMA) & (contrast < 8.0)
     blank = ~black & (contrast < _FLAT_CONTRAST)
     gap = health[:, Health.GAP]
-    moving = (health[:, Health.TOGETHER] > 0.6) & (health[:, Health.SHIFT] * gap > _SHIFT_PX)
+    moving = (health[:, Health.TOGETHER] > 0.7) & (health[:, Health.SHIFT] * gap > _SHIFT_PX)
     same = health[:, Health.CHANGE] < 0.005
     frozen = np.zeros(len(percepts), np.bool_)
     for start, end in _runs(same):

@@ -53,13 +53,14 @@ class Health(IntEnum):
     VIEW = 4
     """Correlation of the edges with the background's, −1 … 1."""
     SHIFT = 5
-    """Length of the median flow of textured pixels, pixels per second of the analysis image."""
+    """Length of the whole picture's flow, pixels per second of the analysis image."""
     TOGETHER = 6
-    """Share of textured pixels that move with the median flow."""
+    """Share of the picture's textured tiles that move with it; 0 where few tiles have texture."""
     GAP = 7
     """Seconds since the analysed frame before."""
 
 
+_TILES = (5, 6)
 _STILL = 0.10
 """Heights per second: slower foreground counts as not moving (a walker does 0.8)."""
 
@@ -157,6 +158,8 @@ class Analyser:
         v = cv2.blur(flow[..., 1] * weight, size) / total
         limit = self.settings.fast_factor * self.geometry.walk * seconds * self._row_height
         fast = ((u * u + v * v > limit * limit) & (mask > 0)).astype(np.uint8)
+        if cv2.countNonZero(fast) == 0:
+            return np.zeros((0, len(Blob)), np.float32)
         labels, stats = components(fast, self._join)
         return self._rows(labels, stats, fast, flow, seconds, now, gradient, 0.06, fast=True)
 
@@ -229,13 +232,8 @@ class Analyser:
     ) -> NDArray[np.float32]:
         shift, together = 0.0, 0.0
         if flow is not None:
-            textured = gradient[::4, ::4] > 12.0
-            if int(textured.sum()) >= 50:
-                motion = flow[::4, ::4][textured]
-                middle = np.median(motion, axis=0)
-                length = float(np.hypot(*middle))
-                near = np.hypot(*(motion - middle).T) < 0.5 + 0.3 * length
-                shift, together = length / seconds, float(near.mean())
+            length, together = _whole_motion(flow, gradient)
+            shift = length / seconds
         return np.array(
             [
                 float(now.mean()),
@@ -249,6 +247,33 @@ class Analyser:
             ],
             np.float32,
         )
+
+
+def _whole_motion(
+    flow: NDArray[np.float32], gradient: NDArray[np.float32]
+) -> tuple[float, float]:
+    """Length of the flow most tiles agree on, in pixels, and the share of tiles that do.
+
+    Tiles vote, not pixels: one large textured object on plain ground is not the whole picture.
+    """
+    height, width = gradient.shape
+    sample = flow[::6, ::6][gradient[::6, ::6] > 10.0]
+    if len(sample) < 20 or float(np.abs(np.median(sample, axis=0)).max()) < 0.2:
+        return 0.0, 0.0
+    motions: list[NDArray[np.float32]] = []
+    for rows in np.array_split(np.arange(0, height, 3), _TILES[0]):
+        for columns in np.array_split(np.arange(0, width, 3), _TILES[1]):
+            where = np.ix_(rows, columns)
+            textured = gradient[where] > 10.0
+            if int(textured.sum()) >= 12:
+                motions.append(np.median(flow[where][textured], axis=0))
+    if len(motions) < _TILES[0] * _TILES[1] // 3:
+        return 0.0, 0.0
+    tiles = np.array(motions)
+    middle = np.median(tiles, axis=0)
+    length = float(np.hypot(middle[0], middle[1]))
+    near = np.hypot(*(tiles - middle).T) < 0.3 + 0.3 * length
+    return length, float(near.mean())
 
 
 def _gradient(image: NDArray[np.uint8]) -> NDArray[np.float32]:
