@@ -31,6 +31,8 @@ __all__ = ["complain", "out", "progress", "remark", "show_answer", "show_rules",
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
+REFERENCES = 4
+"""References shown behind a step; the others are in the decision."""
 COLOURS = {"anomalous": "bold red", "uncertain": "bold yellow", "normal": "bold green"}
 
 
@@ -91,12 +93,19 @@ def _lines(title: str) -> Report:
 
 
 def show_answer(text: str, decision: Decision | None) -> None:
-    """The answer: a coloured headline, then the chain as it is."""
-    headline, _, rest = text.partition("\n")
-    style = COLOURS.get(str(decision.label), "bold") if decision is not None else "bold"
-    out.print(Text(headline, style=style))
-    if rest:
-        out.print(Text(rest))
+    """The answer: a coloured headline, the chain with its references, the notes."""
+    headline, *rest = text.splitlines() or [""]
+    out.print(
+        Text(headline, style=COLOURS.get(str(decision.label), "bold") if decision else "bold")
+    )
+    steps = decision.explanation if decision else ()
+    for line in rest:
+        shown = Text(line)
+        cited = next((s.evidence for s in steps if line.endswith(s.text)), ())
+        if cited:
+            more = f" +{len(cited) - REFERENCES}" if len(cited) > REFERENCES else ""
+            shown.append(f" [{', '.join(cited[:REFERENCES])}{more}]", style="dim")
+        out.print(shown)
 
 
 def show_rules(rules: Sequence[Rule]) -> None:

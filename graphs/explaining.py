@@ -9,12 +9,24 @@ from collections.abc import Iterable, Sequence
 
 from tools.decision import Decision, EventScore, Intent, Label, Step
 from tools.ledger import Ledger, SceneView
-from tools.types import Attribute, Box, Observation, Rule, RuleKind, Timestamp, VideoInfo, clock
+from tools.priors import AUTHOR
+from tools.types import (
+    Attribute,
+    Box,
+    Observation,
+    Rule,
+    RuleKind,
+    Timestamp,
+    VideoInfo,
+    clock,
+    ordered_unique,
+)
 
-__all__ = ["answer_text", "explain", "place_in_picture"]
+__all__ = ["answer_text", "explain", "notes", "place_in_picture", "threshold_text"]
 
 EPISODES_EXPLAINED = 5
 MEASURES_NAMED = 3
+REASONS_NAMED = 3
 
 
 def explain(decision: Decision, ledger: Ledger) -> tuple[Step, ...]:
@@ -135,7 +147,9 @@ def _number(value: float) -> str:
 
 
 def _rule(rule: Rule) -> Step:
-    if rule.source == "induced":
+    if rule.author == AUTHOR:
+        origin = "a general prior"
+    elif rule.source == "induced":
         origin = f"induced; {rule.support} of {rule.batches} batches of normal clips agree"
     else:
         origin = f"written by {rule.author or 'a person'}"
@@ -152,25 +166,24 @@ def _judgement(episode: EventScore, decision: Decision, ledger: Ledger) -> Step:
     refs = [f"verdict:{verdict.id}"]
     if final is not None:
         refs.append(f"score:{episode.event_id}")
-    text = f"Score {episode.score:.2f}."
+    text = f"Score {episode.score:.2f}, where 0.50 is the alarm threshold."
     if decision.intent is not Intent.ANOMALY:
-        text = (
-            f"Match strength {episode.score:.2f}; what was asked for counts as found from half up."
-        )
+        text = f"Match strength {episode.score:.2f}; from 0.50 on, what was asked for is found."
     elif ledger.scene is not None:
         refs.append(ledger.scene.ref)
-        text = f"Score {episode.score:.2f}; {_threshold(ledger.scene)}"
+        text = f"Score {episode.score:.2f}, {threshold_text(ledger.scene)}"
     return Step(kind="judgement", text=text, evidence=tuple(refs))
 
 
-def _threshold(scene: SceneView) -> str:
+def threshold_text(scene: SceneView) -> str:
+    """What the alarm threshold of a scene means, and how well that is known."""
     base = (
-        f"half is the alarm threshold, which {100 * scene.false_alarm_rate:g} % of normal events "
-        f"would reach, by {scene.normal_events} held-out normal events of "
-        f"{scene.normal_seconds:.0f} s"
+        f"where 0.50 is the alarm threshold: about {100 * scene.false_alarm_rate:g} % of normal "
+        f"events would reach it, judged from {scene.normal_events} held-out normal events "
+        f"({scene.normal_seconds:.0f} s)"
     )
     if scene.extrapolated:
-        return base + " (too few to observe that rate: it is extrapolated)."
+        return base + "; these are too few to observe that rate, so it is extrapolated."
     return base + "."
 
 
@@ -189,7 +202,7 @@ def _nothing(decision: Decision, ledger: Ledger) -> list[Step]:
     steps = [
         Step(
             kind="when",
-            text=f"{len(scored)} events were looked at; the most striking is "
+            text=f"{_count(len(scored), 'event')} looked at; the most striking is "
             f"{clock(top.interval.start_s)} to {clock(top.interval.end_s)} in {video.name}.",
             evidence=(*refs, f"video:{video.id}"),
         ),
@@ -208,24 +221,25 @@ def _nothing(decision: Decision, ledger: Ledger) -> list[Step]:
 
 
 def _open(decision: Decision, ledger: Ledger) -> list[Step]:
-    """Events that stay open, each with its reason; the first three."""
+    """Events that stay open, by reason; the first few reasons."""
+    reasons: dict[str, list[EventScore]] = {}
+    for event in decision.events:
+        if event.label is Label.UNCERTAIN:
+            reason = event.reason or "the score lies between the thresholds"
+            reasons.setdefault(reason, []).append(event)
     steps = []
-    for event in [e for e in decision.events if e.label is Label.UNCERTAIN][:3]:
-        video = ledger.videos[event.video_id]
-        verdict = ledger.verdicts[event.event_id]
-        reason = event.reason or "the score lies between the thresholds"
-        steps.append(
-            Step(
-                kind="limit",
-                text=f"{clock(event.interval.start_s)} to {clock(event.interval.end_s)} in "
-                f"{video.name} stays open: {reason}.",
-                evidence=(
-                    f"event:{event.event_id}",
-                    f"video:{video.id}",
-                    f"verdict:{verdict.id}",
-                ),
-            )
+    for reason, events in list(reasons.items())[:REASONS_NAMED]:
+        refs = [f"event:{e.event_id}" for e in events]
+        refs += [f"verdict:{ledger.verdicts[e.event_id].id}" for e in events]
+        refs += ordered_unique(f"video:{e.video_id}" for e in events)
+        ordered = sorted(events, key=lambda e: (e.video_id, e.interval.start))
+        spans = "; ".join(
+            f"{ledger.videos[e.video_id].name} {clock(e.interval.start_s)} to "
+            f"{clock(e.interval.end_s)}"
+            for e in ordered
         )
+        text = f"Left open, because {_lower(reason)}: {spans}."
+        steps.append(Step(kind="limit", text=text, evidence=tuple(refs)))
     return steps
 
 
@@ -235,7 +249,7 @@ def _limits(decision: Decision, ledger: Ledger) -> list[Step]:
         return []
     refs = tuple(f"event:{e}" for e in open_events)
     why = decision.stop_reason.partition(":")[0]
-    text = f"{len(open_events)} events were not looked at ({why})."
+    text = f"{_count(len(open_events), 'event')} not looked at ({why})."
     return [Step(kind="limit", text=text, evidence=refs)]
 
 
@@ -246,15 +260,23 @@ def answer_text(decision: Decision, ledger: Ledger, caveats: Sequence[str] = ())
     """The decision as a person reads it: headline, chain, limits."""
     lines = [_headline(decision, ledger)]
     lines.extend(f"{n}. {step.text}" for n, step in enumerate(decision.explanation, 1))
-    lines.extend(f"Note: {c}." for c in dict.fromkeys(caveats))
+    lines.extend(notes(decision, caveats))
+    return "\n".join(lines)
+
+
+def notes(decision: Decision, caveats: Sequence[str] = ()) -> list[str]:
+    """What has to be said besides the chain: caveats, spent budget, failures, dropped steps."""
+    lines = [f"Note: {c}." for c in dict.fromkeys(caveats)]
+    if decision.stop_reason.startswith("budget"):
+        lines.append(f"Note: {decision.stop_reason}; looks that were still wanted were not taken.")
     for failure in decision.failures:
         remedy = f" Remedy: {failure.remedy}." if failure.remedy else ""
         lines.append(f"Could not be judged: {failure.item}: {failure.reason}.{remedy}")
     if decision.dropped_steps:
         lines.append(
-            f"{decision.dropped_steps} statements were left out: their evidence did not resolve."
+            f"{_count(decision.dropped_steps, 'statement')} left out: the evidence did not resolve."
         )
-    return "\n".join(lines)
+    return lines
 
 
 def _headline(decision: Decision, ledger: Ledger) -> str:
@@ -264,12 +286,29 @@ def _headline(decision: Decision, ledger: Ledger) -> str:
         spans = "; ".join(
             f"{ledger.videos[e.video_id].name} {e.interval}" for e in found[:EPISODES_EXPLAINED]
         )
+        more = (
+            f" and {len(found) - EPISODES_EXPLAINED} more"
+            if len(found) > EPISODES_EXPLAINED
+            else ""
+        )
         what = "found" if asked else "out of the ordinary"
-        return f"Yes, {what} (score {decision.score:.2f}): {spans}."
+        return f"Yes, {what} (score {decision.score:.2f}): {spans}{more}."
     if decision.label is Label.NORMAL:
         what = "it was not found" if asked else "nothing out of the ordinary"
         return f"No, {what} (score {decision.score:.2f})."
-    return f"I cannot tell: {decision.reason}."
+    if decision.failures and not decision.events:
+        return "I cannot tell."
+    return f"I cannot tell: {_lower(decision.reason.rstrip('.'))}."
+
+
+def _count(number: int, noun: str) -> str:
+    verb = "was" if number == 1 else "were"
+    return f"{number} {noun}{'' if number == 1 else 's'} {verb}"
+
+
+def _lower(text: str) -> str:
+    """The text as it stands inside a sentence: its first word in lower case unless a name."""
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text
 
 
 def _sentence(text: str) -> str:

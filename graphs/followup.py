@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from graphs.explaining import place_in_picture
+from graphs.explaining import place_in_picture, threshold_text
 from tools.decision import Decision, EventScore, Intent, Label
 from tools.ledger import Ledger
 from tools.types import Rule, clock
@@ -61,16 +61,15 @@ def _moment_not_flagged(decision: Decision, ledger: Ledger, moment_s: float) -> 
         if moment_s > video.seconds or abs(float(seconds[nearest]) - moment_s) > NEAR_S:
             lines.append(f"{clock(moment_s)} of {video.name} was not looked at")
             continue
-        score = line.scores[nearest]
-        verb = "is" if decision.intent is Intent.ANOMALY else "is, for what was asked,"
+        what = "score" if decision.intent is Intent.ANOMALY else "match strength"
         lines.append(
-            f"{clock(moment_s)} of {video.name} was not flagged: its score {verb} {score:.2f}, "
-            "and half is the threshold"
+            f"{clock(moment_s)} of {video.name} was not flagged: its {what} is "
+            f"{line.scores[nearest]:.2f}, and 0.50 is the threshold"
         )
     flagged = [e for e in decision.events if e.label is Label.ANOMALOUS]
     if flagged:
         spans = "; ".join(f"{ledger.videos[e.video_id].name} {e.interval}" for e in flagged)
-        lines.append(f"flagged were: {spans}")
+        lines.append(f"Flagged: {spans}")
     return ". ".join(lines or ["Nothing was looked at in the last answer"]) + "."
 
 
@@ -83,16 +82,7 @@ def confidence_answer(decision: Decision, ledger: Ledger) -> str:
         lines.append(f"The answer was {decision.label}, with score {decision.score:.2f}.")
     scene = ledger.scene
     if scene is not None and decision.intent is Intent.ANOMALY:
-        lines.append(
-            f"A score of one half is the alarm threshold of scene {scene.name}: "
-            f"{100 * scene.false_alarm_rate:g} % of normal events would reach it, judged from "
-            f"{scene.normal_events} held-out normal events of {scene.normal_seconds:.0f} s"
-            + (
-                ", too few to observe that rate, so it is extrapolated."
-                if scene.extrapolated
-                else "."
-            )
-        )
+        lines.append(f"That is on a scale {threshold_text(scene)}")
     elif scene is None:
         lines.append("It rests on general priors, not on normal footage of this place.")
     still_open = [e for e in decision.events if e.label is Label.UNCERTAIN]
@@ -105,5 +95,7 @@ def confidence_answer(decision: Decision, ledger: Ledger) -> str:
         lines.append(f"Not looked at: {spans} ({decision.stop_reason}).")
     else:
         lines.append(f"Every event in scope was looked at ({decision.cost.looks} looks).")
+    if decision.stop_reason.startswith("budget"):
+        lines.append(f"It stopped early: {decision.stop_reason}.")
     lines.extend(f"Could not be judged: {f.item}: {f.reason}." for f in decision.failures)
     return "\n".join(lines)

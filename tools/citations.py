@@ -118,6 +118,7 @@ def _values(refs: Iterable[str], records: Iterable[Frozen]) -> Iterator[float]:
             case Event():
                 yield record.interval.seconds
             case Verdict():
+                yield 0.5  # the alarm threshold of the scale itself
                 yield from _numbers([record.score, record.raw])
                 yield from _numbers([m.strength for m in record.matches])
             case FinalScore():

@@ -115,7 +115,7 @@ def _upper_quantile(ascending: NDArray[np.float64], rate: float) -> tuple[float,
 
 def score_of(raw: float, limits: Thresholds) -> float:
     """Calibrated score in [0, 1): 0.5 at the alarm threshold."""
-    return 1.0 - 2.0 ** (-max(raw, 0.0) / limits.alarm_at)
+    return float(1.0 - 2.0 ** (-max(raw, 0.0) / limits.alarm_at))
 
 
 def label_of(score: float, limits: Thresholds) -> Label:

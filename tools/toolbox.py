@@ -27,6 +27,7 @@ from tools.ports import (
     SceneProfile,
     Verifier,
 )
+from tools.priors import prior_hits
 from tools.scoring import Calibration, Thresholds, thresholds
 from tools.types import (
     Answer,
@@ -35,7 +36,6 @@ from tools.types import (
     EventTree,
     Interval,
     Question,
-    RuleHit,
     Verdict,
     VideoInfo,
 )
@@ -81,6 +81,12 @@ class Toolbox:
 
         def view() -> SceneView:
             record = self.archive.scene(name)
+            if record.captioner != self.captioner.name:
+                raise UserError(
+                    f"scene {name!r} was learned with {record.captioner}, but the captioner now is "
+                    f"{self.captioner.name}",
+                    remedy=f"induce it again: vidocq induce NORMAL... --scene {name}",
+                )
             if not self.archive.rules.list(name):
                 raise UserError(
                     f"scene {name!r} has no active rules",
@@ -218,11 +224,14 @@ class Toolbox:
     def recall(
         self, ledger: Ledger, look: Look, query: str, *, scene: SceneView | None, k: int
     ) -> Recall:
-        """The rules that bear on what was seen. Without a scene there are none. Raises StoreError."""
+        """The rules that bear on what was seen; without a scene, the general priors.
+
+        Raises StoreError.
+        """
         seen = look.description.observations
 
         def work() -> Recall:
-            hits: tuple[RuleHit, ...] = ()
+            hits = prior_hits()
             if scene is not None:
                 hits = self.archive.rules.retrieve(scene.name, query, k=k, observations=seen)
             return Recall(event_id=look.event.id, query=query, k=k, hits=hits)
