@@ -9,7 +9,6 @@ what is normal has a counterpart by contrast, with a predicate: what is beyond i
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -219,65 +218,73 @@ def _worded(
 ) -> list[Proposal]:
     if vocabulary.attribute not in {*units, "subject", "activity"}:
         return []
-    shares: list[dict[str, float]] = []
-    witnesses: dict[str, list[Witness]] = defaultdict(list)
-    total = 0.0
-    for batch in batches:
-        seconds: dict[str, float] = defaultdict(float)
-        for witness in batch:
-            word = _word(vocabulary, witness.observation)
-            if word is not None:
-                seconds[word] += witness.observation.interval.seconds
-                witnesses[word].append(witness)
-        whole = sum(seconds.values())
-        total += whole
-        if whole > 0:
-            shares.append({word: s / whole for word, s in seconds.items()})
-    if not shares:
+    spoken = [[w for w in batch if _word(vocabulary, w.observation)] for batch in batches]
+    spoken = [batch for batch in spoken if batch]
+    if not spoken:
         return []
-    votes = {w: sum(s.get(w, 0.0) >= USUAL_SHARE for s in shares) for w in sorted(witnesses)}
-    usual = [w for w, n in votes.items() if 2 * n >= len(batches)]
-    usual.sort(key=lambda w: -sum(s.get(w, 0.0) for s in shares))
+    words = sorted({str(_word(vocabulary, w.observation)) for batch in spoken for w in batch})
+    shares = {
+        word: [_share(batch, _predicate(vocabulary, [word])) for batch in spoken] for word in words
+    }
+    votes = {word: sum(s >= USUAL_SHARE for s in shares[word]) for word in words}
+    usual = [word for word in words if 2 * votes[word] >= len(batches)]
+    usual.sort(key=lambda word: -sum(shares[word]))
+    cited = [
+        w for word in usual for batch in spoken for w in batch
+        if _word(vocabulary, w.observation) == word
+    ]  # fmt: skip
+    common = {
+        "scene": scene,
+        "version": 1,
+        "category": vocabulary.category,
+        "batches": len(batches),
+        "provenance": _provenance(cited),
+        "author": "induction",
+    }
     found: list[Proposal] = []
-
-    def rule(slot: str, kind: RuleKind, text: str, predicate: Predicate, support: int) -> Rule:
-        cited = [w for word in usual for w in witnesses[word]]
-        return Rule(
-            id=induced_id(scene, slot),
-            scene=scene,
-            version=1,
-            kind=kind,
-            category=vocabulary.category,
-            text=text,
-            predicate=predicate,
-            support=support,
-            batches=len(batches),
-            provenance=_provenance(cited),
-            author="induction",
-        )
-
     if usual:
-        text = vocabulary.normal.format(words=_listed([vocabulary.shown.get(w, w) for w in usual]))
-        support = min(votes[w] for w in usual)
-        condition = _among(vocabulary.attribute, usual)
-        predicate = Predicate(all=(condition, *vocabulary.given))
-        found.append(
-            Proposal(rule(f"usual/{vocabulary.slot}", RuleKind.NORMAL, text, predicate, support))
+        shown = [vocabulary.shown.get(word, word) for word in usual]
+        rule = Rule(
+            id=induced_id(scene, f"usual/{vocabulary.slot}"),
+            kind=RuleKind.NORMAL,
+            text=vocabulary.normal.format(words=_listed(shown, vocabulary.joint)),
+            predicate=_predicate(vocabulary, usual),
+            support=min(votes[word] for word in usual),
+            **common,
         )
-    if total < vocabulary.min_seconds:
+        found.append(Proposal(rule))
+    seconds = sum(w.observation.interval.seconds for batch in spoken for w in batch)
+    if seconds < vocabulary.min_seconds:
         return found
     for contrast in vocabulary.contrasts:
-        rare = sum(s.get(contrast.word, 0.0) <= RARE_SHARE for s in shares)
-        if (
-            rare >= AGREEING * len(shares)
-            and contrast.word not in usual
-            and all(c.attribute in units for c in contrast.beyond)
-        ):
-            slot = f"new/{vocabulary.slot}/{contrast.word}"
-            condition = _among(vocabulary.attribute, [contrast.word])
-            predicate = Predicate(all=(condition, *contrast.beyond, *vocabulary.given))
-            found.append(Proposal(rule(slot, RuleKind.ANOMALOUS, contrast.text, predicate, rare)))
+        predicate = _predicate(vocabulary, [contrast.word], contrast.beyond)
+        rare = sum(_share(batch, predicate) <= RARE_SHARE for batch in spoken)
+        measured = all(c.attribute in units for c in contrast.beyond)
+        if measured and rare >= AGREEING * len(spoken) and contrast.word not in usual:
+            rule = Rule(
+                id=induced_id(scene, f"new/{vocabulary.slot}/{contrast.word}"),
+                kind=RuleKind.ANOMALOUS,
+                text=contrast.text,
+                predicate=predicate,
+                support=rare,
+                **common,
+            )
+            found.append(Proposal(rule))
     return found
+
+
+def _share(batch: Sequence[Witness], predicate: Predicate) -> float:
+    """Share of the observed time in which the predicate holds."""
+    held = sum(
+        w.observation.interval.seconds for w in batch if evaluate(predicate, w.observation).holds
+    )
+    return held / sum(w.observation.interval.seconds for w in batch)
+
+
+def _predicate(
+    vocabulary: Vocabulary, words: Sequence[str], beyond: Sequence[Condition] = ()
+) -> Predicate:
+    return Predicate(all=(_among(vocabulary.attribute, words), *beyond, *vocabulary.given))
 
 
 def _word(vocabulary: Vocabulary, observation: Observation) -> str | None:
@@ -297,10 +304,10 @@ def _among(attribute: str, words: Iterable[str]) -> Condition:
     return Condition(attribute=attribute, op="in", value=values)
 
 
-def _listed(words: Sequence[str]) -> str:
+def _listed(words: Sequence[str], joint: str) -> str:
     if len(words) == 1:
         return words[0]
-    return ", ".join(words[:-1]) + " or " + words[-1]
+    return ", ".join(words[:-1]) + f" {joint} {words[-1]}"
 
 
 # ---------------------------------------------------------------- provenance

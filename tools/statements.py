@@ -53,6 +53,8 @@ class Vocabulary:
     contrasts: tuple[Contrast, ...]
     shown: Mapping[str, str] = field(default_factory=dict)
     """How a word reads in ``normal``, where not as it is."""
+    joint: str = "or"
+    """Between the last two words."""
     given: tuple[Condition, ...] = ()
     """Only observations of which this holds count, in the vote and under the rule."""
     min_seconds: float = 20.0
@@ -224,6 +226,7 @@ VOCABULARIES: tuple[Vocabulary, ...] = (
         slot="subject",
         category=RuleCategory.OBJECT,
         normal="Mostly seen here: {words}.",
+        joint="and",
         shown={
             "person": "people",
             "group": "groups of people",
