@@ -12,10 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.backends.embedded.perception.describing import Scene, attribute, full_box, observe
+from tools.backends.embedded.perception.describing import (
+    Scene,
+    Seen,
+    attribute,
+    full_box,
+    observe,
+)
 from tools.backends.embedded.perception.detections import Det, detect
 from tools.backends.embedded.perception.geometry import Geometry
-from tools.backends.embedded.perception.health import problems, size_problem
+from tools.backends.embedded.perception.health import problems, size_problem, steady
 from tools.backends.embedded.perception.learning import (
     PLACE_CLIPS,
     learn_normal,
@@ -157,9 +163,11 @@ class EmbeddedCaptioner(Captioner):
             "no frame of this stretch decodes",
         )  # fmt: skip
         tracks = self._linked(source, scene.geometry, wide, detail, seen)
-        found = [o for o in (observe(t, interval, info, scene) for t in tracks) if o is not None]
-        found.sort(key=lambda o: (-o.surprise, -o.interval.seconds, o.id))
-        kept = found[:_MOST_OBSERVATIONS]
+        found = [s for s in (observe(t, interval, info, scene) for t in tracks) if s is not None]
+        everything = sorted(
+            (s.observation for s in found), key=lambda o: (-o.surprise, -o.interval.seconds, o.id)
+        )
+        kept = everything[:_MOST_OBSERVATIONS]
         series = self._series(inner, scene, found)
         counts = _count(inner, interval, info, scene, self.store)
         observations = [*kept, *([counts] if counts is not None else [])]
@@ -218,6 +226,7 @@ class EmbeddedCaptioner(Captioner):
             (
                 FrameDetections(p.frame, p.pts, p.pts * base, detect(geometry, grid, p))
                 for p in stream
+                if steady(p)
             ),
             geometry.walk,
         )
@@ -227,14 +236,22 @@ class EmbeddedCaptioner(Captioner):
         return tracks
 
     def _series(
-        self, inner: Sequence[FramePercept], scene: Scene, found: Sequence[Observation]
+        self, inner: Sequence[FramePercept], scene: Scene, found: Sequence[Seen]
     ) -> tuple[Point, ...]:
         grid = self.store.analyser(scene.geometry).grid
-        strengths = [window_surprise(grid, p, scene.normal) for p in inner]
+        nothing = np.zeros(0)
+        strengths = [
+            window_surprise(grid, p, scene.normal) if steady(p) else nothing for p in inner
+        ]
         values = frame_surprise(strengths)
+        # Windows see motion. Size, place and stay belong to objects: they add what goes beyond
+        # their limits, so that a normal frame's score is its motion alone.
+        beyond: dict[int, float] = {}
         strongest: dict[int, Point] = {}
-        for observation in found:
-            for point in observation.points:
+        for seen in found:
+            for frame, value in seen.excess.items():
+                beyond[frame] = max(beyond.get(frame, 0.0), value)
+            for point in seen.observation.points:
                 known = strongest.get(point.frame)
                 if known is None or point.surprise > known.surprise:
                     strongest[point.frame] = point
@@ -256,7 +273,10 @@ class EmbeddedCaptioner(Captioner):
                 box = full_box(row, scene.geometry)
             points.append(
                 Point(
-                    frame=percept.frame, pts=percept.pts, surprise=round(float(value), 4), box=box
+                    frame=percept.frame,
+                    pts=percept.pts,
+                    surprise=round(float(value) + beyond.get(percept.frame, 0.0), 4),
+                    box=box,
                 )
             )
         return tuple(points)
@@ -274,7 +294,7 @@ class EmbeddedCaptioner(Captioner):
         if troubles:
             parts = tuple(Clause(text=f"cannot be judged: {t}") for t in troubles)
         else:
-            parts = clauses(observations, counts, people=scene.geometry.people)
+            parts = clauses(observations, counts)
         if not scene.known:
             parts = (*parts, Clause(text=PRIORS_NOTE))
         text = "; ".join(p.text for p in parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,19 +10,38 @@ from numpy.typing import NDArray
 
 from tools.backends.embedded.perception.detections import Det, Kind
 from tools.backends.embedded.perception.geometry import Geometry
-from tools.backends.embedded.perception.objects import ATTRIBUTES, Measured, measure, surprises
+from tools.backends.embedded.perception.objects import (
+    ATTRIBUTES,
+    MANY_AREA,
+    MANY_TALL,
+    Measured,
+    measure,
+    surprises,
+)
 from tools.backends.embedded.perception.statistics import Distribution, Normal
 from tools.backends.embedded.perception.tracks import Track
-from tools.backends.embedded.perception.wording import fact, region
+from tools.backends.embedded.perception.wording import Scale, fact, region
 from tools.types import Attribute, Box, Interval, Observation, Point, VideoInfo, content_id
 
-__all__ = ["POINT_ATTRIBUTES", "Scene", "attribute", "full_box", "observe"]
+__all__ = ["POINT_ATTRIBUTES", "Scene", "Seen", "attribute", "full_box", "observe"]
 
-POINT_ATTRIBUTES = ("speed", "glide", "size", "area", "place")
+POINT_ATTRIBUTES = ("speed", "glide", "size", "area", "place", "dwell")
 """Attributes whose surprise is known frame by frame."""
 _PEAKS = frozenset({"speed", "limb_motion", "glide", "size", "area"})
 _STANDS = 0.3
+_RIGID, _LIMBED = 0.65, 0.70
+"""Limb motion per speed against walkers': riders have under two thirds of it, runners keep more.
+In between neither is said."""
 _LEAST_POINTS = 3
+_LEAST_SEEN_S = 0.4
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """An observation, and per frame how far what is not motion goes beyond its limit (≥ 0)."""
+
+    observation: Observation
+    excess: Mapping[int, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +52,13 @@ class Scene:
     normal: Normal
     known: bool
     """False: general priors, no scene."""
+
+    @property
+    def scale(self) -> Scale:
+        """What speeds and sizes are relative to."""
+        if self.known:
+            return "walkers here" if self.geometry.people else "motion here"
+        return "walkers" if self.geometry.people else "assumed"
 
 
 def full_box(row: NDArray[np.float64], geometry: Geometry) -> Box:
@@ -73,11 +100,18 @@ def observe(track: Track, interval: Interval, info: VideoInfo, scene: Scene) -> 
     first, last = (int(i) for i in np.flatnonzero(inside)[[0, -1]])
     part = slice(first, last + 1)
     numbers = _numbers(whole, part)
-    points_surprise = surprises(whole, normal, POINT_ATTRIBUTES)
+    if not _moves_as_it_flows(whole, part, numbers["speed"]):
+        return None
     subject = _subject(whole, part, numbers, scene)
     activity = _activity(whole, part, numbers, subject, scene, interval)
+    if subject == "small object" and activity == "stands":
+        return None  # a fleck of noise or a shadow: nothing happens to it
+    names = [n for n in POINT_ATTRIBUTES if _counts(n, subject, activity)]
+    points_surprise = surprises(whole, normal, names)
+    lasting = surprises(whole, normal, [n for n in names if n not in {"speed", "glide"}])
     attributes = [
-        attribute(name, value, normal.objects.get(name)) for name, value in numbers.items()
+        attribute(name, value, normal.of(name, small=whole.small))
+        for name, value in numbers.items()
     ]
     if whole.direction is not None and activity not in {"stands", "appears and stays"}:
         attributes.append(_direction(whole.direction, normal))
@@ -97,7 +131,7 @@ def observe(track: Track, interval: Interval, info: VideoInfo, scene: Scene) -> 
         (
             a.surprise
             for a in attributes
-            if a.surprise is not None and _counts(a, subject, activity)
+            if a.surprise is not None and _counts(a.name, subject, activity)
         ),
         default=0.0,
     )
@@ -110,12 +144,14 @@ def observe(track: Track, interval: Interval, info: VideoInfo, scene: Scene) -> 
     )
     box = full_box(whole.rows[best], scene.geometry)
     ends = [full_box(whole.rows[i], scene.geometry) for i in (first, last)]
+    if activity in {"stands", "appears and stays"}:
+        ends = [box, box]
     where = (
         region(ends[0], info.width, info.height),
         region(ends[1], info.width, info.height),
     )
-    text = fact(subject, activity, attributes, span, where, known_scene=scene.known)
-    return Observation(
+    text = fact(subject, activity, attributes, span, where, scale=scene.scale)
+    observation = Observation(
         id=content_id("observation", info.id, interval, track.frames[first], points, attributes),
         video_id=info.id,
         interval=span,
@@ -128,6 +164,26 @@ def observe(track: Track, interval: Interval, info: VideoInfo, scene: Scene) -> 
         box=box,
         points=points,
     )
+    excess = {track.frames[i]: max(0.0, float(lasting[i]) - 1.0) for i in range(first, last + 1)}
+    return Seen(observation, excess)
+
+
+def _moves_as_it_flows(whole: Measured, part: slice, speed: float) -> bool:
+    """Whether its boxes travel as its flow says: flicker, waving leaves and cuts do not."""
+    if speed < _STANDS:
+        return True
+    rows, times = whole.rows[part], np.array(whole.track.times[part])
+    seconds = float(times[-1] - times[0])
+    if seconds < _LEAST_SEEN_S:
+        return False
+    x = (rows[:, Det.X0] + rows[:, Det.X1]) / 2 / rows[:, Det.TALL]
+    y = (rows[:, Det.Y0] + rows[:, Det.Y1]) / 2 / rows[:, Det.TALL]
+    n = max(1, len(rows) // 4)
+    travelled = np.array([x[-n:].mean() - x[:n].mean(), y[-n:].mean() - y[:n].mean()])
+    flowed = rows[:, [Det.U, Det.V]].mean(axis=0) * seconds * (1 - n / len(rows))
+    length = float(np.linalg.norm(flowed))
+    along = float(travelled @ flowed) / max(length, 1e-6)
+    return along > 0.35 * length - 0.15
 
 
 def _numbers(whole: Measured, part: slice) -> dict[str, float]:
@@ -136,7 +192,9 @@ def _numbers(whole: Measured, part: slice) -> dict[str, float]:
     (90th percentile over the smoothed track for peaks, the median for the place.)
     """
     numbers: dict[str, float] = {}
-    for name in ("speed", "limb_motion", "glide", "size", "area"):
+    outlined = float((whole.rows[part, Det.KIND] != Kind.PART).mean()) > 0.3
+    names = ("speed", "limb_motion", "glide", *(("size", "area") if outlined else ()))
+    for name in names:
         values = whole.series(name)[part]
         values = values[np.isfinite(values)]
         if len(values):
@@ -145,24 +203,40 @@ def _numbers(whole: Measured, part: slice) -> dict[str, float]:
     place = whole.place[part]
     if np.isfinite(place).any():
         numbers["place"] = float(np.nanmedian(place))
-    numbers["dwell"] = whole.dwell
+    numbers["dwell"] = float(whole.stay[part].max())
     return numbers
 
 
 def _subject(whole: Measured, part: slice, numbers: dict[str, float], scene: Scene) -> str:
-    kinds = whole.rows[part, Det.KIND]
+    """What it is, as far as its outline and motion tell.
+
+    A person: as tall as one there, moving, with limbs that move at least half as much as is usual
+    for walkers here. More than one person's size: a large object if solid or rigid, else a group.
+    """
+    rows = whole.rows[part]
+    outlined = rows[:, Det.KIND] != Kind.PART
     size, area = numbers.get("size", 1.0), numbers.get("area", 1.0)
-    shares = {kind: float((kinds == kind).mean()) for kind in Kind}
-    if shares[Kind.SMALL] > 0.5:
+    speed = numbers.get("speed", 0.0)
+    if whole.small:
         return "small object"
-    limbs = numbers.get("limb_motion", 0.0) >= 0.2 * max(numbers.get("speed", 0.0), 0.3)
-    if shares[Kind.LARGE] > 0.4 and (size > 1.5 or area > 2.2):
-        many = limbs and numbers.get("speed", 0.0) < 1.5 and scene.geometry.people
-        return "group" if many else "large object"
+    if whole.group and scene.geometry.people:
+        return "group"
+    if outlined.mean() > 0.3 and (size > MANY_TALL or area > MANY_AREA):
+        return "large object"
     if not scene.geometry.people:
-        return "object" if scene.known else "person-sized object"
-    person = limbs and numbers.get("speed", 0.0) > _STANDS and 0.55 <= size <= 1.5
+        return "object"
+    person = _limbs(numbers, scene) >= 0.5 and speed > _STANDS
     return "person" if person else "person-sized object"
+
+
+def _limbs(numbers: dict[str, float], scene: Scene) -> float:
+    """Limb motion per speed, relative to the scene's walkers: about 1 for those, also running."""
+    usual = scene.normal.objects
+    ratio = 0.35
+    if "limb_motion" in usual and "speed" in usual:
+        ratio = usual["limb_motion"].usual / max(usual["speed"].usual, 0.1)
+    speed = max(numbers.get("speed", 0.0), 1e-3)
+    return numbers.get("limb_motion", 0.0) / speed / max(ratio, 0.05)
 
 
 def _activity(
@@ -174,17 +248,21 @@ def _activity(
     interval: Interval,
 ) -> str:
     speed, glide = numbers.get("speed", 0.0), numbers.get("glide", 0.0)
-    normal = scene.normal.objects
+    usual_speed = scene.normal.of("speed", small=whole.small)
+    usual_glide = scene.normal.of("glide", small=whole.small)
     if speed < _STANDS:
         return "appears and stays" if _appeared(whole, part, interval) else "stands"
-    fast = "speed" in normal and normal["speed"].surprise_of(speed) >= 0.8
-    rigid = "glide" in normal and normal["glide"].surprise_of(glide) >= 0.8
-    if rigid and glide >= 0.5 * speed:
+    fast = usual_speed is not None and usual_speed.surprise_of(speed) >= 0.8
+    sliding = usual_glide is not None and usual_glide.surprise_of(glide) >= 0.8
+    limbs = _limbs(numbers, scene)
+    if sliding and limbs < _RIGID:
         return "glides"
     if not scene.geometry.people or subject in {"large object", "small object", "object"}:
         return "moves"
-    if fast and glide < 0.5 * speed:
+    if fast and limbs > _LIMBED:
         return "runs"
+    if fast:
+        return "moves"
     if subject in {"person", "group"}:
         return "walks"
     return "moves"
@@ -209,12 +287,14 @@ def _direction(value: str, normal: Normal) -> Attribute:
     return Attribute(name="direction", value=value, surprise=round(float(surprise), 3))
 
 
-def _counts(found: Attribute, subject: str, activity: str) -> bool:
+def _counts(name: str, subject: str, activity: str) -> bool:
     """Whether an attribute's surprise is about the object, not about how it was cut out."""
-    if found.name == "limb_motion":
+    if name == "limb_motion":
         return False
-    if found.name in {"size", "area"}:
+    if name in {"size", "area"}:
         return subject != "group"
+    if name == "place":
+        return subject != "small object" or activity == "appears and stays"
     return True
 
 
@@ -224,9 +304,9 @@ def _key(whole: Measured, strength: NDArray[np.float64], part: slice) -> int:
     score = score - 0.5 * whole.rows[part, Det.CUT] * max(1.0, float(np.ptp(score)))
     edge = np.minimum(np.arange(len(score)), np.arange(len(score))[::-1])
     score = score + 0.02 * np.minimum(edge, 10)
-    return part.start + int(np.argmax(score))
+    return int(part.start) + int(score.argmax())
 
 
 def _tick(track: Track) -> int:
     gaps = np.diff(np.array(track.pts, np.int64))
-    return max(1, int(np.median(gaps))) if len(gaps) else 1
+    return max(1, round(float(np.median(gaps)))) if len(gaps) else 1

@@ -109,7 +109,11 @@ def _split(
     merged: NDArray[np.float64],
     fast: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Cover merged silhouettes with windows, fullest and fastest first, hardly overlapping."""
+    """Cover merged silhouettes with windows, fullest and fastest first, hardly overlapping.
+
+    A fast region among them is taken as one thing with the windows it holds: a rider or a cart is
+    wider than a walker.
+    """
     seen = percept.windows
     index = seen.index.astype(np.intp)
     x, foot, tall = grid.x[index], grid.foot[index], grid.height[index]
@@ -133,36 +137,46 @@ def _split(
         row = merged[owner[best]].copy()
         half = 0.3 * tall[best]
         row[[Det.X0, Det.Y0, Det.X1, Det.Y1]] = (
-            x[best] - half,
-            max(0.0, foot[best] - tall[best]),
-            x[best] + half,
-            foot[best],
-        )
-        _fit_fast(row, fast, geometry.walk * 1.6, float(speed[best]))
+            x[best] - half, max(0.0, foot[best] - tall[best]), x[best] + half, foot[best],
+        )  # fmt: skip
         row[[Det.TALL, Det.U, Det.V, Det.SPREAD]] = (
             tall[best], u[best], v[best], float(seen.spread[best]),
         )  # fmt: skip
         row[Det.AREA] = np.nan
         row[Det.KIND] = Kind.PART
+        region = _region(row, fast) if speed[best] > 1.6 * geometry.walk else None
+        if region is not None:
+            row[Det.X0] = min(row[Det.X0], region[Blob.X0])
+            row[Det.X1] = max(row[Det.X1], region[Blob.X1])
+            row[Det.Y0] = min(row[Det.Y0], region[Blob.Y0])
+            row[Det.Y1] = max(row[Det.Y1], region[Blob.Y1])
+            area = region[Blob.AREA] / tall[best] ** 2
+            if area > 2 * PERSON_AREA:
+                row[Det.AREA], row[Det.KIND] = area, Kind.LARGE
         found.append(row)
         near = (np.abs(x[order] - x[best]) < 0.6 * tall[best]) & (
             np.abs(foot[order] - foot[best]) < 0.7 * tall[best]
         )
-        order = order[~near]
+        held = (
+            (x[order] > row[Det.X0]) & (x[order] < row[Det.X1])
+            & (middle[order] > row[Det.Y0]) & (middle[order] < row[Det.Y1])
+        )  # fmt: skip
+        order = order[~near & ~held]
     return np.array(found) if found else np.zeros((0, len(Det)))
 
 
-def _fit_fast(
-    row: NDArray[np.float64], fast: NDArray[np.float64], limit: float, speed: float
-) -> None:
-    """Widen a fast window to the fast region it sits on: a rider is wider than a walker."""
-    if speed < limit or not len(fast):
-        return
+def _region(row: NDArray[np.float64], fast: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """The largest fast region centred in a window, or that the window is centred in."""
+    if not len(fast):
+        return None
     x, y = (fast[:, Blob.X0] + fast[:, Blob.X1]) / 2, (fast[:, Blob.Y0] + fast[:, Blob.Y1]) / 2
+    own_x, own_y = (row[Det.X0] + row[Det.X1]) / 2, (row[Det.Y0] + row[Det.Y1]) / 2
     inside = (x > row[Det.X0]) & (x < row[Det.X1]) & (y > row[Det.Y0]) & (y < row[Det.Y1])
-    if inside.any():
-        region = fast[inside][np.argmax(fast[inside][:, Blob.AREA])]
-        row[Det.X0] = min(row[Det.X0], region[Blob.X0])
-        row[Det.X1] = max(row[Det.X1], region[Blob.X1])
-        row[Det.Y0] = min(row[Det.Y0], region[Blob.Y0])
-        row[Det.Y1] = max(row[Det.Y1], region[Blob.Y1])
+    around = (
+        (own_x > fast[:, Blob.X0]) & (own_x < fast[:, Blob.X1])
+        & (own_y > fast[:, Blob.Y0]) & (own_y < fast[:, Blob.Y1])
+    )  # fmt: skip
+    held = inside | around
+    if not held.any():
+        return None
+    return np.asarray(fast[held][np.argmax(fast[held][:, Blob.AREA])], np.float64)

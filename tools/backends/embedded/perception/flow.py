@@ -41,7 +41,8 @@ class FlowField:
     ) -> NDArray[np.float32] | None:
         if min(after.shape) < 32:
             return None
-        return np.asarray(self._dis().calc(before, after, None), np.float32)
+        flow = np.zeros((*after.shape, 2), np.float32)
+        return np.asarray(self._dis().calc(before, after, flow), np.float32)
 
     def _dis(self) -> cv2.DISOpticalFlow:
         if not hasattr(self._own, "dis"):

@@ -11,7 +11,7 @@ from tools.backends.embedded.perception.percepts import FramePercept, Health
 from tools.backends.embedded.perception.settings import PerceptionSettings
 from tools.types import VideoInfo, clock
 
-__all__ = ["frame_faults", "problems", "size_problem"]
+__all__ = ["frame_faults", "problems", "size_problem", "steady"]
 
 _REMEDY = "induce rules for this viewpoint as another scene"
 _LEAST_SHARE = 0.3
@@ -20,6 +20,8 @@ _LEAST_S = 1.0
 """… or lasts this long."""
 _BLACK_LUMA, _FLAT_CONTRAST = 18.0, 4.0
 _FROZEN_S = 2.0
+_MOST_FOREGROUND = 0.5
+"""With more of the picture unlike the background, it is the picture that changed."""
 _SHIFT_PX = 0.6
 """Pixels per analysed frame that the whole picture must move to count as camera motion."""
 
@@ -32,6 +34,13 @@ def size_problem(info: VideoInfo, full: tuple[int, int]) -> str | None:
         f"{info.name} is {info.width}×{info.height} pixels, the scene's normal clips "
         f"{full[0]}×{full[1]}: it cannot be judged by them ({_REMEDY})"
     )
+
+
+def steady(percept: FramePercept) -> bool:
+    """Whether a frame's foreground and flow mean anything: no cut, flash or moving camera."""
+    health = percept.health
+    moved = health[Health.TOGETHER] > 0.7 and health[Health.SHIFT] * health[Health.GAP] > _SHIFT_PX
+    return bool(health[Health.FOREGROUND] <= _MOST_FOREGROUND and not moved)
 
 
 def frame_faults(
@@ -63,6 +72,7 @@ def frame_faults(
         "frozen": frozen & seen,
         "moved": moving & seen & ~other,
         "other": other,
+        "changed": seen & ~other & ~moving & (health[:, Health.FOREGROUND] > _MOST_FOREGROUND),
     }
 
 
@@ -86,6 +96,8 @@ def problems(
         "blank": "the picture is one even colour",
         "frozen": "the picture stands still (frozen)",
         "moved": "the whole picture moves: the camera was moved or shaken",
+        "changed": "most of the picture differs from the background (light, smoke, a cut or "
+        "something very close)",
         "other": "the picture differs altogether from most of this video (a cut, a title card or "
         "a covered lens)"
         if view is None

@@ -38,6 +38,7 @@ PRIORS: dict[str, tuple[float, float]] = {
 """Usual value and limit where no scene is known: people walk, jog at up to 2.5 × that speed, stand
 at the perspective's height. Crude, and said so in every caption that rests on them."""
 
+_LEAST_VALUES = 8
 _PRIOR_TRACKS = 8.0
 """Few tracks understate the tail: limits are widened by 1 + 1 / sqrt(tracks / this), at most 2."""
 
@@ -90,8 +91,8 @@ def learn_normal(
         name: _distribution(h) if h.total else Distribution(*PRIORS[name], 0, prior=True)
         for name, h in histograms.items()
     }
-    place = _places(geometry, tracks, counts) if len(clips) >= PLACE_CLIPS else None
-    objects, directions = _objects(tracks, walk_map, place)
+    places = _Places(geometry, tracks, len(counts)) if len(clips) >= PLACE_CLIPS else None
+    objects, directions = _objects(tracks, walk_map, places)
     if counts:
         usual, limit = (float(q) for q in np.quantile(counts, [0.5, FAR_QUANTILE]))
         objects["count"] = Distribution(usual, max(limit, usual + 1.0), len(counts))
@@ -100,7 +101,7 @@ def learn_normal(
         windows=windows,
         objects=objects,
         directions=directions,
-        place=place,
+        place=places.map() if places is not None else None,
         clips=len(clips),
         seconds=seconds,
         view=float(np.median(view)) if view else 0.0,
@@ -119,62 +120,92 @@ def _distribution(histogram: Histogram) -> Distribution:
 
 
 def _objects(
-    tracks: Sequence[Sequence[Track]], walk: PlaceMap, place: PlaceMap | None
+    tracks: Sequence[Sequence[Track]], walk: PlaceMap, places: _Places | None
 ) -> tuple[dict[str, Distribution], dict[str, float]]:
-    values: dict[str, list[NDArray[np.float64]]] = {name: [] for name in (*MEASURED, "place")}
+    """Distributions over the normal tracks, and the share of their time per direction.
+
+    Small things (far heads, shadows, parts) move unlike people: ``…/small`` are their own.
+    """
+    values: dict[str, list[NDArray[np.float64]]] = {}
     directions: dict[str, float] = {}
     number = 0
-    for track in (t for clip in tracks for t in clip):
-        if all(row[Det.KIND] == Kind.SMALL for row in track.rows):
-            continue
-        number += 1
-        seen = measure(track, walk, place)
-        for name in (*MEASURED, "place"):
-            series = np.array([seen.dwell]) if name == "dwell" else seen.series(name)
-            values[name].append(series[np.isfinite(series)])
-        if seen.direction is not None:
-            directions[seen.direction] = directions.get(seen.direction, 0.0) + track.seconds
+    for clip, members in enumerate(tracks):
+        # How usual a clip's places are is asked of the *other* clips: one's own are always usual.
+        others = places.map(without=clip) if places is not None else None
+        for track in members:
+            seen = measure(track, walk, others)
+            if seen.small:
+                for name in ("speed", "glide"):
+                    values.setdefault(f"{name}/small", []).append(_known(seen.series(name)))
+                continue
+            number += 1
+            for name in (*MEASURED, "place"):
+                if seen.group and name in {"size", "area"}:
+                    continue  # how tall people merge to be says nothing about what is large here
+                series = np.array([seen.dwell]) if name == "dwell" else seen.series(name)
+                values.setdefault(name, []).append(_known(series))
+            if seen.direction is not None:
+                directions[seen.direction] = directions.get(seen.direction, 0.0) + track.seconds
     table: dict[str, Distribution] = {}
     widen = min(2.0, 1.0 + float(np.sqrt(_PRIOR_TRACKS / max(number, 1))) / 4)
-    for name, parts in values.items():
+    for name in (*MEASURED, "place", "speed/small", "glide/small"):
+        parts = values.get(name, [])
         pooled = np.concatenate(parts) if parts else np.zeros(0)
-        if len(pooled) < 8:
+        if len(pooled) < _LEAST_VALUES:
             if name in PRIORS:
                 table[name] = Distribution(*PRIORS[name], len(pooled), prior=True)
-            continue
-        if name == "place":
+        elif name == "place":
             usual, limit = (float(q) for q in np.quantile(pooled, [0.5, 1 - FAR_QUANTILE]))
-            table[name] = Distribution(usual, min(limit, 0.5 * usual), len(pooled))
-            continue
-        usual, limit = (float(q) for q in np.quantile(pooled, [0.5, FAR_QUANTILE]))
-        limit = usual + max(limit - usual, 0.1 * abs(usual), 0.05) * widen
-        table[name] = Distribution(usual, limit, len(pooled))
+            table[name] = Distribution(usual, min(limit, 0.5 * usual), len(pooled), log=True)
+        else:
+            usual, limit = (float(q) for q in np.quantile(pooled, [0.5, FAR_QUANTILE]))
+            limit = usual + max(limit - usual, 0.1 * abs(usual), 0.05) * widen
+            table[name] = Distribution(usual, limit, len(pooled))
     total = sum(directions.values())
     return table, {k: v / total for k, v in directions.items()} if total else {}
 
 
-def _places(
-    geometry: Geometry, tracks: Sequence[Sequence[Track]], counts: Sequence[int]
-) -> PlaceMap:
-    """Share of normal frames in which some object's feet are within half a height of a cell."""
-    width, height = geometry.size
-    person = float(geometry.height(np.array(0.6 * height)))
-    cell = max(6, round(0.4 * person))
-    rows, columns = -(-height // cell), -(-width // cell)
-    centre_x = (np.arange(columns) + 0.5) * cell
-    centre_y = (np.arange(rows) + 0.5) * cell
-    total = np.zeros((rows, columns))
-    for clip in tracks:
+def _known(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return values[np.isfinite(values)]
+
+
+class _Places:
+    """In which share of normal frames some object's feet are within half a height of a place."""
+
+    def __init__(self, geometry: Geometry, tracks: Sequence[Sequence[Track]], frames: int) -> None:
+        width, height = geometry.size
+        person = float(geometry.height(np.array(0.6 * height)))
+        self._cell = max(6, round(0.4 * person))
+        self._frames = max(frames, 1)
+        self._rows = (np.arange(-(-height // self._cell)) + 0.5) * self._cell
+        self._columns = (np.arange(-(-width // self._cell)) + 0.5) * self._cell
+        self._clips = [self._marks(members) for members in tracks]
+        self._total = np.sum(self._clips, axis=0)
+
+    def map(self, without: int | None = None) -> PlaceMap:
+        """The map, of all clips or of all but one."""
+        total, frames = self._total, self._frames
+        if without is not None:
+            total = total - self._clips[without]
+            frames = round(frames * (1 - 1 / len(self._clips)))
+        return PlaceMap((total / max(frames, 1)).astype(np.float32), self._cell)
+
+    def _marks(self, members: Sequence[Track]) -> NDArray[np.float64]:
+        """Number of frames of one clip in which each cell is in reach of somebody."""
         frames: dict[int, NDArray[np.bool_]] = {}
-        for track in clip:
+        for track in members:
             if all(row[Det.KIND] == Kind.SMALL for row in track.rows):
                 continue
             for frame, row in zip(track.frames, track.rows, strict=True):
                 x, y = (row[Det.X0] + row[Det.X1]) / 2, row[Det.Y1]
-                reach = max(0.5 * row[Det.TALL], 0.75 * cell)
-                near = (np.abs(centre_y - y) <= reach)[:, None] & (np.abs(centre_x - x) <= reach)
-                mark = frames.setdefault(frame, np.zeros((rows, columns), np.bool_))
-                mark |= near
+                reach = max(0.5 * row[Det.TALL], 0.75 * self._cell)
+                near_y = np.abs(self._rows - y) <= reach
+                near_x = np.abs(self._columns - x) <= reach
+                mark = frames.setdefault(
+                    frame, np.zeros((len(self._rows), len(self._columns)), np.bool_)
+                )
+                mark |= near_y[:, None] & near_x
+        total = np.zeros((len(self._rows), len(self._columns)))
         for mark in frames.values():
             total += mark
-    return PlaceMap((total / max(len(counts), 1)).astype(np.float32), cell)
+        return total

@@ -13,7 +13,7 @@ from tools.backends.embedded.perception.detections import PERSON_AREA, Det, Kind
 from tools.backends.embedded.perception.statistics import Normal, PlaceMap
 from tools.backends.embedded.perception.tracks import Track
 
-__all__ = ["ATTRIBUTES", "MEASURED", "Measured", "measure", "surprises"]
+__all__ = ["ATTRIBUTES", "MANY_AREA", "MANY_TALL", "MEASURED", "Measured", "measure", "surprises"]
 
 ATTRIBUTES: Mapping[str, str] = {
     "speed": "× usual walking speed",
@@ -38,6 +38,10 @@ MEASURED = ("speed", "limb_motion", "glide", "size", "area", "dwell")
 _SIGMA_S = 0.33
 """Temporal smoothing: a Gaussian of this width averages over about 0.8 s, a step of a walker."""
 _STAY = 0.75
+_SMALL = 0.5
+"""Heights under which something is no person, not even one half hidden."""
+MANY_TALL, MANY_AREA = 1.45, 2.6
+"""Larger than this, in persons, is more than one person or something else; a rider is smaller."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,18 +56,30 @@ class Measured:
     size: NDArray[np.float64]
     area: NDArray[np.float64]
     place: NDArray[np.float64]
-    dwell: float
+    stay: NDArray[np.float64]
+    """Seconds it has been within reach of one place so far."""
+    group: bool
+    """Larger than a person, neither solid nor rigid: people close together."""
     direction: str | None
     velocity: tuple[float, float]
     """Mean flow of the track, usual walking speeds, (right, down)."""
 
-    def series(self, name: str) -> NDArray[np.float64]:
-        value = getattr(self, name)
-        return np.full(len(self.rows), value) if name == "dwell" else np.asarray(value, np.float64)
+    @property
+    def dwell(self) -> float:
+        """Longest stay, seconds."""
+        return float(self.stay.max())
 
-    def share(self, kind: Kind) -> float:
-        """Share of the track's frames whose detection was of this kind."""
-        return float((self.rows[:, Det.KIND] == kind).mean())
+    def series(self, name: str) -> NDArray[np.float64]:
+        """An attribute frame by frame."""
+        return np.asarray(self.stay if name == "dwell" else getattr(self, name), np.float64)
+
+    @property
+    def small(self) -> bool:
+        """Mostly seen as something much smaller than a person."""
+        outlined = self.rows[:, Det.KIND] != Kind.PART
+        sizes = self.size[np.isfinite(self.size)]
+        low = len(sizes) > 0 and outlined.mean() > 0.5 and float(np.median(sizes)) < _SMALL
+        return bool((self.rows[:, Det.KIND] == Kind.SMALL).mean() > 0.5 or low)
 
 
 def measure(track: Track, walk: PlaceMap, place: PlaceMap | None) -> Measured:
@@ -90,7 +106,8 @@ def measure(track: Track, walk: PlaceMap, place: PlaceMap | None) -> Measured:
         size=size,
         area=area,
         place=place.at(x, foot) if place is not None else np.full(len(rows), np.nan),
-        dwell=_dwell(x, foot, rows[:, Det.TALL], times),
+        stay=_stay(x, foot, rows[:, Det.TALL], times),
+        group=_is_group(rows, size, area, limbs, speed),
         direction=_direction(mean),
         velocity=mean,
     )
@@ -108,12 +125,13 @@ def _smooth(values: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[
     return np.where(weight > 0.05, total / np.maximum(weight, 1e-9), np.nan)
 
 
-def _dwell(
+def _stay(
     x: NDArray[np.float64], y: NDArray[np.float64], tall: NDArray[np.float64],
     times: NDArray[np.float64],
-) -> float:  # fmt: skip
-    """Longest time within ``_STAY`` heights of one place (two pointers over the path)."""
-    best, start = 0.0, 0
+) -> NDArray[np.float64]:  # fmt: skip
+    """Time spent so far within ``_STAY`` heights of the present place (two pointers)."""
+    stay = np.zeros(len(times))
+    start = 0
     for end in range(len(times)):
         while start < end:
             span = slice(start, end + 1)
@@ -121,8 +139,29 @@ def _dwell(
             if spread <= 2 * _STAY * tall[end]:
                 break
             start += 1
-        best = max(best, float(times[end] - times[start]))
-    return best
+        stay[end] = times[end] - times[start]
+    return stay
+
+
+def _is_group(
+    rows: NDArray[np.float64],
+    size: NDArray[np.float64],
+    area: NDArray[np.float64],
+    limbs: NDArray[np.float64],
+    speed: NDArray[np.float64],
+) -> bool:
+    outlined = rows[:, Det.KIND] != Kind.PART
+    known = np.isfinite(size) & np.isfinite(area)
+    if outlined.mean() <= 0.3 or not known.any():
+        return False
+    if np.median(size[known]) <= MANY_TALL and np.median(area[known]) <= MANY_AREA:
+        return False
+    box = (rows[:, Det.X1] - rows[:, Det.X0]) * (rows[:, Det.Y1] - rows[:, Det.Y0])
+    fill = rows[outlined, Det.AREA] * rows[outlined, Det.TALL] ** 2 / box[outlined]
+    solid = float(np.median(fill)) > 0.55 and float(np.median(area[known])) > 4
+    pace = float(np.median(speed))
+    rigid = pace > 1.5 and float(np.median(limbs)) < 0.25 * pace
+    return not solid and not rigid
 
 
 def _direction(velocity: tuple[float, float]) -> str | None:
@@ -142,7 +181,7 @@ def surprises(measured: Measured, normal: Normal, names: Sequence[str]) -> NDArr
     """
     best = np.zeros(len(measured.rows))
     for name in names:
-        distribution = normal.objects.get(name)
+        distribution = normal.of(name, small=measured.small)
         if distribution is not None:
             values = distribution.surprise(measured.series(name))
             best = np.fmax(best, np.where(np.isfinite(values), values, 0.0))

@@ -249,9 +249,7 @@ class Analyser:
         )
 
 
-def _whole_motion(
-    flow: NDArray[np.float32], gradient: NDArray[np.float32]
-) -> tuple[float, float]:
+def _whole_motion(flow: NDArray[np.float32], gradient: NDArray[np.float32]) -> tuple[float, float]:
     """Length of the flow most tiles agree on, in pixels, and the share of tiles that do.
 
     Tiles vote, not pixels: one large textured object on plain ground is not the whole picture.

@@ -18,6 +18,8 @@ __all__ = ["Distribution", "Histogram", "Normal", "PlaceMap"]
 _LOW, _HIGH, _STEP = -12.0, 48.0, 0.01
 _BINS = round((_HIGH - _LOW) / _STEP)
 FAR_QUANTILE = 0.999
+_LEAST_SHARE = 5e-4
+"""A share of nought is taken for one frame in two thousand: normal footage is never endless."""
 
 
 @dataclass(frozen=True)
@@ -31,18 +33,24 @@ class Distribution:
     limit: float
     count: int
     prior: bool = False
+    log: bool = False
+    """Surprise is taken of the logarithm: for shares, where a tenth and a hundredth differ."""
 
     def surprise(self, value: NDArray[np.float64]) -> NDArray[np.float64]:
         """Surprise of an array of values; where a limit lies below the usual, less is stranger."""
-        return (value - self.usual) / self._span
+        usual, span = self._scale
+        return (self._on(value) - usual) / span
 
     def surprise_of(self, value: float) -> float:
-        return (value - self.usual) / self._span
+        return float(self.surprise(np.array(value)))
 
     @property
-    def _span(self) -> float:
-        span = self.limit - self.usual
-        return span if abs(span) > 1e-6 else 1e-6
+    def _scale(self) -> tuple[float, float]:
+        usual, limit = (float(self._on(np.array(v))) for v in (self.usual, self.limit))
+        return usual, limit - usual if abs(limit - usual) > 1e-6 else 1e-6
+
+    def _on(self, value: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.log10(np.maximum(value, _LEAST_SHARE)) if self.log else value
 
 
 class Histogram:
@@ -102,10 +110,15 @@ class Normal:
     view: float
     """Usual correlation of a frame's edges with the background's."""
 
+    def of(self, name: str, *, small: bool) -> Distribution | None:
+        """Distribution of an attribute, for small things their own where they have one."""
+        own = self.objects.get(f"{name}/small") if small else None
+        return own or self.objects.get(name)
+
     def to_store(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         def plain(table: Mapping[str, Distribution]) -> dict[str, list[float | int | bool]]:
             return {
-                k: [round(d.usual, 5), round(d.limit, 5), d.count, d.prior]
+                k: [round(d.usual, 5), round(d.limit, 5), d.count, d.prior, d.log]
                 for k, d in sorted(table.items())
             }
 
@@ -128,7 +141,7 @@ class Normal:
     def from_store(cls, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> Normal:
         def table(plain: Mapping[str, Any]) -> dict[str, Distribution]:
             return {
-                k: Distribution(float(v[0]), float(v[1]), int(v[2]), bool(v[3]))
+                k: Distribution(float(v[0]), float(v[1]), int(v[2]), bool(v[3]), bool(v[4]))
                 for k, v in plain.items()
             }
 

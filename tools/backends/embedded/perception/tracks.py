@@ -120,7 +120,7 @@ def link(frames: Iterable[FrameDetections], walk: float) -> list[Track]:
                 track.add(seen.frame, seen.pts, seen.seconds, row)
                 open_.append(track)
     tracks = [t for t in done + open_ if len(t.rows) >= 3]
-    tracks = _stitch(tracks, walk)
+    tracks = _absorb(_stitch(tracks, walk))
     kept = [t for t in tracks if t.seconds >= _LEAST_S]
     return sorted(kept, key=lambda t: (t.frames[0], t.rows[0][Det.X0], t.rows[0][Det.Y0]))
 
@@ -136,6 +136,8 @@ def _cost(tracks: list[Track], seen: FrameDetections, walk: float) -> NDArray[np
     flow = rows[:, [Det.U, Det.V]]
     change = np.linalg.norm(velocity[:, None] - flow[None], axis=2)
     scale = 0.7 * walk + 0.5 * np.linalg.norm(velocity, axis=1)[:, None]
+    # Nobody halves or doubles a rider's pace within a frame: that is somebody else.
+    leap = np.maximum(1.3 * walk, 0.6 * np.linalg.norm(velocity, axis=1)[:, None])
     reach = 0.45 + 0.4 * np.linalg.norm(velocity, axis=1) * gap + 0.3 * walk * gap
     last = np.array([t.rows[-1] for t in tracks])
     size = np.abs(
@@ -145,7 +147,7 @@ def _cost(tracks: list[Track], seen: FrameDetections, walk: float) -> NDArray[np
     kinds = (last[:, Det.KIND][:, None] == Kind.SMALL) != (rows[:, Det.KIND][None] == Kind.SMALL)
     return np.asarray(
         0.6 * distance / reach[:, None] + 0.25 * change / scale + 0.15 * size + 0.3 * kinds
-        + np.where(distance > reach[:, None] * 1.5, 10.0, 0.0),
+        + np.where((distance > reach[:, None] * 1.5) | (change > leap), 10.0, 0.0),
         np.float64,
     )  # fmt: skip
 
@@ -182,6 +184,43 @@ def _stitch(tracks: list[Track], walk: float) -> list[Track]:
             follower = followers.get(follower)
         joined.append(track)
     return joined
+
+
+def _absorb(tracks: list[Track]) -> list[Track]:
+    """Drop a track that runs within a longer one, moving with it: a piece of the same object."""
+    order = sorted(tracks, key=lambda t: (-t.seconds, t.frames[0]))
+    kept: list[Track] = []
+    for track in order:
+        rows = track.array
+        times = np.array(track.times)
+        if not any(_within(rows, times, other) for other in kept):
+            kept.append(track)
+    return kept
+
+
+def _within(rows: NDArray[np.float64], times: NDArray[np.float64], other: Track) -> bool:
+    inside = (times >= other.times[0]) & (times <= other.times[-1])
+    if inside.mean() < 0.7:
+        return False
+    theirs, when = other.array, np.array(other.times)
+    columns = (Det.X0, Det.Y0, Det.X1, Det.Y1, Det.U, Det.V, Det.TALL)
+    at = {c: np.interp(times[inside], when, theirs[:, c]) for c in columns}
+    mine = rows[inside]
+    margin = 0.15 * at[Det.TALL]
+    x = (mine[:, Det.X0] + mine[:, Det.X1]) / 2
+    y = (mine[:, Det.Y0] + mine[:, Det.Y1]) / 2
+    covered = (
+        (x > at[Det.X0] - margin)
+        & (x < at[Det.X1] + margin)
+        & (y > at[Det.Y0] - margin)
+        & (y < at[Det.Y1] + margin)
+    )
+    velocity = mine[:, [Det.U, Det.V]].mean(axis=0)
+    theirs_velocity = np.array([at[Det.U].mean(), at[Det.V].mean()])
+    change = float(np.linalg.norm(velocity - theirs_velocity))
+    return bool(covered.mean() > 0.7) and change < 0.5 * max(
+        float(np.linalg.norm(theirs_velocity)), 0.15
+    )
 
 
 class _Ends:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from tools.types import Attribute, Box, Clause, Interval, Observation
 
-__all__ = ["PRIORS_NOTE", "clauses", "fact", "region"]
+__all__ = ["PRIORS_NOTE", "Scale", "clauses", "fact", "region"]
 
 PRIORS_NOTE = "judged by general priors, not by this scene's own normal footage"
 
@@ -17,7 +18,24 @@ _ACROSS = {
     "toward the camera": "towards the camera",
     "away from the camera": "away from the camera",
 }
-_PLURAL = {"walks": "walk", "stands": "stand", "runs": "run", "moves": "move", "glides": "glide"}
+_PLURAL = {
+    "walks": "walk",
+    "stands": "stand",
+    "runs": "run",
+    "moves": "move",
+    "glides": "glide",
+    "appears and stays": "appear and stay",
+}
+Scale = Literal["walkers here", "motion here", "walkers", "assumed"]
+"""What speeds are relative to: walkers of this scene, whatever moves in this scene, walkers in
+general, or walkers in general under an assumed perspective."""
+_PACE: Mapping[str, str] = {
+    "walkers here": "the usual walking speed",
+    "motion here": "the usual speed here",
+    "walkers": "an ordinary walking speed",
+    "assumed": "an ordinary walking speed (scale assumed)",
+}
+_RIDERS = frozenset({"person", "person-sized object"})
 
 
 def region(box: Box, width: int, height: int) -> str:
@@ -37,9 +55,9 @@ def fact(
     activity: str,
     attributes: Sequence[Attribute],
     interval: Interval,
-    where: tuple[str, str] | None,
+    where: tuple[str, str],
     *,
-    known_scene: bool,
+    scale: Scale,
 ) -> str:
     """The sentence of one observation, made from its fields.
 
@@ -47,54 +65,66 @@ def fact(
     """
     values = {a.name: a for a in attributes}
     words = [_article(subject), activity]
-    direction = values.get("direction")
-    if direction is not None and activity not in {"stands", "appears and stays"}:
+    moving = activity not in {"stands", "appears and stays"}
+    direction, speed = values.get("direction"), values.get("speed")
+    if direction is not None and moving:
         words.append(_ACROSS[str(direction.value)])
-    speed = values.get("speed")
-    if speed is not None and activity not in {"stands", "appears and stays"}:
-        number = float(speed.value)
-        usual = "the usual walking speed" if known_scene else "an ordinary walking speed"
-        words.append(f"at {number:.1f}× {usual}")
+    if speed is not None and moving:
+        words.append(f"at {float(speed.value):.1f}× {_PACE[scale]}")
     text = " ".join(words)
-    if activity == "glides" and speed is not None and float(speed.value) >= 1.5:
-        text += " (fast, rigidly moving, such as a rider)"
-    details: list[str] = []
-    here = "here" if known_scene else "by a crude perspective"
-    size, area = values.get("size"), values.get("area")
-    if size is not None and (subject == "large object" or (size.surprise or 0) >= 1):
-        details.append(f"{float(size.value):.1f}× a person's height {here}")
-    elif area is not None and (subject == "large object" or (area.surprise or 0) >= 1):
-        details.append(f"{float(area.value):.1f}× a person's area {here}")
-    place = values.get("place")
-    if place is not None and (place.surprise or 0) >= 1:
-        share = 100 * float(place.value)
-        seen = "never" if share < 0.05 else f"in only {share:.1f} % of the normal frames"
-        details.append(f"where somebody is {seen} in the normal footage" if share < 0.05
-                       else f"where somebody is {seen}")  # fmt: skip
+    if activity == "glides" and subject in _RIDERS and speed is not None and _fast(speed):
+        text += " (fast and rigid, such as a rider)"
+    details = [*_extent(subject, values, scale), *_whereabouts(values)]
     dwell = values.get("dwell")
-    if dwell is not None and ((dwell.surprise or 0) >= 1 or activity == "appears and stays"):
-        details.append(f"in one place for {float(dwell.value):.0f} s")
-    if details:
-        text += ", " + ", ".join(details)
-    if where is not None:
-        start, end = where
-        text += f", {start}" if start == end else f", from the {start} to the {end}"
-        text = text.replace(f", {start}", f", in the {start}") if start == end else text
-    return f"{text}, {interval}"
+    if dwell is not None and (_odd(dwell) or activity == "appears and stays"):
+        details.append(f"{float(dwell.value):.0f} s in one place")
+    start, end = where
+    details.append(f"in the {start}" if start == end else f"from the {start} to the {end}")
+    return f"{text}, {', '.join(details)}, {interval}"
 
 
-def clauses(
-    observations: Sequence[Observation], counts: Observation | None, *, people: bool
-) -> tuple[Clause, ...]:
-    """Statements of a caption: first what stands out, then the rest together."""
-    salient = [o for o in observations if o.surprise >= 1.0]
-    rest = [o for o in observations if o.surprise < 1.0 and o is not counts]
-    found = [Clause(text=o.text, observations=(o.id,)) for o in salient]
-    if counts is not None and counts.surprise < 1.0:
-        found.append(Clause(text=counts.text, observations=(counts.id,)))
+def _extent(subject: str, values: Mapping[str, Attribute], scale: Scale) -> list[str]:
+    size, area = values.get("size"), values.get("area")
+    there = {"walkers here": "a person there", "walkers": "a person there"}.get(
+        scale, "the assumed person"
+    )
+    if size is not None and float(size.value) > 1.3 and (subject == "large object" or _odd(size)):
+        return [f"{float(size.value):.1f}× as tall as {there}"]
+    if area is not None and subject != "group" and (subject == "large object" or _odd(area)):
+        return [f"{float(area.value):.1f}× the area of {there}"]
+    return []
+
+
+def _whereabouts(values: Mapping[str, Attribute]) -> list[str]:
+    place = values.get("place")
+    if place is None or not _odd(place):
+        return []
+    share = 100 * float(place.value)
+    if share < 0.05:
+        return ["where nobody is in the normal footage"]
+    return [f"where somebody is in only {share:.1f} % of the normal frames"]
+
+
+def _odd(found: Attribute) -> bool:
+    return found.surprise is not None and found.surprise >= 1
+
+
+def _fast(speed: Attribute) -> bool:
+    return float(speed.value) >= 1.5
+
+
+def clauses(observations: Sequence[Observation], counts: Observation | None) -> tuple[Clause, ...]:
+    """Statements of a caption: first what stands out, one by one, then the rest together."""
+    found = [Clause(text=o.text, observations=(o.id,)) for o in observations if o.surprise >= 1.0]
+    if counts is not None and counts.surprise >= 1.0:
+        found.append(Clause(text=f"unusually many: {counts.text}", observations=(counts.id,)))
+    rest = [o for o in observations if o.surprise < 1.0]
     groups: dict[tuple[str, str], list[Observation]] = {}
     for observation in rest:
         groups.setdefault((observation.subject, observation.activity), []).append(observation)
+    if counts is not None and counts.surprise < 1.0:
+        walking = groups.pop(("person", "walks"), [])
+        found.append(_crowd(counts, walking))
     for (subject, activity), members in sorted(groups.items(), key=lambda g: (-len(g[1]), g[0])):
         found.append(
             Clause(
@@ -102,25 +132,48 @@ def clauses(
                 observations=tuple(o.id for o in members),
             )
         )
-    if not found:
-        found.append(Clause(text="nothing moves that could be followed"))
-    return tuple(found)
+    return tuple(found) or (Clause(text="nothing moves that could be followed"),)
+
+
+def _crowd(counts: Observation, walking: Sequence[Observation]) -> Clause:
+    """“about 17 people in view, walking mostly left to right”."""
+    text = counts.text
+    if walking:
+        text += f", walking {_ways(walking)}" if _ways(walking) else ", walking"
+    return Clause(text=text, observations=(counts.id, *(o.id for o in walking)))
+
+
+def _ways(members: Sequence[Observation]) -> str:
+    """Directions weighted by the time they were followed for."""
+    seconds: Counter[str] = Counter()
+    for member in members:
+        direction = member.value("direction")
+        if direction is not None:
+            seconds[str(direction)] += round(1000 * member.interval.seconds)
+    total = sum(seconds.values())
+    if not total:
+        return ""
+    ranked = sorted(seconds.items(), key=lambda p: (-p[1], p[0]))
+    first = ranked[0]
+    if first[1] == total:
+        return _ACROSS[first[0]]
+    if first[1] >= 0.75 * total:
+        return f"mostly {_ACROSS[first[0]]}"
+    named = [_ACROSS[d] for d, part in ranked if part >= 0.1 * total]
+    return ", ".join(named[:-1]) + (" and " if len(named) > 1 else "") + named[-1]
 
 
 def _together(subject: str, activity: str, members: Sequence[Observation]) -> str:
     if len(members) == 1:
         return members[0].text
-    directions = Counter(
-        str(o.value("direction")) for o in members if o.value("direction") is not None
-    )
-    ways = [f"{n} {_ACROSS[d]}" for d, n in sorted(directions.items(), key=lambda p: (-p[1], p[0]))]
-    verb = _PLURAL.get(activity, activity.replace("appears", "appear").replace("stays", "stay"))
-    text = f"{len(members)} tracks of {_plural(subject)} {verb}"
-    return text + (f" ({', '.join(ways)})" if ways and activity != "stands" else "")
+    verb = _PLURAL.get(activity, activity)
+    still = activity in {"stands", "appears and stays"}
+    ways = "" if still else _ways(members)
+    return f"{len(members)} {_plural(subject)} {verb}" + (f" ({ways})" if ways else "")
 
 
 def _plural(subject: str) -> str:
-    return {"person": "people"}.get(subject, f"{subject}s")
+    return {"person": "people", "group": "groups of people"}.get(subject, f"{subject}s")
 
 
 def _article(subject: str) -> str:
