@@ -10,6 +10,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
@@ -39,10 +40,11 @@ _PACKAGES = (
 )
 
 
+@cache
 def code_id(part: Literal["all", "scenes"] = "all") -> str:
     """A hash of the source: of the five packages, or of the scene generator alone.
 
-    Two runs of one id ran the same code.
+    Two runs of one id ran the same code. Read once per process: later edits are not what runs.
     """
     digest = hashlib.sha256()
     folders = [Path(str(p.__file__)).parent for p in (prompts, tools, graphs, agent, evals)]
