@@ -51,7 +51,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Induced", "induce", "induce_and_save"]
 
+MAX_FOLDS = 6
 MIN_PIECE_S = 1.0
+MIN_BLOCK_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def induce(
     described = _describe(units, range(len(units)), captioner, profile, tell, "watching the clips")
     notes = twice + _problems(units, described)
     groups = _groups(len(units), batches, np.random.default_rng(seed))
-    longest = max(_interval(clip).seconds for clip in whole)
+    longest = max((s.event.interval.seconds for s in described), default=0.0)
 
     def proposals(members: frozenset[int]) -> tuple[Proposal, ...]:
         """What the batches say when only these units are known."""
@@ -220,13 +222,13 @@ def _open_clips(
 def _units(
     clips: Sequence[Clip], detector: BoundaryDetector, min_event_s: float, tell: Progress
 ) -> tuple[_Unit, ...]:
-    """One unit per clip; a single clip is cut into thirds."""
+    """One unit per clip; a single clip is cut into blocks of time."""
     units: list[_Unit] = []
     for number, clip in enumerate(clips):
         info = clip.source.info
         tell(f"finding events in {info.name}", number, len(clips))
         tree = build_tree(detector.signal(clip.source), info, min_event_s=min_event_s)
-        for part in _thirds(clip) if len(clips) == 1 else (clip,):
+        for part in _blocks(clip) if len(clips) == 1 else (clip,):
             units.append(_Unit(part, _events_in(tree.coarse, _interval(part))))
     tell("finding events", len(clips), len(clips))
     return tuple(units)
@@ -244,15 +246,33 @@ def _distinct(clips: Sequence[FrameSource | Clip]) -> tuple[list[Clip], tuple[st
     return list(kept.values()), tuple(notes)
 
 
-def _thirds(clip: Clip) -> tuple[Clip, ...]:
+def _blocks(clip: Clip) -> tuple[Clip, ...]:
+    """A single clip in up to six blocks of time of at least two seconds each."""
     whole = _interval(clip)
-    cuts = [whole.start + round(i * (whole.end - whole.start) / 3) for i in range(4)]
-    if whole.seconds < 6 * MIN_PIECE_S:
+    count = min(6, int(whole.seconds / MIN_BLOCK_S))
+    if count < 3:
         return (clip,)
+    cuts = [whole.start + round(i * (whole.end - whole.start) / count) for i in range(count + 1)]
     return tuple(
         Clip(clip.source, Interval(start=a, end=b, time_base=whole.time_base))
         for a, b in pairwise(cuts)
     )
+
+
+def _merged(clips: Sequence[Clip]) -> tuple[Clip, ...]:
+    """Neighbouring blocks of one source as one stretch: stays and tracks are not cut there."""
+    merged: list[Clip] = []
+    for clip in clips:
+        last = merged[-1] if merged else None
+        if last is not None and last.source is clip.source and _touch(last, clip):
+            merged[-1] = Clip(clip.source, _interval(last).hull(_interval(clip)))
+        else:
+            merged.append(clip)
+    return tuple(merged)
+
+
+def _touch(first: Clip, second: Clip) -> bool:
+    return _interval(first).end == _interval(second).start
 
 
 def _events_in(events: Sequence[Event], interval: Interval) -> tuple[Event, ...]:
@@ -304,7 +324,7 @@ def _groups(
 
 def _folds(count: int) -> tuple[tuple[int, ...], ...]:
     """Contiguous folds: neighbouring clips often show the same people."""
-    parts = np.array_split(np.arange(count), min(4, count))
+    parts = np.array_split(np.arange(count), min(MAX_FOLDS, count))
     return tuple(tuple(int(u) for u in part) for part in parts)
 
 
@@ -360,7 +380,7 @@ def _hold_out(
     folds = _folds(len(units))
     for number, fold in enumerate(folds, start=1):
         rest = frozenset(range(len(units))) - set(fold)
-        known = captioner.learn(scene, [units[u].clip for u in sorted(rest)], base=profile)
+        known = captioner.learn(scene, _merged([units[u].clip for u in sorted(rest)]), base=profile)
         rules = proposals(rest)
         what = f"testing on held-out footage, part {number} of {len(folds)}"
         seen = _describe(units, fold, captioner, known, tell, what)
@@ -386,8 +406,8 @@ def _missing(seen: Sequence[_Seen], rules: Sequence[Rule], longest_s: float) -> 
     notes: list[str] = []
     if "dwell" in measured and "dwell" not in ruled:
         notes.append(
-            f"the longest clip lasts {longest_s:.0f} s, too short to say how long people usually "
-            "stay: give longer clips for a rule on staying"
+            f"the longest event watched lasts {longest_s:.0f} s, too short to say how long people "
+            "usually stay: give longer clips for a rule on staying"
         )
     if seen and "place" not in measured:
         notes.append("too little footage to say where people usually are: no rule on places")

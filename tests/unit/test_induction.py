@@ -267,17 +267,20 @@ def test_calibration_holds_the_strengths_of_events_not_learned_from() -> None:
     # Surprise is speed over 2; walkers above the speed bound of 1.5 there are none.
     assert induced.calibration.scores[-1] == pytest.approx(0.57)
     whole, *folds = captioner.learned
-    assert len(folds) == 4
+    assert len(folds) == 6
     for fold in folds:
         assert set(fold) < set(whole)
-        assert len(fold) == 6
+    assert sorted(len(fold) for fold in folds) == [6, 6, 7, 7, 7, 7]
 
 
-def test_one_clip_votes_by_its_thirds() -> None:
-    induced = run(ScriptedCaptioner({"n.mp4": walkers(0.9, 1.1)}), seconds=30)
-    assert induced.batches == 3
-    assert induced.calibration.events == 4  # two events, each cut where the thirds meet
-    assert by_predicate(induced, "speed >").support == 3
+def test_one_clip_votes_and_is_tested_by_blocks_of_its_time() -> None:
+    captioner = ScriptedCaptioner({"n.mp4": walkers(0.9, 1.1)})
+    induced = run(captioner, seconds=30)
+    assert induced.batches == 5
+    assert induced.calibration.events == 6
+    assert by_predicate(induced, "speed >").support == 5
+    # Each fold learns from what is left of the clip, in as few stretches as possible.
+    assert [len(names) for names in captioner.learned] == [1, 1, 2, 2, 2, 2, 1]
 
 
 def test_too_short_a_clip_is_not_held_out_and_said_so() -> None:
@@ -287,10 +290,10 @@ def test_too_short_a_clip_is_not_held_out_and_said_so() -> None:
 
 
 def test_staying_is_ruled_on_only_where_clips_are_long_enough() -> None:
-    script = {f"n{i}.mp4": walkers(1.0, dwell=9.0) for i in range(4)}
-    short, long = (run(ScriptedCaptioner(script), seconds=s) for s in (15, 60))
+    script = {f"n{i}.mp4": walkers(1.0, dwell=6.0) for i in range(4)}
+    short, long = (run(ScriptedCaptioner(script), seconds=s) for s in (10, 60))
     assert any("too short to say how long" in note for note in short.notes)
-    assert by_predicate(long, "dwell >").predicate == parse("dwell > 10 s")
+    assert by_predicate(long, "dwell >").predicate == parse("dwell > 7 s")
 
 
 def test_rare_places_lie_below_their_bound() -> None:
