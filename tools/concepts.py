@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from tools.types import Condition, Predicate, RuleCategory
+from tools.types import Condition, Predicate, Rule, RuleCategory
 
-__all__ = ["CONCEPTS", "Concept", "find_concepts"]
+__all__ = ["CONCEPTS", "Concept", "find_concepts", "tests_of"]
 
 
 @dataclass(frozen=True)
@@ -137,3 +137,10 @@ def find_concepts(text: str) -> tuple[tuple[Concept, str], ...]:
             rest = rest[: match.start()] + " " * len(match.group(0)) + rest[match.end() :]
             match = concept.match(rest)
     return tuple((concept, phrase) for _, concept, phrase in sorted(found, key=lambda f: f[0]))
+
+
+def tests_of(rule: Rule) -> tuple[Predicate, ...]:
+    """How a rule is tested by code: its predicate, or the measurable concepts its text names."""
+    if rule.predicate is not None:
+        return (rule.predicate,)
+    return tuple(concept.predicate for concept, _ in find_concepts(rule.text))

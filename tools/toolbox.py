@@ -6,12 +6,14 @@ after an interruption. :mod:`tools.registry` offers the same functions to langua
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from tools.archive import Archive, SceneRecord
 from tools.boundaries import build_tree
+from tools.concepts import tests_of
 from tools.decision import Intent, Plan
 from tools.errors import UserError
 from tools.ledger import Asked, Ledger, Look, Recall, SceneView, Segmentation
@@ -27,6 +29,7 @@ from tools.ports import (
     SceneProfile,
     Verifier,
 )
+from tools.predicates import evaluate
 from tools.priors import prior_hits
 from tools.scoring import Calibration, Thresholds, thresholds
 from tools.types import (
@@ -35,7 +38,10 @@ from tools.types import (
     Event,
     EventTree,
     Interval,
+    Observation,
     Question,
+    Rule,
+    RuleHit,
     Verdict,
     VideoInfo,
 )
@@ -234,6 +240,7 @@ class Toolbox:
             hits = prior_hits()
             if scene is not None:
                 hits = self.archive.rules.retrieve(scene.name, query, k=k, observations=seen)
+                hits += _own(self.archive.rules.list(scene.name), hits, seen)
             return Recall(event_id=look.event.id, query=query, k=k, hits=hits)
 
         request = {
@@ -288,6 +295,22 @@ class Toolbox:
             false_alarm_rate=scene.false_alarm_rate,
             extrapolated=scene.extrapolated,
         )
+
+
+def _own(
+    rules: Sequence[Rule], hits: Sequence[RuleHit], seen: Sequence[Observation]
+) -> tuple[RuleHit, ...]:
+    """Rules a person wrote that apply to what was seen: likeness of words must not lose them."""
+    known = {hit.rule.id for hit in hits}
+    found = []
+    for rule in rules:
+        if rule.source != "user" or rule.id in known:
+            continue
+        tests = tests_of(rule)
+        witness = next((o.id for o in seen for test in tests if evaluate(test, o).holds), None)
+        if witness is not None:
+            found.append(RuleHit(rule=rule, score=0.0, reason=f"its test holds for {witness}"))
+    return tuple(found)
 
 
 def _novelty(tree: EventTree, signal: BoundarySignal) -> dict[str, float]:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tools.concepts import find_concepts
+from tools.concepts import tests_of
 from tools.decision import Intent, Plan
 from tools.ports import Verifier
 from tools.predicates import describe, evaluate
@@ -26,7 +26,6 @@ from tools.types import (
     Point,
     Predicate,
     Question,
-    Rule,
     RuleHit,
     RuleKind,
     Verdict,
@@ -182,7 +181,8 @@ class EmbeddedVerifier(Verifier):
                         )
                 continue
             for rule in (h.rule for h in rules if h.rule.kind is RuleKind.ANOMALOUS):
-                for predicate, how in _tests(rule):
+                how = "lexical" if rule.predicate is None else "predicate"
+                for predicate in tests_of(rule):
                     hit = _holds(rule.ref, rule.kind, predicate, observation, how)
                     if hit is not None:
                         induced = rule.source == "induced"
@@ -246,13 +246,6 @@ def _things(seen: Description, *, whole_scene: bool = False) -> tuple[Observatio
     return tuple(o for o in seen.observations if o.subject != "scene")
 
 
-def _tests(rule: Rule) -> list[tuple[Predicate, str]]:
-    """How a rule is tested: its predicate, or the measurable concepts its text names."""
-    if rule.predicate is not None:
-        return [(rule.predicate, "predicate")]
-    return [(concept.predicate, "lexical") for concept, _ in find_concepts(rule.text)]
-
-
 def _holds(
     ref: str, kind: RuleKind, predicate: Predicate, observation: Observation, how: str
 ) -> Match | None:
@@ -314,13 +307,13 @@ def _measured(observation: Observation, attribute: str, answer: Answer) -> Obser
 def _excused(seen: Description, rules: Sequence[RuleHit]) -> frozenset[str]:
     """Observations that a person's own rule calls normal."""
     allowed = [
-        (predicate, how)
+        predicate
         for hit in rules
         if hit.rule.kind is RuleKind.NORMAL and hit.rule.source == "user"
-        for predicate, how in _tests(hit.rule)
+        for predicate in tests_of(hit.rule)
     ]
     return frozenset(
-        o.id for o in seen.observations for predicate, _ in allowed if evaluate(predicate, o).holds
+        o.id for o in seen.observations for predicate in allowed if evaluate(predicate, o).holds
     )
 
 
