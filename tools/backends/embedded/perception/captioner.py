@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,7 @@ class EmbeddedCaptioner(Captioner):
         self.store = PerceptStore(settings, folder)
         self._tracks: OrderedDict[tuple[Any, ...], list[Track]] = OrderedDict()
         self._geometries: OrderedDict[str, Geometry] = OrderedDict()
+        self._lock = threading.RLock()  # looks may run side by side
 
     @property
     def name(self) -> str:
@@ -185,23 +187,28 @@ class EmbeddedCaptioner(Captioner):
     ) -> Scene | str:
         """Geometry and statistics to judge by, or the reason why there are none."""
         if profile is not None:
-            geometry = self._geometries.get(profile.version)
-            if geometry is None:
-                geometry = self._geometries[profile.version] = _geometry_of(profile)
-                if len(self._geometries) > 8:
-                    self._geometries.popitem(last=False)
+            geometry = _geometry_of(profile)
             trouble = size_problem(source.info, geometry.full)
             if trouble is not None:
                 return trouble
             return Scene(geometry, Normal.from_store(profile.arrays, profile.meta["normal"]), True)
         key = content_id("scene-free", source.info.sha256, interval)
-        own = self._geometries.get(key)
+        own = self._geometry(key, lambda: survey_interval(source, interval, self._settings))
         if own is None:
-            own = survey_interval(source, interval, self._settings)
-            if own is None:
-                return "too few frames to see motion"
-            self._geometries[key] = own
+            return "too few frames to see motion"
         return Scene(own, prior_normal(own), False)
+
+    def _geometry(self, key: str, make: Callable[[], Geometry | None]) -> Geometry | None:
+        """A geometry by key, made once and remembered."""
+        with self._lock:
+            found = self._geometries.get(key)
+            if found is None:
+                found = make()
+                if found is not None:
+                    self._geometries[key] = found
+                    if len(self._geometries) > 8:
+                        self._geometries.popitem(last=False)
+            return found
 
     def _linked(
         self,
@@ -213,10 +220,11 @@ class EmbeddedCaptioner(Captioner):
     ) -> list[Track]:
         """Tracks of a stretch; they depend on the frames and the geometry alone."""
         key = (source.info.sha256, geometry.key, interval.start, interval.end, detail)
-        known = self._tracks.get(key)
-        if known is not None:
-            self._tracks.move_to_end(key)
-            return known
+        with self._lock:
+            known = self._tracks.get(key)
+            if known is not None:
+                self._tracks.move_to_end(key)
+                return known
         grid = self.store.analyser(geometry).grid
         base = float(source.info.time_base.fraction)
         stream = percepts if percepts is not None else self.store.percepts(
@@ -230,9 +238,10 @@ class EmbeddedCaptioner(Captioner):
             ),
             geometry.walk,
         )
-        self._tracks[key] = tracks
-        if len(self._tracks) > 256:
-            self._tracks.popitem(last=False)
+        with self._lock:
+            self._tracks[key] = tracks
+            if len(self._tracks) > 256:
+                self._tracks.popitem(last=False)
         return tracks
 
     def _series(
@@ -420,13 +429,12 @@ def _count(
     if not inner:
         return None
     grid = store.analyser(scene.geometry).grid
-    numbers = [people(detect(scene.geometry, grid, p)) for p in inner]
+    numbers = [people(scene.geometry, detect(scene.geometry, grid, p)) for p in inner]
     value = round(float(np.median(numbers)))
     found = attribute("count", float(value), scene.normal.objects.get("count"))
-    who = "people" if scene.geometry.people else "person-sized objects"
-    if value == 1:
-        who = {"people": "person"}.get(who, "person-sized object")
-    text = f"about {value} {who} in view" if value else f"no {who} in view"
+    many, one = ("people", "person") if scene.geometry.people else ("objects", "object")
+    who = one if value == 1 else many
+    text = f"about {value} {who} in view" if value else f"no {who} made out"
     middle = inner[int(np.argsort(numbers, kind="stable")[len(numbers) // 2])]
     return Observation(
         id=content_id("observation", info.id, interval, "count", value, found),

@@ -29,11 +29,14 @@ POINT_ATTRIBUTES = ("speed", "glide", "size", "area", "place", "dwell")
 """Attributes whose surprise is known frame by frame."""
 _PEAKS = frozenset({"speed", "limb_motion", "glide", "size", "area"})
 _STANDS = 0.3
+_BROAD = 0.72
+"""Heights: walkers are up to 0.6 wide in mid-step."""
 _RIGID, _LIMBED = 0.65, 0.70
 """Limb motion per speed against walkers': riders have under two thirds of it, runners keep more.
 In between neither is said."""
 _LEAST_POINTS = 3
 _LEAST_SEEN_S = 0.4
+_CLEAR = 0.15
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +90,7 @@ def attribute(name: str, value: float, distribution: Distribution | None) -> Att
     )
 
 
-def observe(track: Track, interval: Interval, info: VideoInfo, scene: Scene) -> Observation | None:
+def observe(track: Track, interval: Interval, info: VideoInfo, scene: Scene) -> Seen | None:
     """The observation of one track within an interval; None where it is hardly in it.
 
     The track may reach beyond the interval: smoothing uses that, points and numbers do not.
@@ -104,8 +107,8 @@ def observe(track: Track, interval: Interval, info: VideoInfo, scene: Scene) -> 
         return None
     subject = _subject(whole, part, numbers, scene)
     activity = _activity(whole, part, numbers, subject, scene, interval)
-    if subject == "small object" and activity == "stands":
-        return None  # a fleck of noise or a shadow: nothing happens to it
+    if activity == "stands" and (subject == "small object" or not _stands_out(whole, scene)):
+        return None  # noise, a shadow, the trace of something gone: nothing happens to it
     names = [n for n in POINT_ATTRIBUTES if _counts(n, subject, activity)]
     points_surprise = surprises(whole, normal, names)
     lasting = surprises(whole, normal, [n for n in names if n not in {"speed", "glide"}])
@@ -225,8 +228,15 @@ def _subject(whole: Measured, part: slice, numbers: dict[str, float], scene: Sce
         return "large object"
     if not scene.geometry.people:
         return "object"
-    person = _limbs(numbers, scene) >= 0.5 and speed > _STANDS
+    # A pair abreast, or a slow rider: as tall as a person, but broader.
+    broad = float(np.median(_broad(rows))) > _BROAD and area > 1.3
+    person = _limbs(numbers, scene) >= 0.5 and speed > _STANDS and not broad
     return "person" if person else "person-sized object"
+
+
+def _broad(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Width in heights of a person there."""
+    return np.asarray((rows[:, Det.X1] - rows[:, Det.X0]) / rows[:, Det.TALL], np.float64)
 
 
 def _limbs(numbers: dict[str, float], scene: Scene) -> float:
@@ -251,7 +261,8 @@ def _activity(
     usual_speed = scene.normal.of("speed", small=whole.small)
     usual_glide = scene.normal.of("glide", small=whole.small)
     if speed < _STANDS:
-        return "appears and stays" if _appeared(whole, part, interval) else "stands"
+        clear = _CLEAR if scene.known else 2 * _CLEAR
+        return "appears and stays" if _appeared(whole, part, interval, clear) else "stands"
     fast = usual_speed is not None and usual_speed.surprise_of(speed) >= 0.8
     sliding = usual_glide is not None and usual_glide.surprise_of(glide) >= 0.8
     limbs = _limbs(numbers, scene)
@@ -268,13 +279,28 @@ def _activity(
     return "moves"
 
 
-def _appeared(whole: Measured, part: slice, interval: Interval) -> bool:
-    """Whether it came into being in view, away from the borders, and stayed where it was."""
+def _stands_out(whole: Measured, scene: Scene) -> bool:
+    """Whether something that does not move is there at all.
+
+    Against the background of a scene's normal clips its outline must show. Without a scene the
+    background comes from the same footage, which holds whatever stands in it: then only something
+    that moved before counts.
+    """
+    if not scene.known and float(whole.speed.max()) < _STANDS:
+        return False
+    return float(np.median(whole.rows[:, Det.GHOST])) < 0.0
+
+
+def _appeared(whole: Measured, part: slice, interval: Interval, clear: float) -> bool:
+    """Whether it came into being in view, away from the borders, and stayed where it was.
+
+    ``clear``: how much its outline must show more in the frame than in the background.
+    """
     rows, track = whole.rows, whole.track
     if part.start != 0 or track.pts[0] <= interval.start or rows[: part.stop, Det.CUT].any():
         return False
     still = float(np.median(rows[part, Det.STILL])) > 0.7
-    present = float(np.median(rows[part, Det.GHOST])) < 0.0
+    present = float(np.median(rows[part, Det.GHOST])) < -clear
     return still and present and whole.dwell >= 2.0
 
 

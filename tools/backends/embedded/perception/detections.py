@@ -95,6 +95,8 @@ def detect(geometry: Geometry, grid: WindowGrid, percept: FramePercept) -> NDArr
             cut,
         ]
     )
+    if not geometry.people:  # without a person's size nothing can be cut into people
+        rows[kind == Kind.PART, Det.KIND] = kind[kind == Kind.PART] = Kind.LARGE
     merged = np.flatnonzero(kind == Kind.PART)
     whole = rows[kind != Kind.PART]
     if not len(merged):

@@ -86,7 +86,7 @@ def learn_normal(
         for percept in clip():
             for name, values in relative(grid, percept.windows, walk_map).items():
                 histograms[name].add(values)
-            counts.append(people(detect(geometry, grid, percept)))
+            counts.append(people(geometry, detect(geometry, grid, percept)))
     windows = {
         name: _distribution(h) if h.total else Distribution(*PRIORS[name], 0, prior=True)
         for name, h in histograms.items()
@@ -108,10 +108,17 @@ def learn_normal(
     )
 
 
-def people(rows: NDArray[np.float64]) -> int:
-    """Crude number of people in a frame's detections: small and large ones do not count."""
+def people(geometry: Geometry, rows: NDArray[np.float64]) -> int:
+    """Crude number of people in a frame's detections: small ones, large ones and the traces of
+    what has gone do not count.
+
+    Where people were not measured all but small ones count: they are then called objects.
+    """
     kinds = rows[:, Det.KIND]
-    return int(((kinds == Kind.WHOLE) | (kinds == Kind.PART)).sum())
+    ghosts = (rows[:, Det.STILL] > 0.9) & (rows[:, Det.GHOST] > 0.0)
+    person = (kinds == Kind.WHOLE) | (kinds == Kind.PART)
+    counted = person if geometry.people else (kinds != Kind.SMALL) & (rows[:, Det.STILL] < 0.9)
+    return int((counted & ~ghosts).sum())
 
 
 def _distribution(histogram: Histogram) -> Distribution:

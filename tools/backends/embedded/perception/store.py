@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 import tempfile
+import threading
 import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -56,17 +57,19 @@ class PerceptStore:
         self._folder = cache_dir
         self._memory: OrderedDict[str, _Block] = OrderedDict()
         self._used = 0
+        self._lock = threading.RLock()
         self._analysers: OrderedDict[str, Analyser] = OrderedDict()
         self.frames_decoded = 0
         """Frames decoded so far, for tests and figures."""
 
     def analyser(self, geometry: Geometry) -> Analyser:
-        found = self._analysers.get(geometry.key)
-        if found is None:
-            found = self._analysers[geometry.key] = Analyser(geometry, self._settings)
-            if len(self._analysers) > 4:
-                self._analysers.popitem(last=False)
-        return found
+        with self._lock:
+            found = self._analysers.get(geometry.key)
+            if found is None:
+                found = self._analysers[geometry.key] = Analyser(geometry, self._settings)
+                if len(self._analysers) > 4:
+                    self._analysers.popitem(last=False)
+            return found
 
     def percepts(
         self, source: FrameSource, geometry: Geometry, interval: Interval, detail: Detail
@@ -171,10 +174,11 @@ class PerceptStore:
         densities: tuple[Detail, ...] = ("fine",) if detail == "fine" else ("coarse", "fine")
         for density in densities:
             key = self._key(source, geometry, number, density)
-            block = self._memory.get(key)
-            if block is not None:
-                self._memory.move_to_end(key)
-                return block
+            with self._lock:
+                block = self._memory.get(key)
+                if block is not None:
+                    self._memory.move_to_end(key)
+                    return block
             path = self._path(key)
             if path is not None and path.exists():
                 block = _read(path)
@@ -200,11 +204,13 @@ class PerceptStore:
         return block
 
     def _remember(self, key: str, block: _Block) -> None:
-        self._memory[key] = block
-        self._used += block.size
-        while self._used > _MEMORY and len(self._memory) > 1:
-            _, old = self._memory.popitem(last=False)
-            self._used -= old.size
+        with self._lock:
+            known = self._memory.pop(key, None)
+            self._memory[key] = block
+            self._used += block.size - (known.size if known is not None else 0)
+            while self._used > _MEMORY and len(self._memory) > 1:
+                _, old = self._memory.popitem(last=False)
+                self._used -= old.size
 
 
 def _bytes(percept: FramePercept) -> int:

@@ -29,6 +29,8 @@ _LIMBS = 0.2
 _MOVES = 0.06
 """Heights per second under which a window counts as standing."""
 _LEAST_WINDOWS = 200
+_LEAST_PEOPLE, _AGREE = 20, 0.3
+"""Silhouettes, and the share of the candidates, that must agree on a perspective."""
 _LONG = 3000
 """Clips with more analysed frames are sampled by seeking instead of in one pass."""
 
@@ -220,7 +222,7 @@ def _fit(geometry: Geometry, rows: NDArray[np.float64]) -> tuple[Geometry, float
     moving = (rows[:, Blob.STILL] < 0.9) & (rows[:, Blob.GHOST] < 0.2)
     used = whole & upright & solid & moving
     line = fit_perspective(rows[used, Blob.Y1], tall[used], height)
-    if line is None or line.support < 12:
+    if line is None or line.support < _LEAST_PEOPLE or line.agreement < _AGREE:
         return None
     expected = np.maximum(line.offset + line.slope * rows[:, Blob.Y1], 4.0)
     agree = used & (np.abs(np.log(tall / expected)) < 0.26)

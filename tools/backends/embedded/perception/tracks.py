@@ -137,7 +137,10 @@ def _cost(tracks: list[Track], seen: FrameDetections, walk: float) -> NDArray[np
     change = np.linalg.norm(velocity[:, None] - flow[None], axis=2)
     scale = 0.7 * walk + 0.5 * np.linalg.norm(velocity, axis=1)[:, None]
     # Nobody halves or doubles a rider's pace within a frame: that is somebody else.
-    leap = np.maximum(1.3 * walk, 0.6 * np.linalg.norm(velocity, axis=1)[:, None])
+    # (The flow of a part among others is mixed with theirs, so it may differ more.)
+    part = (rows[:, Det.KIND] == Kind.PART)[None]
+    pace = np.linalg.norm(velocity, axis=1)[:, None]
+    leap = np.maximum(np.where(part, 1.6, 1.3) * walk, np.where(part, 0.7, 0.6) * pace)
     reach = 0.45 + 0.4 * np.linalg.norm(velocity, axis=1) * gap + 0.3 * walk * gap
     last = np.array([t.rows[-1] for t in tracks])
     size = np.abs(
