@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Self
 
 from langchain_core.runnables import RunnableConfig
-from langchain_core.runnables.config import merge_configs, patch_config
+from langchain_core.runnables.config import merge_configs
 from langgraph.graph.state import CompiledStateGraph
 
 __all__ = ["Agent"]
@@ -45,7 +45,10 @@ class Agent(CompiledStateGraph[Any, Any, Any, Any]):
     def _threaded(self, config: RunnableConfig | None) -> RunnableConfig:
         named = merge_configs(self.config, config).get("configurable") or {}
         thread = named.get("thread_id") or uuid.uuid4().hex
-        return patch_config(config, configurable={"thread_id": thread})
+        # By hand: patch_config and its like fill in LangChain's defaults, and a recursion limit
+        # of 25 that nobody asked for would outweigh the graph's own.
+        given = config or RunnableConfig()
+        return {**given, "configurable": {**given.get("configurable", {}), "thread_id": thread}}
 
     def _durable(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         if self.checkpointer and kwargs.get("durability") is None:
