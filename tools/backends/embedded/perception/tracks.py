@@ -62,7 +62,9 @@ class Track:
             moved = (_spots(row[None])[0] - self.spot) / (row[Det.TALL] * max(gap, 1e-3))
             # Outlines breathe with the gait: flow steadies what displacement alone would shake.
             flow = row[[Det.U, Det.V]]
-            measured = 0.5 * moved + 0.5 * flow
+            # A box cut by the border, or growing out of it, does not move as its object does.
+            share = 0.0 if row[Det.CUT] or self.rows[-1][Det.CUT] else 0.5
+            measured = share * moved + (1 - share) * flow
             weight = min(0.5, max(0.12, 1.0 / (1 + len(self.rows))))
             self.velocity = (1 - weight) * self.velocity + weight * measured
         else:
@@ -148,11 +150,27 @@ def _cost(tracks: list[Track], seen: FrameDetections, walk: float) -> NDArray[np
         - np.log((last[:, Det.Y1] - last[:, Det.Y0]) / last[:, Det.TALL])[:, None]
     )
     kinds = (last[:, Det.KIND][:, None] == Kind.SMALL) != (rows[:, Det.KIND][None] == Kind.SMALL)
+    overlap = _overlaps(last, velocity * gap[:, None] * last[:, [Det.TALL]], rows)
+    near = np.minimum(distance / reach[:, None], 2.0 * (1.0 - overlap))  # large things: by overlap
     return np.asarray(
-        0.6 * distance / reach[:, None] + 0.25 * change / scale + 0.15 * size + 0.3 * kinds
-        + np.where((distance > reach[:, None] * 1.5) | (change > leap), 10.0, 0.0),
+        0.6 * near + 0.25 * change / scale + 0.15 * size + 0.3 * kinds
+        + np.where((near > 1.5) | (change > leap), 10.0, 0.0),
         np.float64,
     )  # fmt: skip
+
+
+def _overlaps(
+    last: NDArray[np.float64], shift: NDArray[np.float64], rows: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Intersection over union of boxes moved by ``shift`` with new boxes, ``(tracks, n)``."""
+    a = last[:, : Det.TALL] + np.concatenate([shift, shift], axis=1)
+    b = rows[:, : Det.TALL]
+    wide = np.minimum(a[:, None, 2], b[None, :, 2]) - np.maximum(a[:, None, 0], b[None, :, 0])
+    high = np.minimum(a[:, None, 3], b[None, :, 3]) - np.maximum(a[:, None, 1], b[None, :, 1])
+    shared = np.maximum(wide, 0.0) * np.maximum(high, 0.0)
+    own = ((a[:, 2] - a[:, 0]) * (a[:, 3] - a[:, 1]))[:, None]
+    other = ((b[:, 2] - b[:, 0]) * (b[:, 3] - b[:, 1]))[None]
+    return np.asarray(shared / np.maximum(own + other - shared, 1e-6), np.float64)
 
 
 def _stitch(tracks: list[Track], walk: float) -> list[Track]:
