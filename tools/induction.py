@@ -180,7 +180,7 @@ def induce_and_save(
             min_event_s=tools.min_event_s,
             progress=progress,
         )
-        infos = [clip.info for clip in clips]
+        infos = {clip.info.id: clip.info for clip in clips}.values()
     profile = induced.profile
     record = SceneRecord(
         name=scene,
