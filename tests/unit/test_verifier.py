@@ -73,10 +73,25 @@ def test_a_suspicion_that_a_rule_covers_counts_with_its_own_strength() -> None:
     assert match.strength == 0.75
 
 
-def test_a_rule_counts_by_its_margin_even_where_the_frames_look_calm() -> None:
-    verdict = judged(seen_of(rider(speed=3.0), surprise=0.2), rule_of(when="speed > 1.5"))
-    assert verdict.raw == pytest.approx(2.0)
-    assert calibrated(verdict, LIMITS).score == pytest.approx(1 - 2 ** (-2 / 1.5))
+def test_a_rule_counts_by_how_far_its_attribute_is_past_normal() -> None:
+    seen = seen_of(rider(speed=3.0), surprise=0.2)
+    verdict = judged(seen, rule_of(when="speed > 1.5"))
+    assert verdict.raw == pytest.approx(4.0)  # the surprise of the speed; its margin is only 2
+    assert calibrated(verdict, LIMITS).score == pytest.approx(1 - 2 ** (-4 / 1.5))
+
+
+def test_what_never_occurs_in_normal_footage_counts_as_twice_its_limit() -> None:
+    seen = seen_of(rider(), surprise=0.2)
+    assert judged(seen, rule_of(when="activity == glides")).raw == pytest.approx(2.0)
+
+
+def test_an_induced_rule_is_not_tested_on_what_was_seen_for_a_moment_only() -> None:
+    whole = rider()
+    end = whole.interval.start + round(0.5 / whole.interval.time_base.fraction)
+    brief = whole.model_copy(update={"interval": whole.interval.model_copy(update={"end": end})})
+    assert judged(seen_of(brief), rule_of(when="speed > 1.5")).matches == ()
+    by_user = rule_of(when="speed > 1.5", source="user")
+    assert len(judged(seen_of(brief), by_user).matches) == 1
 
 
 def test_a_single_odd_frame_raises_no_suspicion() -> None:

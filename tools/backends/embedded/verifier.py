@@ -37,6 +37,11 @@ __all__ = ["EmbeddedVerifier", "target_ref"]
 MAX_RAW = 60.0
 """Strength 1 would be an infinite raw strength; 60 is far past anything measured."""
 
+NOVEL_RAW = 2.0
+"""What never occurs in normal footage counts as twice the normal limit: a stated prior."""
+LEAST_SEEN_S = 0.8
+"""An induced rule is not tested on what was seen for less: its numbers are too uncertain."""
+
 QUESTIONS: Mapping[str, str] = {
     "speed": "How fast does what is in this box move, against the usual walking speed?",
     "glide": "How much of the motion in this box is rigid, against the usual walking speed?",
@@ -150,7 +155,7 @@ class EmbeddedVerifier(Verifier):
         base = event.interval.time_base.fraction
         suspicion = sustained(points, [float(p.pts * base) for p in points])
         induced = [a for a in applied if a.induced]
-        ruled = max((_raw_of(a.match.strength) for a in induced), default=0.0)
+        ruled = max((_testimony(a) for a in induced), default=0.0)
         stated = max((a.match.strength for a in applied if not a.induced), default=None)
         return self._verdict(
             event,
@@ -180,7 +185,10 @@ class EmbeddedVerifier(Verifier):
                             _Applied(hit, observation, target.predicate, target.concept, False)
                         )
                 continue
+            brief = observation.interval.seconds < LEAST_SEEN_S
             for rule in (h.rule for h in rules if h.rule.kind is RuleKind.ANOMALOUS):
+                if brief and rule.source == "induced":
+                    continue
                 how = "lexical" if rule.predicate is None else "predicate"
                 for predicate in tests_of(rule):
                     hit = _holds(rule.ref, rule.kind, predicate, observation, how)
@@ -337,6 +345,23 @@ def _without(seen: Description, excused: frozenset[str]) -> tuple[Point, ...]:
         else p
         for p in seen.series
     )
+
+
+def _testimony(found: _Applied) -> float:
+    """Raw strength behind an induced rule: how far the matched attributes are past normal.
+
+    A rule about a word that never occurs in the normal footage has no distance to measure; it
+    counts as ``NOVEL_RAW``. An attribute without a normal distribution counts by its margin.
+    """
+    raw = 0.0
+    for condition in found.predicate.all if found.predicate else ():
+        if condition.op == "==" and isinstance(condition.value, str):
+            raw = max(raw, NOVEL_RAW)
+        elif not isinstance(condition.value, str | tuple):
+            attribute = found.observation.attribute(condition.attribute)
+            if attribute is not None and attribute.surprise is not None:
+                raw = max(raw, attribute.surprise)
+    return raw or _raw_of(found.match.strength)
 
 
 def _raw_of(strength: float) -> float:
