@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ class Checkpoints(SqliteSaver):
     """
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(
@@ -70,6 +72,21 @@ class Checkpoints(SqliteSaver):
 
     def close(self) -> None:
         self.conn.close()
+
+    @contextmanager
+    def cursor(self, transaction: bool = True) -> Iterator[sqlite3.Cursor]:
+        """LangGraph's cursor. Raises StoreError where the file cannot be read or written."""
+        try:
+            with super().cursor(transaction) as found:
+                yield found
+        except sqlite3.Error as error:
+            with suppress(sqlite3.Error):
+                self.conn.rollback()
+            raise StoreError(
+                f"{self.path}: the checkpoint cannot be read or written: {error}",
+                remedy="free some space or close other programs using it, then: vidocq ask "
+                "--resume RUN",
+            ) from error
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         return await asyncio.to_thread(self.get_tuple, config)
