@@ -6,7 +6,7 @@ culprit, and how the score runs over time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -146,7 +146,7 @@ def _culprits(ledger: Ledger, item: Standing) -> tuple[tuple[Observation, tuple[
     """Observations that an anomalous statement matched, with those matches."""
     by_observation: dict[str, list[Match]] = {}
     for match in item.verdict.matches:
-        if match.kind is RuleKind.ANOMALOUS:
+        if _accuses(match):
             by_observation.setdefault(match.observation, []).append(match)
     found = []
     for obs_id, matches in by_observation.items():
@@ -303,17 +303,29 @@ def _held_below(score: float) -> float:
 
 
 def _points(item: Standing, *, targeted: bool) -> Sequence[Point]:
-    if not targeted:
-        return item.look.description.series
-    strength: Mapping[str, float] = {m.observation: m.strength for m in item.verdict.matches}
-    values = {p.frame: p.model_copy(update={"surprise": 0.0}) for p in item.look.description.series}
+    """What the timeline is made of: the scene's surprise and what matched observations add.
+
+    For a question about something named the scene's surprise does not count, and a match counts
+    by its strength; otherwise by its calibrated surprise, at most the verdict's own.
+    """
+    series = item.look.description.series
+    values = {p.frame: p.model_copy(update={"surprise": 0.0}) if targeted else p for p in series}
+    matched = {m.observation: m.strength for m in item.verdict.matches if _accuses(m)}
     for observation in item.look.description.observations:
+        if observation.id not in matched:
+            continue
+        reached = matched[observation.id]
+        if not targeted:
+            reached = min(observation.surprise, item.verdict.raw or 0.0)
         for point in observation.points:
-            reached = strength.get(observation.id, 0.0)
             known = values.get(point.frame)
             if known is None or known.surprise < reached:
                 values[point.frame] = point.model_copy(update={"surprise": reached})
     return [values[f] for f in sorted(values)]
+
+
+def _accuses(match: Match) -> bool:
+    return match.kind is RuleKind.ANOMALOUS
 
 
 def _thinned(curve: NDArray[np.float64]) -> list[int]:

@@ -253,8 +253,8 @@ class EmbeddedCaptioner(Captioner):
             window_surprise(grid, p, scene.normal) if steady(p) else nothing for p in inner
         ]
         values = frame_surprise(strengths)
-        # Windows see motion. Size, place and stay belong to objects: they add what goes beyond
-        # their limits, so that a normal frame's score is its motion alone.
+        # Windows see motion. Size belongs to objects: it adds what goes beyond its limit, so that
+        # a normal frame's score is its motion alone.
         beyond: dict[int, float] = {}
         strongest: dict[int, Point] = {}
         for seen in found:

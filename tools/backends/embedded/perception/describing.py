@@ -25,6 +25,9 @@ from tools.types import Attribute, Box, Interval, Observation, Point, VideoInfo,
 
 __all__ = ["POINT_ATTRIBUTES", "Scene", "Seen", "attribute", "full_box", "observe"]
 
+EXCESS_ATTRIBUTES = ("size", "area")
+"""What an object adds to the scene's surprise by itself. Place and stay do not: from minutes of
+footage their limits are too uncertain to suspect anyone without a rule that the footage upheld."""
 POINT_ATTRIBUTES = ("speed", "glide", "size", "area", "place", "dwell")
 """Attributes whose surprise is known frame by frame."""
 _PEAKS = frozenset({"speed", "limb_motion", "glide", "size", "area"})
@@ -111,7 +114,7 @@ def observe(track: Track, interval: Interval, info: VideoInfo, scene: Scene) -> 
         return None  # noise, a shadow, the trace of something gone: nothing happens to it
     names = [n for n in POINT_ATTRIBUTES if _counts(n, subject, activity)]
     points_surprise = surprises(whole, normal, names)
-    lasting = surprises(whole, normal, [n for n in names if n not in {"speed", "glide"}])
+    lasting = surprises(whole, normal, [n for n in names if n in EXCESS_ATTRIBUTES])
     attributes = [
         attribute(name, value, normal.of(name, small=whole.small))
         for name, value in numbers.items()
