@@ -82,7 +82,8 @@ class Toolbox:
     def scene(self, ledger: Ledger, name: str) -> SceneView:
         """The scene's current profile and calibration, fixed for the whole run.
 
-        Raises UserError where the scene is unknown or has no active rule.
+        Raises UserError where the scene is unknown, was learned by another captioner, or has no
+        active rule.
         """
 
         def view() -> SceneView:

@@ -61,6 +61,21 @@ def test_a_scene_without_rules_judges_nothing(home: Path, walkway: Walkway) -> N
     assert "vidocq induce NORMAL... --scene walkway" in answer
 
 
+def test_a_scene_learned_by_another_captioner_is_to_be_learned_again(
+    home: Path, walkway: Walkway
+) -> None:
+    with closing(open_stores(home=home)) as stores:
+        archive = stores.archive
+        record = archive.scene(SCENE).model_copy(update={"captioner": "embedded-perception/0"})
+        archive.save_scene(record, archive.profile(SCENE), archive.rules.list(SCENE))
+    with closing(build_agent(home=home)) as agent:
+        decision, _ = decided(agent, videos=[walkway.bike], scene=SCENE)
+    assert never_scored(decision)
+    (failure,) = decision.failures
+    assert "was learned with embedded-perception/0, but the captioner now is" in failure.reason
+    assert failure.remedy == "induce it again: vidocq induce NORMAL... --scene walkway"
+
+
 def test_priors_stand_in_only_where_that_was_said(shared_agent: Agent, walkway: Walkway) -> None:
     decision, answer = decided(shared_agent, videos=[walkway.calm], scene_free=True)
     assert decision.failures == ()
