@@ -35,7 +35,6 @@ __all__ = ["SCHEMA", "Trace", "TraceStore", "read_lines"]
 
 SCHEMA = "vidocq-trace/1"
 RUN_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
-FREE_SPACE = "free some space or set VIDOCQ_HOME to another disk, then: vidocq ask --resume"
 
 
 class Trace(Ledger):
@@ -63,7 +62,7 @@ class Trace(Ledger):
                 if self._file.tell() > whole:
                     self._file.truncate(whole)
             except OSError as error:
-                raise _cannot_write(path, error) from error
+                raise _cannot_write(path, error, run_id) from error
 
     def begin(self, header: Mapping[str, Any]) -> None:
         """Write the first line, unless the run was begun before."""
@@ -122,7 +121,7 @@ class Trace(Ledger):
                 # Another thread may still have room for a shorter line: none may follow half a one.
                 with suppress(OSError):
                     self._file.truncate(start)
-                raise _cannot_write(self.path, error) from error
+                raise _cannot_write(self.path, error, self.run_id) from error
 
     # -- reading -----------------------------------------------------------------
 
@@ -196,8 +195,11 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} cannot be written to a trace")
 
 
-def _cannot_write(path: Path, error: OSError) -> StoreError:
-    return StoreError(f"{path}: cannot be written: {error.strerror}", remedy=FREE_SPACE)
+def _cannot_write(path: Path, error: OSError, run_id: str) -> StoreError:
+    return StoreError(
+        f"{path}: cannot be written: {error.strerror}",
+        remedy=f"free some space, then: vidocq ask --resume {run_id}",
+    )
 
 
 class TraceStore:
@@ -243,7 +245,7 @@ class TraceStore:
                 f"run {run_id} is in progress in another process", remedy="wait for it to end"
             ) from None
         except OSError as error:
-            raise _cannot_write(folder, error) from error
+            raise _cannot_write(folder, error, run_id) from error
         try:
             return Trace(run_id, folder / "trace.jsonl"), lock
         except StoreError:
