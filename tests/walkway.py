@@ -19,7 +19,7 @@ from evals.scenes import SceneTruth, render
 
 __all__ = ["ANYTHING", "SCENE", "Walkway", "shared_walkway"]
 
-SCENE = "walkway"
+SCENE = "gate"
 ANYTHING = "Did anything out of the ordinary happen?"
 SIZE = (360, 240)  # people 26 to 46 pixels tall: in smaller ones no limbs can be told
 

@@ -35,7 +35,7 @@ def test_without_a_scene_nothing_is_judged(shared_agent: Agent, walkway: Walkway
     (failure,) = decision.failures
     assert failure.item == "scene"
     assert failure.reason == (
-        "no scene was named, so nothing says what is normal here (known scenes: walkway)"
+        "no scene was named, so nothing says what is normal here (known scenes: gate)"
     )
     assert "--scene-free" in failure.remedy
     assert answer.startswith("I cannot tell")
@@ -43,11 +43,11 @@ def test_without_a_scene_nothing_is_judged(shared_agent: Agent, walkway: Walkway
 
 
 def test_an_unknown_scene_names_the_nearest(shared_agent: Agent, walkway: Walkway) -> None:
-    decision, _ = decided(shared_agent, videos=[walkway.bike], scene="walkwy")
+    decision, _ = decided(shared_agent, videos=[walkway.bike], scene="gaet")
     assert never_scored(decision)
     (failure,) = decision.failures
-    assert failure.reason == "no scene “walkwy”; did you mean “walkway”?"
-    assert failure.remedy == "vidocq induce NORMAL... --scene walkwy"
+    assert failure.reason == "no scene “gaet”; did you mean “gate”?"
+    assert failure.remedy == "vidocq induce NORMAL... --scene gaet"
 
 
 def test_a_scene_without_rules_judges_nothing(home: Path, walkway: Walkway) -> None:
@@ -57,8 +57,8 @@ def test_a_scene_without_rules_judges_nothing(home: Path, walkway: Walkway) -> N
     with closing(build_agent(home=home)) as agent:
         decision, answer = decided(agent, videos=[walkway.bike], scene=SCENE)
     assert never_scored(decision)
-    assert decision.failures[0].reason == "scene 'walkway' has no active rules"
-    assert "vidocq induce NORMAL... --scene walkway" in answer
+    assert decision.failures[0].reason == "scene 'gate' has no active rules"
+    assert "vidocq induce NORMAL... --scene gate" in answer
 
 
 def test_a_scene_learned_by_another_captioner_is_to_be_learned_again(
@@ -73,7 +73,7 @@ def test_a_scene_learned_by_another_captioner_is_to_be_learned_again(
     assert never_scored(decision)
     (failure,) = decision.failures
     assert "was learned with embedded-perception/0, but the captioner now is" in failure.reason
-    assert failure.remedy == "induce it again: vidocq induce NORMAL... --scene walkway"
+    assert failure.remedy == "induce it again: vidocq induce NORMAL... --scene gate"
 
 
 def test_priors_stand_in_only_where_that_was_said(shared_agent: Agent, walkway: Walkway) -> None:

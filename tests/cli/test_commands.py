@@ -1,0 +1,181 @@
+"""The commands on a rendered scene: answers on stdout, all else on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.cli.conftest import Run
+from tests.walkway import ANYTHING, SCENE, Walkway
+
+
+def read(output: str) -> Any:
+    """Stdout is JSON and nothing else."""
+    return json.loads(output)
+
+
+# ---------------------------------------------------------------- induce and ask
+
+
+def test_a_scene_is_learned_asked_about_and_told(
+    vidocq: Run, walkway: Walkway, tmp_path: Path
+) -> None:
+    learned = vidocq("induce", *walkway.normal, "--scene", "gate")
+    assert learned.exit_code == 0, learned.output
+    assert learned.stdout.startswith("Scene gate: ")
+    assert "rules from 3 clips (18 s of normal footage)" in learned.stdout
+    assert "induce: " in learned.stderr
+
+    report = tmp_path / "report"
+    asked = vidocq("ask", ANYTHING, walkway.bike, "--scene", "gate", "--report", str(report))
+    assert asked.exit_code == 0
+    assert asked.stdout.startswith("Yes, out of the ordinary (score 0.")
+    assert "ask: " in asked.stderr
+    written = {p.name for p in report.iterdir()}
+    assert written == {"answer.txt", "decision.json", "timeline.png", "contact_sheet.png"}
+    assert all(f"wrote {report / name}" in asked.stderr for name in written)
+    answer = (report / "answer.txt").read_text()
+    assert answer.splitlines()[0] == asked.stdout.splitlines()[0]
+    for name in ("timeline.png", "contact_sheet.png"):
+        assert (report / name).read_bytes().startswith(b"\x89PNG")
+    assert read((report / "decision.json").read_text())["label"] == "anomalous"
+
+    run = asked.stderr.split("run ")[1].split(";")[0]
+    story = vidocq("trace", "show", run).stdout.splitlines()
+    assert story[:2] == [f"Run {run} (vidocq 0.1.0)", f"Asked: {ANYTHING}"]
+    told = [line.removeprefix("- ").split()[0] for line in story]
+    first = {word: told.index(word) for word in ("Planned:", "Opened", "Scene", "Found", "Looked")}
+    assert list(first.values()) == sorted(first.values())
+    assert {"Recalled", "Judged:", "Decided"} <= set(told)
+    assert "\n".join(story).endswith(answer.strip())
+
+
+def test_json_is_all_there_is_on_stdout(vidocq: Run, learned: Path, walkway: Walkway) -> None:
+    done = vidocq("ask", ANYTHING, walkway.bike, "--scene", SCENE, "--json")
+    out = read(done.stdout)
+    assert set(out) == {"run", "answer", "decision", "trace", "report"}
+    assert out["decision"]["label"] == "anomalous"
+    assert out["decision"]["run_id"] == out["run"]
+    assert Path(out["trace"]).is_file()
+    assert "ask: " in done.stderr
+
+
+def test_json_of_what_failed_has_no_score(vidocq: Run, learned: Path, tmp_path: Path) -> None:
+    done = vidocq("ask", ANYTHING, str(tmp_path / "gone.mp4"), "--scene", SCENE, "--json")
+    assert done.exit_code == 2
+    decision = read(done.stdout)["decision"]
+    assert (decision["label"], decision["score"], decision["events"]) == ("uncertain", None, [])
+    assert decision["failures"][0]["reason"] == "no such file"
+
+
+def test_induce_as_json(vidocq: Run, walkway: Walkway) -> None:
+    out = read(vidocq("induce", walkway.normal[0], "--scene", "gate", "--json").stdout)
+    assert out["scene"]["name"] == "gate"
+    assert {r["kind"] for r in out["rules"]} == {"normal", "anomalous"}
+
+
+def test_a_thread_goes_on_in_the_next_process(vidocq: Run, learned: Path, walkway: Walkway) -> None:
+    vidocq("ask", ANYTHING, walkway.bike, "--scene", SCENE, "--thread", "t1")
+    sure = vidocq("ask", "How sure are you, and what did you not look at?", "--thread", "t1")
+    assert sure.exit_code == 0, sure.output
+    assert "held-out normal events" in sure.stdout
+    why = vidocq("ask", "Why was 00:04 flagged?", "--thread", "t1", "--json")
+    assert "was flagged because:" in read(why.stdout)["answer"]
+
+
+def test_what_it_cannot_tell_is_an_answer_not_an_error(
+    vidocq: Run, learned: Path, walkway: Walkway
+) -> None:
+    done = vidocq("ask", "Who is that?", walkway.bike, "--scene", SCENE)
+    assert done.exit_code == 0
+    assert "outside what the embedded backends can tell" in done.stdout
+
+
+# ---------------------------------------------------------------- rules
+
+
+def test_a_rule_written_changed_retired_and_brought_back(vidocq: Run, learned: Path) -> None:
+    add = vidocq(
+        "rules", "add", "Nobody may run.", "--scene", SCENE, "--when", "speed > 2", "--json"
+    )
+    (rule,) = read(add.stdout)
+    assert (rule["text"], rule["kind"], rule["source"], rule["author"], rule["version"]) == (
+        "Nobody may run.",
+        "anomalous",
+        "user",
+        "ada",
+        1,
+    )
+    name = rule["id"]
+
+    def listed(*more: str) -> dict[str, str]:
+        rows = read(vidocq("rules", "list", "--scene", SCENE, "--json", *more).stdout)
+        return {r["id"]: r["status"] for r in rows}
+
+    assert listed()[name] == "active"
+    edit = vidocq("rules", "edit", name, "--when", "speed > 2.5", "--author", "bob", "--json")
+    assert read(edit.stdout)[0]["predicate"]["all"][0]["value"] == 2.5
+    assert vidocq("rules", "retire", name).exit_code == 0
+    assert name not in listed()
+    assert listed("--all")[name] == "retired"
+    vidocq("rules", "edit", name, "--restore", "--no-test")
+    assert listed()[name] == "active"
+    history = read(vidocq("rules", "history", name, "--json").stdout)
+    assert [(r["version"], r["status"], r["author"]) for r in history] == [
+        (1, "active", "ada"),
+        (2, "active", "bob"),
+        (3, "retired", "ada"),
+        (4, "active", "ada"),
+    ]
+    assert history[3]["predicate"] is None
+    table = vidocq("rules", "history", name).stdout
+    assert [f"{name}@{n}" in table for n in (1, 2, 3, 4)] == [True] * 4
+
+
+def test_a_rule_that_cannot_be_tested_is_said_to_be_so(vidocq: Run, learned: Path) -> None:
+    done = vidocq("rules", "add", "No umbrellas.", "--scene", SCENE)
+    assert "no measurable concept is named in this rule" in done.stderr
+    assert vidocq("rules", "add", "No cycling.", "--scene", SCENE).stderr == ""
+
+
+def test_scenes_are_listed(vidocq: Run, learned: Path) -> None:
+    assert SCENE in vidocq("rules", "list").stdout
+    assert [s["name"] for s in read(vidocq("rules", "list", "--json").stdout)] == [SCENE]
+
+
+def test_an_empty_home_lists_nothing(vidocq: Run) -> None:
+    assert vidocq("rules", "list").stdout == (
+        "No scenes yet: vidocq induce NORMAL... --scene NAME\n"
+    )
+
+
+# ---------------------------------------------------------------- settings, colour
+
+
+def test_settings_say_where_they_come_from(vidocq: Run, home: Path) -> None:
+    Path("vidocq.toml").write_text("batch = 3\n")
+    out = read(vidocq("config", "--json", VIDOCQ_PARALLEL="5").stdout)
+    assert out["batch"] == {"value": 3, "from": "vidocq.toml"}
+    assert out["parallel"] == {"value": 5, "from": "environment VIDOCQ_PARALLEL"}
+    assert out["smoothing"]["from"] == "default"
+    assert out["home"]["value"] == str(home)
+    table = vidocq("config").stdout
+    assert "false_alarm_rate" in table
+    assert "sqlite" in table
+
+
+def test_pipes_get_no_colour_and_no_color_is_heeded(learned: Path) -> None:
+    def shown(**environment: str) -> str:
+        env = {**os.environ, "VIDOCQ_HOME": str(learned), "COLUMNS": "100", **environment}
+        code = "from agent.cli import main; main()"
+        command = [sys.executable, "-c", code, "rules", "list", "--scene", SCENE]
+        return subprocess.run(command, capture_output=True, text=True, check=True, env=env).stdout
+
+    plain = shown()
+    assert "\x1b" not in plain
+    assert "speed" in plain
+    assert "\x1b[3" not in shown(NO_COLOR="1", FORCE_COLOR="1")
