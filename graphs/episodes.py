@@ -306,7 +306,7 @@ def _points(item: Standing, *, targeted: bool) -> Sequence[Point]:
     """What the timeline is made of: the scene's surprise and what matched observations add.
 
     For a question about something named the scene's surprise does not count, and a match counts
-    by its strength; otherwise by its calibrated surprise, at most the verdict's own.
+    by its strength; otherwise by its surprise in that frame, at most the verdict's raw strength.
     """
     series = item.look.description.series
     values = {p.frame: p.model_copy(update={"surprise": 0.0}) if targeted else p for p in series}
@@ -314,10 +314,10 @@ def _points(item: Standing, *, targeted: bool) -> Sequence[Point]:
     for observation in item.look.description.observations:
         if observation.id not in matched:
             continue
-        reached = matched[observation.id]
-        if not targeted:
-            reached = min(observation.surprise, item.verdict.raw or 0.0)
         for point in observation.points:
+            reached = matched[observation.id]
+            if not targeted:
+                reached = min(point.surprise, item.verdict.raw or 0.0)
             known = values.get(point.frame)
             if known is None or known.surprise < reached:
                 values[point.frame] = point.model_copy(update={"surprise": reached})

@@ -73,11 +73,11 @@ def test_a_suspicion_that_a_rule_covers_counts_with_its_own_strength() -> None:
     assert match.strength == 0.75
 
 
-def test_a_rule_counts_by_how_far_its_attribute_is_past_normal() -> None:
+def test_a_rule_counts_by_its_bound_or_the_normal_limit_whichever_is_less_far_passed() -> None:
     seen = seen_of(rider(speed=3.0), surprise=0.2)
     verdict = judged(seen, rule_of(when="speed > 1.5"))
-    assert verdict.raw == pytest.approx(4.0)  # the surprise of the speed; its margin is only 2
-    assert calibrated(verdict, LIMITS).score == pytest.approx(1 - 2 ** (-4 / 1.5))
+    assert verdict.raw == pytest.approx(2.0)  # 3.0 is twice the bound, though its surprise is 4
+    assert calibrated(verdict, LIMITS).score == pytest.approx(1 - 2 ** (-2 / 1.5))
 
 
 def test_what_never_occurs_in_normal_footage_counts_as_twice_its_limit() -> None:

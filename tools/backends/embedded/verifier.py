@@ -350,17 +350,20 @@ def _without(seen: Description, excused: frozenset[str]) -> tuple[Point, ...]:
 def _testimony(found: _Applied) -> float:
     """Raw strength behind an induced rule: how far the matched attributes are past normal.
 
-    A rule about a word that never occurs in the normal footage has no distance to measure; it
-    counts as ``NOVEL_RAW``. An attribute without a normal distribution counts by its margin.
+    Past the rule's bound and past the normal limit, whichever is less: either may be uncertain
+    where footage is short. A rule about a word that never occurs in the normal footage has no
+    distance to measure; it counts as ``NOVEL_RAW``.
     """
     raw = 0.0
-    for condition in found.predicate.all if found.predicate else ():
+    for margin in evaluate(found.predicate, found.observation).margins if found.predicate else ():
+        condition = margin.condition
         if condition.op == "==" and isinstance(condition.value, str):
-            raw = max(raw, NOVEL_RAW)
+            raw = max(raw, NOVEL_RAW if condition.attribute != "subject" else 0.0)
         elif not isinstance(condition.value, str | tuple):
             attribute = found.observation.attribute(condition.attribute)
-            if attribute is not None and attribute.surprise is not None:
-                raw = max(raw, attribute.surprise)
+            surprise = attribute.surprise if attribute is not None else None
+            past_bound = _raw_of(margin.strength)
+            raw = max(raw, past_bound if surprise is None else min(past_bound, surprise))
     return raw or _raw_of(found.match.strength)
 
 
