@@ -158,7 +158,7 @@ def test_what_was_asked_for_is_found_when_and_where_it_was(
     assert decision.events[0].interval.end_s == pytest.approx(end, abs=0.5)
     assert decision.false_alarm_rate is None or decision.intent is Intent.FIND
     assert "Note: tested as fast motion without swinging limbs" in out["answer"]
-    assert "counts as found from half up" in out["answer"]
+    assert "from 0.50 on, what was asked for is found" in out["answer"]
 
 
 def test_what_was_not_there_is_not_found(shared_agent: Agent, walkway: Walkway) -> None:

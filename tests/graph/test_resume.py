@@ -112,9 +112,9 @@ def test_an_unknown_run_cannot_be_resumed(home: Path) -> None:
 
 @pytest.fixture(scope="module")
 def long_clip(tmp_path_factory: pytest.TempPathFactory, write_clip: WriteClip) -> Path:
-    """Forty shots of two seconds: a video of many events, each cheap to look at."""
+    """Two dozen shots of two seconds: a video of many events, each cheap to look at."""
     rng = np.random.default_rng(3)
-    shots = [cv2.resize(rng.integers(0, 255, (4, 6, 3), np.uint8), (96, 64)) for _ in range(40)]
+    shots = [cv2.resize(rng.integers(0, 255, (4, 6, 3), np.uint8), (96, 64)) for _ in range(24)]
     frames = (
         np.clip(shot.astype(int) + rng.integers(-3, 3, shot.shape), 0, 255).astype(np.uint8)
         for shot in shots
@@ -138,6 +138,6 @@ def checkpoint_bytes(home: Path, clip: Path, looks: int) -> int:
 
 
 def test_the_checkpoint_file_grows_linearly(tmp_path: Path, long_clip: Path) -> None:
-    few = checkpoint_bytes(tmp_path / "few", long_clip, 10)
-    many = checkpoint_bytes(tmp_path / "many", long_clip, 20)
+    few = checkpoint_bytes(tmp_path / "few", long_clip, 6)
+    many = checkpoint_bytes(tmp_path / "many", long_clip, 12)
     assert few < many < 2.5 * few
