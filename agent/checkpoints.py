@@ -63,6 +63,9 @@ class Checkpoints(SqliteSaver):
                 path, timeout=15.0, check_same_thread=False, factory=_Connection
             )
             super().__init__(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=ALLOWED))
+            # The trace is the record of a run; a checkpoint lost with the power costs a step that
+            # is then repeated from recorded results.
+            connection.execute("PRAGMA synchronous=NORMAL")
             self.setup()
         except (sqlite3.Error, OSError) as error:
             raise StoreError(

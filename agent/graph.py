@@ -16,8 +16,8 @@ __all__ = ["Agent"]
 class Agent(CompiledStateGraph[Any, Any, Any, Any]):
     """The compiled investigation graph.
 
-    It differs from any compiled graph in two ways: an invocation that names no thread gets one of
-    its own, and checkpoints are written before the next step begins, so that a killed run resumes.
+    It differs from any compiled graph in one way: an invocation that names no thread gets one of
+    its own.
     """
 
     on_close: Callable[[], None] | None = None
@@ -30,12 +30,12 @@ class Agent(CompiledStateGraph[Any, Any, Any, Any]):
     def stream(
         self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[Any]:
-        return super().stream(input, self._threaded(config), **self._durable(kwargs))
+        return super().stream(input, self._threaded(config), **kwargs)
 
     def astream(
         self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
-        return super().astream(input, self._threaded(config), **self._durable(kwargs))
+        return super().astream(input, self._threaded(config), **kwargs)
 
     def close(self) -> None:
         """Close the stores the agent was built with."""
@@ -49,8 +49,3 @@ class Agent(CompiledStateGraph[Any, Any, Any, Any]):
         # of 25 that nobody asked for would outweigh the graph's own.
         given = config or RunnableConfig()
         return {**given, "configurable": {**given.get("configurable", {}), "thread_id": thread}}
-
-    def _durable(self, kwargs: dict[str, Any]) -> dict[str, Any]:
-        if self.checkpointer and kwargs.get("durability") is None:
-            return {**kwargs, "durability": "sync"}
-        return kwargs
