@@ -8,7 +8,7 @@ read a video, a trace or a model. Readers (``evals.datasets``, ``evals.importers
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -233,7 +233,7 @@ class Pair(NamedTuple):
     outcome: Outcome
 
 
-def frame_truth(frames: int, intervals: tuple[Span, ...] | list[Span]) -> NDArray[np.bool_]:
+def frame_truth(frames: int, intervals: Sequence[Span]) -> NDArray[np.bool_]:
     """Labels of shape ``(frames,)`` from half-open frame intervals; overlaps count once.
 
     Raises UserError for an interval that is empty or leaves the video.

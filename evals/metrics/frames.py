@@ -6,52 +6,40 @@ some published code does, tells the metric that every video holds an anomaly and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evals.metrics.curves import Curve, MetricUndefined, curve
+from evals.metrics.resampling import Estimate, PairCounts, ScoredVideo, bootstrap
+from evals.model import frame_truth
 from tools.errors import UserError
 
 __all__ = [
+    "Decomposition",
     "Estimate",
     "MacroAuroc",
     "MetricUndefined",
     "ScoredVideo",
+    "abnormal_only",
     "average_precision",
     "bootstrap",
+    "decomposition",
+    "distinct_scores",
     "frame_truth",
+    "joined_curve",
+    "latency_aware_ap",
     "macro_auroc",
     "micro_auroc",
+    "pr_trapezoid",
+    "probabilistic_curve",
+    "scaled_per_video",
 ]
 
-
-class MetricUndefined(UserError):
-    """The metric has no value for these inputs (one class only, no videos)."""
-
-
-@dataclass(frozen=True, eq=False)
-class ScoredVideo:
-    """Scores and truth of one video, both of shape ``(frames,)``.
-
-    Raises UserError where the two differ in length, are empty, or a score is not finite.
-    """
-
-    name: str
-    scores: NDArray[np.float64]
-    truth: NDArray[np.bool_]
-
-    def __post_init__(self) -> None:
-        if self.scores.ndim != 1 or self.scores.shape != self.truth.shape:
-            raise UserError(
-                f"{self.name}: {self.scores.shape} scores for {self.truth.shape} labelled frames"
-            )
-        if self.scores.size == 0:
-            raise UserError(f"{self.name}: no frames")
-        if not np.isfinite(self.scores).all():
-            raise UserError(f"{self.name}: a score is not a finite number")
+HALF_LIFE_S = 2.0
+"""Latency-aware AP: a detection this late is worth half."""
 
 
 @dataclass(frozen=True)
@@ -65,27 +53,26 @@ class MacroAuroc:
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A percentile bootstrap interval of a metric, resampling whole videos."""
+class Decomposition:
+    """``micro = weight · within + (1 − weight) · cross``; a part of no pairs is None."""
 
-    low: float
-    high: float
-    samples: int
-    undefined: int
-    """Resamples without both classes, left out."""
+    micro: float
+    within: float | None
+    """Share of rightly ordered pairs of frames of one video."""
+    cross: float | None
+    """The same for pairs of frames of two videos."""
+    weight: float
+    """Share of all pairs that lie within one video. It is small where videos are many: micro
+    AUROC then says which video is odd more than when."""
 
 
-def frame_truth(frames: int, intervals: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
-    """Labels of shape ``(frames,)`` from half-open frame intervals.
-
-    Raises UserError for an interval that is empty or leaves the video.
-    """
-    truth = np.zeros(frames, bool)
-    for start, end in intervals:
-        if not 0 <= start < end <= frames:
-            raise UserError(f"the interval [{start}, {end}) does not fit {frames} frames")
-        truth[start:end] = True
-    return truth
+def joined_curve(videos: Sequence[ScoredVideo]) -> Curve:
+    """The curve over all frames together. Raises MetricUndefined for one class or no videos."""
+    if not videos:
+        raise MetricUndefined("no videos")
+    return curve(
+        np.concatenate([v.scores for v in videos]), np.concatenate([v.truth for v in videos])
+    )
 
 
 def micro_auroc(videos: Sequence[ScoredVideo]) -> float:
@@ -93,10 +80,7 @@ def micro_auroc(videos: Sequence[ScoredVideo]) -> float:
 
     Raises MetricUndefined where the frames are all of one class.
     """
-    from sklearn.metrics import roc_auc_score
-
-    scores, truth = _joined(videos, "AUROC")
-    return float(roc_auc_score(truth, scores))
+    return joined_curve(videos).auroc
 
 
 def average_precision(videos: Sequence[ScoredVideo]) -> float:
@@ -104,10 +88,12 @@ def average_precision(videos: Sequence[ScoredVideo]) -> float:
 
     Raises MetricUndefined where the frames are all of one class.
     """
-    from sklearn.metrics import average_precision_score
+    return joined_curve(videos).average_precision
 
-    scores, truth = _joined(videos, "average precision")
-    return float(average_precision_score(truth, scores))
+
+def pr_trapezoid(videos: Sequence[ScoredVideo]) -> float:
+    """Trapezoidal area under the precision–recall curve, which some papers call AP."""
+    return joined_curve(videos).pr_trapezoid
 
 
 def macro_auroc(videos: Sequence[ScoredVideo]) -> MacroAuroc:
@@ -122,42 +108,90 @@ def macro_auroc(videos: Sequence[ScoredVideo]) -> MacroAuroc:
     )
 
 
-def bootstrap(
-    videos: Sequence[ScoredVideo],
-    metric: Callable[[Sequence[ScoredVideo]], float],
-    *,
-    samples: int = 1000,
-    seed: int = 0,
-    level: float = 0.95,
-) -> Estimate:
-    """Percentile interval of ``metric`` under resampling of videos with replacement.
+def decomposition(videos: Sequence[ScoredVideo]) -> Decomposition:
+    """Split micro AUROC into pairs within and across videos. Raises MetricUndefined."""
+    counts = PairCounts.of(videos)
+    once = np.ones((1, len(videos)), np.int64)
+    micro, within, cross, weight = (
+        float(part(once)[0]) for part in (counts.micro, counts.within, counts.cross, counts.weight)
+    )
+    if np.isnan(micro):
+        raise MetricUndefined("the decomposition needs normal and abnormal frames")
+    return Decomposition(
+        micro=micro,
+        within=None if np.isnan(within) else within,
+        cross=None if np.isnan(cross) else cross,
+        weight=weight,
+    )
 
-    Frames of one video depend on each other, so videos are drawn whole. With a handful of videos
-    the interval is wide and itself rough. Raises MetricUndefined where no resample has a value.
+
+def abnormal_only(videos: Sequence[ScoredVideo]) -> list[ScoredVideo]:
+    """The videos with an abnormal frame: AUROC over these alone says *when*, not *which video*."""
+    return [v for v in videos if v.truth.any()]
+
+
+def scaled_per_video(videos: Sequence[ScoredVideo]) -> list[ScoredVideo]:
+    """Every video's scores scaled to its own [0, 1] (a constant one to 0).
+
+    Only for figures reported apart, under their own name, to compare with papers that do it.
     """
-    if samples < 1 or not 0 < level < 1:
-        raise UserError(f"cannot bootstrap {samples} samples at level {level}")
-    rng = np.random.default_rng(seed)
-    values: list[float] = []
-    for _ in range(samples):
-        drawn = rng.integers(len(videos), size=len(videos)) if videos else ()
-        try:
-            values.append(metric([videos[int(i)] for i in drawn]))
-        except MetricUndefined:
-            continue
-    if not values:
-        raise MetricUndefined("no resample of the videos holds both classes")
-    tail = 100 * (1 - level) / 2
-    low, high = np.percentile(values, [tail, 100 - tail])
-    return Estimate(float(low), float(high), samples, samples - len(values))
+    scaled = []
+    for video in videos:
+        low, high = float(video.scores.min()), float(video.scores.max())
+        scores = (video.scores - low) / (high - low) if high > low else np.zeros_like(video.scores)
+        scaled.append(ScoredVideo(video.name, scores, video.truth))
+    return scaled
 
 
-def _joined(videos: Sequence[ScoredVideo], what: str) -> tuple[NDArray[Any], NDArray[Any]]:
-    if not videos:
-        raise MetricUndefined(f"{what} of no videos")
-    scores = np.concatenate([v.scores for v in videos])
-    truth = np.concatenate([v.truth for v in videos])
-    if truth.all() or not truth.any():
-        only = "abnormal" if truth.all() else "normal"
-        raise MetricUndefined(f"{what} needs both classes, all {truth.size} frames are {only}")
-    return scores, truth
+def distinct_scores(videos: Sequence[ScoredVideo]) -> int:
+    """Number of distinct scores over all frames: a handful means a coarse ranking."""
+    return len(np.unique(np.concatenate([v.scores for v in videos]))) if videos else 0
+
+
+def probabilistic_curve(
+    scores: Sequence[NDArray[np.float64]], votes: Sequence[NDArray[np.float64]]
+) -> Curve:
+    """The curve under several annotators, whose share of votes is the label.
+
+    A frame that a share p of them call abnormal weighs p among the abnormal and 1 − p among the
+    normal. Prob-AUC and Prob-AP are its ``auroc`` and ``average_precision`` (the idea of averaging
+    rounds of annotation: Liu et al. 2025, "Rethinking Metrics and Benchmarks of Video Anomaly
+    Detection"; the weighting is as written here). Raises UserError for votes outside [0, 1].
+    """
+    if not scores:
+        raise MetricUndefined("no videos")
+    weights = np.concatenate(votes)
+    if not ((weights >= 0) & (weights <= 1)).all():
+        raise UserError("a share of votes lies outside [0, 1]")
+    return curve(np.concatenate(scores), weights)
+
+
+def latency_aware_ap(
+    videos: Sequence[ScoredVideo], fps: Sequence[float], *, half_life_s: float = HALF_LIFE_S
+) -> float:
+    """Average precision in which a late detection counts less.
+
+    At a threshold, a true stretch first flagged d seconds after its beginning is worth
+    2^(−d / half_life_s), a missed one 0. With R the mean worth over all stretches and P the
+    precision over frames, the value is Σ (R step × P) from the highest threshold down. (Named
+    after LaAP, Liu et al. 2025; decay and formula are as stated here.) Raises MetricUndefined.
+    """
+    if half_life_s <= 0 or len(fps) != len(videos):
+        raise UserError(f"half-life {half_life_s} s, {len(fps)} rates for {len(videos)} videos")
+    line = joined_curve(videos)
+    at: list[NDArray[np.float64]] = []
+    worth: list[NDArray[np.float64]] = []
+    stretches = 0
+    for video, rate in zip(videos, fps, strict=True):
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], video.truth.astype(np.int8), [0]])))
+        for start, end in edges.reshape(-1, 2):
+            inside = video.scores[start:end]
+            # Only a frame above all before it can be the first at some threshold.
+            top = np.maximum.accumulate(inside)
+            first = np.flatnonzero(np.append(True, inside[1:] > top[:-1]))
+            value = 2.0 ** (-(first / rate) / half_life_s)
+            at.append(inside[first])
+            worth.append(value - np.append(value[1:], 0.0))
+            stretches += 1
+    index = np.searchsorted(-line.thresholds, -np.concatenate(at))
+    return float(np.sum(np.concatenate(worth) * line.precision[index]) / stretches)

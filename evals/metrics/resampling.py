@@ -1,0 +1,243 @@
+"""Bootstrap over videos, fast enough for hours of frames.
+
+Frames of one video depend on each other, so videos are drawn whole, with replacement (Efron &
+Tibshirani 1993). A draw is a row of counts, one per video. What a metric needs of the frames is
+summed up once, per video or per pair of videos; every draw is then a weighting of these sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from evals.metrics.curves import MetricUndefined
+from tools.errors import UserError
+
+__all__ = [
+    "Estimate",
+    "Histograms",
+    "PairCounts",
+    "ScoredVideo",
+    "bootstrap",
+    "draws",
+    "interval_of",
+]
+
+Array = NDArray[np.float64]
+BLOCK = 4096
+LEVELS = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredVideo:
+    """Scores and truth of one video, both of shape ``(frames,)``.
+
+    Raises UserError where the two differ in length, are empty, or a score is not finite.
+    """
+
+    name: str
+    scores: NDArray[np.float64]
+    truth: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        if self.scores.ndim != 1 or self.scores.shape != self.truth.shape:
+            raise UserError(
+                f"{self.name}: {self.scores.shape} scores for {self.truth.shape} labelled frames"
+            )
+        if self.scores.size == 0:
+            raise UserError(f"{self.name}: no frames")
+        if not np.isfinite(self.scores).all():
+            raise UserError(f"{self.name}: a score is not a finite number")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A percentile bootstrap interval of a metric, resampling whole videos."""
+
+    low: float
+    high: float
+    samples: int
+    undefined: int
+    """Resamples without both classes, left out."""
+
+
+def draws(videos: int, *, samples: int, seed: int) -> NDArray[np.int64]:
+    """How often each video is drawn, shape ``(samples, videos)``; rows sum to ``videos``."""
+    if samples < 1:
+        raise UserError(f"cannot bootstrap {samples} samples")
+    rng = np.random.default_rng(seed)
+    rows = [
+        np.bincount(rng.integers(videos, size=videos), minlength=videos) for _ in range(samples)
+    ]
+    return np.array(rows, np.int64).reshape(samples, videos)
+
+
+def interval_of(values: NDArray[Any] | Sequence[float], *, level: float = 0.95) -> Estimate:
+    """The percentile interval of resampled values; NaN marks a resample without a value.
+
+    Raises MetricUndefined where none has one.
+    """
+    if not 0 < level < 1:
+        raise UserError(f"no interval at level {level}")
+    found = np.asarray(values, np.float64)
+    kept = found[~np.isnan(found)]
+    if kept.size == 0:
+        raise MetricUndefined("no resample of the videos holds both classes")
+    tail = 100 * (1 - level) / 2
+    low, high = np.percentile(kept, [tail, 100 - tail])
+    return Estimate(float(low), float(high), int(found.size), int(found.size - kept.size))
+
+
+def bootstrap(
+    videos: Sequence[ScoredVideo],
+    metric: Callable[[Sequence[ScoredVideo]], float],
+    *,
+    samples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Estimate:
+    """The interval of any ``metric`` of videos, worked out anew for each draw (slow for hours).
+
+    With a handful of videos the interval is wide and itself rough. Raises MetricUndefined where no
+    resample has a value.
+    """
+    if samples < 1 or not 0 < level < 1:
+        raise UserError(f"cannot bootstrap {samples} samples at level {level}")
+    rng = np.random.default_rng(seed)
+    values: list[float] = []
+    for _ in range(samples):
+        drawn = rng.integers(len(videos), size=len(videos)) if videos else ()
+        try:
+            values.append(metric([videos[int(i)] for i in drawn]))
+        except MetricUndefined:
+            values.append(float("nan"))
+    return interval_of(values, level=level)
+
+
+@dataclass(frozen=True, eq=False)
+class PairCounts:
+    """Which abnormal frames outscore which normal ones, summed per pair of videos.
+
+    ``wins[i, j]``: pairs (abnormal frame of i, normal frame of j) in the right order, ties half.
+    Every method takes counts of shape ``(draws, videos)`` and gives ``(draws,)``, NaN where
+    undefined.
+    """
+
+    wins: Array
+    positives: Array
+    negatives: Array
+
+    @classmethod
+    def of(cls, videos: Sequence[ScoredVideo]) -> PairCounts:
+        """Exact, in memory ``O(videos × BLOCK + frames)``."""
+        n = len(videos)
+        positives = np.array([v.truth.sum() for v in videos], np.float64)
+        negatives = np.array([(~v.truth).sum() for v in videos], np.float64)
+        wins = np.zeros((n, n))
+        if n == 0:
+            return cls(wins, positives, negatives)
+        scores = np.concatenate([v.scores for v in videos])
+        truth = np.concatenate([v.truth for v in videos])
+        owner = np.repeat(np.arange(n), [v.scores.size for v in videos])
+        levels, rank = np.unique(scores, return_inverse=True)
+        order = np.argsort(rank, kind="stable")
+        owner, truth, rank = owner[order], truth[order], rank[order]
+        below = np.zeros(n)
+        edges = np.searchsorted(rank, np.arange(0, len(levels) + BLOCK, BLOCK))
+        for b in range(len(edges) - 1):
+            part = slice(edges[b], edges[b + 1])
+            keys, who, bad = rank[part] - b * BLOCK, owner[part], truth[part]
+            normal = _counted(who[~bad], keys[~bad], n)
+            upto = np.cumsum(normal, axis=1) + below[:, None]
+            found = sparse.csr_array(
+                (np.ones(int(bad.sum())), (who[bad], keys[bad])), shape=(n, BLOCK)
+            )
+            wins += np.asarray(found @ (upto - normal / 2).T)
+            below = upto[:, -1]
+        return cls(wins, positives, negatives)
+
+    def micro(self, counts: NDArray[np.int64]) -> Array:
+        """AUROC over the frames of all drawn videos together."""
+        c = counts.astype(np.float64)
+        return _ratio(((c @ self.wins) * c).sum(1), (c @ self.positives) * (c @ self.negatives))
+
+    def within(self, counts: NDArray[np.int64]) -> Array:
+        """AUROC over pairs of frames of one video."""
+        c = counts.astype(np.float64)
+        return _ratio(c @ np.diag(self.wins), c @ (self.positives * self.negatives))
+
+    def cross(self, counts: NDArray[np.int64]) -> Array:
+        """AUROC over pairs of frames of two videos."""
+        c = counts.astype(np.float64)
+        own = self.positives * self.negatives
+        wins = ((c @ self.wins) * c).sum(1) - c @ np.diag(self.wins)
+        return _ratio(wins, (c @ self.positives) * (c @ self.negatives) - c @ own)
+
+    def weight(self, counts: NDArray[np.int64]) -> Array:
+        """w: share of all pairs that lie within one video, so that
+        micro = w · within + (1 − w) · cross."""
+        c = counts.astype(np.float64)
+        own = self.positives * self.negatives
+        return _ratio(c @ own, (c @ self.positives) * (c @ self.negatives))
+
+    def macro(self, counts: NDArray[np.int64]) -> Array:
+        """Mean AUROC of the drawn videos that hold both classes."""
+        own = self.positives * self.negatives
+        both = own > 0
+        c = counts[:, both].astype(np.float64)
+        return _ratio(c @ (np.diag(self.wins)[both] / own[both]), c.sum(1))
+
+
+@dataclass(frozen=True, eq=False)
+class Histograms:
+    """Abnormal and normal frames per video and score level, for precision–recall figures.
+
+    More than ``LEVELS`` distinct scores are put into so many levels of equal frequency; the
+    interval's ends are then approximate (the figure itself never is).
+    """
+
+    positive: Array
+    """Shape ``(videos, levels)``, highest level first."""
+    negative: Array
+
+    @classmethod
+    def of(cls, videos: Sequence[ScoredVideo]) -> Histograms:
+        scores = np.concatenate([v.scores for v in videos]) if videos else np.zeros(1)
+        levels = np.unique(scores)
+        if len(levels) > LEVELS:
+            levels = np.unique(np.quantile(scores, np.linspace(0, 1, LEVELS), method="lower"))
+        pos, neg = [], []
+        for video in videos:
+            at = len(levels) - np.searchsorted(levels, video.scores, side="right")
+            pos.append(np.bincount(at[video.truth], minlength=len(levels)))
+            neg.append(np.bincount(at[~video.truth], minlength=len(levels)))
+        shape = (len(videos), len(levels))
+        return cls(
+            np.array(pos, np.float64).reshape(shape), np.array(neg, np.float64).reshape(shape)
+        )
+
+    def average_precision(self, counts: NDArray[np.int64]) -> Array:
+        """Average precision per draw, NaN where a class is missing."""
+        out = []
+        for rows in np.array_split(counts.astype(np.float64), max(1, len(counts) // 100)):
+            step = rows @ self.positive
+            tp, fp = np.cumsum(step, axis=1), np.cumsum(rows @ self.negative, axis=1)
+            precision = np.divide(tp, tp + fp, out=np.zeros_like(tp), where=tp > 0)
+            value = _ratio((step * precision).sum(1), tp[:, -1])
+            out.append(np.where(fp[:, -1] > 0, value, np.nan))
+        return np.concatenate(out)
+
+
+def _counted(who: NDArray[Any], keys: NDArray[Any], videos: int) -> Array:
+    flat = np.bincount(who * BLOCK + keys, minlength=videos * BLOCK)
+    return flat.reshape(videos, BLOCK).astype(np.float64)
+
+
+def _ratio(above: Array, below: Array) -> Array:
+    empty = np.full(below.shape, np.nan)
+    return np.asarray(np.divide(above, below, out=empty, where=below > 0), np.float64)
