@@ -23,7 +23,7 @@ import tools
 from tools.errors import StoreError
 from tools.types import content_id
 
-__all__ = ["code_id", "data_id", "file_sha256", "git_state", "machine", "versions", "write_json"]
+__all__ = ["code_id", "data_id", "file_sha256", "git_state", "machine", "versions", "write_json", "write_text"]
 
 _PACKAGES = (
     "langgraph",
@@ -108,8 +108,12 @@ def data_id(hashes: Mapping[str, str]) -> str:
 
 def write_json(path: Path, content: Mapping[str, Any] | Sequence[Any]) -> None:
     """Write a JSON file whole: beside its place first, then renamed. Raises StoreError."""
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole: beside its place first, then renamed. Raises StoreError."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft.write_text(text, encoding="utf-8")
