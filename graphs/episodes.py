@@ -22,6 +22,7 @@ from tools.types import (
     Match,
     Observation,
     Point,
+    Rule,
     RuleKind,
     Verdict,
     ordered_unique,
@@ -33,6 +34,7 @@ LINK_GAP_S = 1.0
 LINK_DISTANCE = 2.0
 """Two sightings may be the same thing if the jump between them is below this many heights."""
 TIMELINE_POINTS = 4000
+MOTION = frozenset({"speed", "glide", "limb_motion", "activity", "subject"})
 
 
 @dataclass(frozen=True)
@@ -272,7 +274,7 @@ def timeline(
     values: dict[int, tuple[float, float, bool]] = {}
     for item, score in mine:
         held = score is None or score < 0.5
-        for point in _points(item, targeted=bool(plan.targets)):
+        for point in _points(ledger, item, targeted=bool(plan.targets)):
             values[point.frame] = (point.pts * base, point.surprise, held)
     if not values:
         return None
@@ -302,26 +304,34 @@ def _held_below(score: float) -> float:
     return score if score <= 0.48 else 0.48 + (score - 0.48) * 0.02 / 0.52
 
 
-def _points(item: Standing, *, targeted: bool) -> Sequence[Point]:
+def _points(ledger: Ledger, item: Standing, *, targeted: bool) -> Sequence[Point]:
     """What the timeline is made of: the scene's surprise and what matched observations add.
 
     For a question about something named the scene's surprise does not count, and a match counts
-    by its strength; otherwise by its surprise in that frame, at most the verdict's raw strength.
+    by its strength. Otherwise the surprise of the frames shows motion already; a match about
+    anything else (place, size, stay, direction) adds the verdict's raw strength where it was seen.
     """
     series = item.look.description.series
     values = {p.frame: p.model_copy(update={"surprise": 0.0}) if targeted else p for p in series}
-    matched = {m.observation: m.strength for m in item.verdict.matches if _accuses(m)}
+    reached: dict[str, float] = {}
+    for match in item.verdict.matches:
+        if _accuses(match) and (targeted or _beyond_motion(ledger, match)):
+            raw = match.strength if targeted else item.verdict.raw or 0.0
+            reached[match.observation] = max(raw, reached.get(match.observation, 0.0))
     for observation in item.look.description.observations:
-        if observation.id not in matched:
-            continue
-        for point in observation.points:
-            reached = matched[observation.id]
-            if not targeted:
-                reached = min(point.surprise, item.verdict.raw or 0.0)
+        for point in observation.points if observation.id in reached else ():
             known = values.get(point.frame)
-            if known is None or known.surprise < reached:
-                values[point.frame] = point.model_copy(update={"surprise": reached})
+            if known is None or known.surprise < reached[observation.id]:
+                values[point.frame] = point.model_copy(update={"surprise": reached[observation.id]})
     return [values[f] for f in sorted(values)]
+
+
+def _beyond_motion(ledger: Ledger, match: Match) -> bool:
+    """Whether the matched rule is about more than how fast and how rigidly something moves."""
+    rule = ledger.evidence(match.rule)
+    if not isinstance(rule, Rule) or rule.predicate is None:
+        return False
+    return any(c.attribute not in MOTION for c in rule.predicate.all)
 
 
 def _accuses(match: Match) -> bool:

@@ -25,7 +25,7 @@ from tools.types import Attribute, Box, Interval, Observation, Point, VideoInfo,
 
 __all__ = ["POINT_ATTRIBUTES", "Scene", "Seen", "attribute", "full_box", "observe"]
 
-EXCESS_ATTRIBUTES = ("size", "area")
+EXCESS_ATTRIBUTES: tuple[str, ...] = ()
 """What an object adds to the scene's surprise by itself. Place and stay do not: from minutes of
 footage their limits are too uncertain to suspect anyone without a rule that the footage upheld."""
 POINT_ATTRIBUTES = ("speed", "glide", "size", "area", "place", "dwell")
@@ -324,7 +324,7 @@ def _counts(name: str, subject: str, activity: str) -> bool:
     if name == "limb_motion":
         return False
     if name in {"size", "area"}:
-        return subject != "group"
+        return subject == "large object"  # people who merge, or half hidden, vary as much
     if name == "place":
         return subject != "small object" or activity == "appears and stays"
     return True
