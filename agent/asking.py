@@ -130,10 +130,10 @@ def _show(
     *,
     as_json: bool,
 ) -> None:
+    unanswered = decision is not None and _nothing_judged(decision)
     for failure in decision.failures if decision is not None else ():
-        complain(
-            f"{failure.item}: {failure.reason}" + (f" ({failure.remedy})" if failure.remedy else "")
-        )
+        remedy = f" ({failure.remedy})" if failure.remedy else ""
+        complain(f"{failure.item}: {failure.reason}{remedy}")
     trace = stores.runs.path(run) / "trace.jsonl"
     if as_json:
         value = {
@@ -145,7 +145,8 @@ def _show(
         }
         typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
         return
-    show_answer(answer, decision)
+    if not unanswered:  # otherwise the lines above are the answer
+        show_answer(answer, decision)
     remark(f"run {run}; trace: {trace}")
     for path in paths:
         remark(f"wrote {path}")

@@ -270,7 +270,7 @@ def notes(decision: Decision, caveats: Sequence[str] = ()) -> list[str]:
     if decision.stop_reason.startswith("budget"):
         lines.append(f"Note: {decision.stop_reason}; looks that were still wanted were not taken.")
     for failure in decision.failures:
-        remedy = f" Remedy: {failure.remedy}." if failure.remedy else ""
+        remedy = f" Remedy: {_sentence(failure.remedy)}" if failure.remedy else ""
         lines.append(f"Could not be judged: {failure.item}: {failure.reason}.{remedy}")
     if decision.dropped_steps:
         lines.append(

@@ -69,7 +69,7 @@ def plan(state: State, runtime: Runtime[Context]) -> State:
     if made.intent in FOLLOW_UPS or made.intent is Intent.UNSUPPORTED:
         return draft
     if not videos:
-        raise UserError("no video was named", remedy="give videos=[...] or a path in the question")
+        raise UserError("no video was named", remedy="name a file or a folder of frames")
     draft["video_ids"] = _open_videos(context, ledger, videos)
     draft["judgeable"] = _open_scene(
         context, ledger, scene, scene_free=bool(state.get("scene_free"))

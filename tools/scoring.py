@@ -166,7 +166,8 @@ def sustained(points: Sequence[Point], seconds: Sequence[float], hold_s: float =
     total = np.concatenate([[0.0], np.cumsum(v)])
     ends = np.searchsorted(t, t + hold_s - 1e-9)
     starts = np.arange(len(v))
-    full = t + hold_s <= t[-1] + 1e-9
+    tick = float(np.median(np.diff(t))) if len(t) > 1 else 0.0  # the last frame lasts, too
+    full = t + hold_s <= t[-1] + tick + 1e-9
     if not full.any():
         return float(v.mean())
     means = (total[ends] - total[starts]) / np.maximum(ends - starts, 1)
