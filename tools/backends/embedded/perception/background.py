@@ -73,7 +73,20 @@ class Segmenter:
         offset = cv2.resize(local, (width, height), interpolation=cv2.INTER_LINEAR) + usual
         whole = np.asarray(cv2.merge([np.rint(offset).astype(np.int16)] * 3))
         target = cv2.add(self._background, whole, dtype=cv2.CV_8U)
-        blue, green, red = cv2.split(cv2.absdiff(image, np.asarray(target, np.uint8)))
+        return self._unlike(image, np.asarray(target, np.uint8))
+
+    def moving(
+        self, image: NDArray[np.uint8], mask: NDArray[np.uint8], own: NDArray[np.uint8]
+    ) -> NDArray[np.uint8]:
+        """The part of a foreground mask that also differs from the video's own median there.
+
+        What differs from the scene's background only is lasting: something that stands, the trace
+        of something gone, or a change of light since the normal clips.
+        """
+        return np.asarray(mask & self._unlike(image, own), np.uint8)
+
+    def _unlike(self, image: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        blue, green, red = cv2.split(cv2.absdiff(image, other))
         difference = cv2.max(cv2.max(blue, green), red)
         mask = (difference > self._threshold).astype(np.uint8)
         return np.asarray(cv2.medianBlur(mask, 3), np.uint8)

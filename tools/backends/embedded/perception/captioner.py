@@ -391,8 +391,12 @@ def _asked(observations: Sequence[Observation], name: str, box: Box | None) -> O
             able, key=lambda o: (_strength(o.attribute(name)), o.interval.seconds), default=None
         )
     overlaps = [(max((_iou(p.box, box) for p in o.points if p.box), default=0.0), o) for o in able]
-    best = max(overlaps, key=lambda pair: pair[0], default=(0.0, None))
-    return best[1] if best[0] >= 0.3 else None
+    best = max((overlap for overlap, _ in overlaps), default=0.0)
+    if best < 0.3:
+        return None
+    # Several may pass through one box: of those that fill it alike, the most remarkable is meant.
+    alike = [o for overlap, o in overlaps if overlap >= best - 0.1]
+    return max(alike, key=lambda o: (_strength(o.attribute(name)), o.interval.seconds))
 
 
 def _strength(found: Attribute | None) -> float:

@@ -20,6 +20,9 @@ _LEAST_S = 1.0
 """… or lasts this long."""
 _BLACK_LUMA, _FLAT_CONTRAST = 18.0, 4.0
 _FROZEN_S = 2.0
+_SAME_VIEW = 0.62
+"""Edges of the same view keep this share of their usual agreement with the background, whoever
+walks through it; another view of a similar place does not."""
 _MOST_FOREGROUND = 0.5
 """With more of the picture unlike the background, it is the picture that changed."""
 _SHIFT_PX = 0.6
@@ -65,7 +68,7 @@ def frame_faults(
     if view is None:
         other = seen & (health[:, Health.VIEW] < 0.15)
     else:
-        other = seen & (health[:, Health.VIEW] < min(0.45 * view, 0.35))
+        other = seen & (health[:, Health.VIEW] < _SAME_VIEW * view)
     return {
         "black": black,
         "blank": blank,
@@ -101,7 +104,8 @@ def problems(
         "other": "the picture differs altogether from most of this video (a cut, a title card or "
         "a covered lens)"
         if view is None
-        else f"the view differs from the scene's normal clips ({_REMEDY})",
+        else "the view differs from the scene's normal clips: moved, covered or lit otherwise "
+        f"({_REMEDY})",
     }
     base = float(info.time_base.fraction)
     found: list[str] = []

@@ -109,26 +109,31 @@ class Analyser:
         seconds: float,
         *,
         reverse: bool = False,
+        own: NDArray[np.uint8] | None = None,
     ) -> FramePercept:
         """Measure ``image`` (BGR) with ``before`` (grey), ``seconds`` earlier.
 
+        ``own``: median of the video around, against which lasting foreground is told from moving.
         ``reverse``: ``before`` is the *next* frame instead (for the first frame of a video).
         """
         now = grey(image)
         first, second = (now, before) if reverse else (before, now)
         flow = self._flow(first, second)
         mask = self._segment(image)
+        moving = mask if own is None else self._segment.moving(image, mask, own)
         gradient = _gradient(now)
         health = self._health(now, before, mask, flow, gradient, seconds)
         if flow is None:
             flow = np.zeros((*now.shape, 2), np.float32)
-        windows = self.grid.measure(mask, flow, seconds)
-        blobs = np.concatenate(
-            [
-                self._silhouettes(mask, flow, seconds, now, gradient),
-                self._fast(mask, flow, seconds, now, gradient),
-            ]
-        )
+        windows = self.grid.measure(moving, flow, seconds)
+        parts = [
+            self._silhouettes(moving, flow, seconds, now, gradient, 0.02),
+            self._fast(moving, flow, seconds, now, gradient),
+        ]
+        if own is not None:
+            lasting = np.asarray(cv2.medianBlur(mask & ~moving, 5), np.uint8)
+            parts.append(self._silhouettes(lasting, flow, seconds, now, gradient, 0.06))
+        blobs = np.concatenate(parts)
         return FramePercept(frame, pts, health, windows, blobs)
 
     def _silhouettes(
@@ -138,9 +143,12 @@ class Analyser:
         seconds: float,
         now: NDArray[np.uint8],
         gradient: NDArray[np.float32],
+        least: float,
     ) -> NDArray[np.float32]:
+        if cv2.countNonZero(mask) == 0:
+            return np.zeros((0, len(Blob)), np.float32)
         labels, stats = components(mask, self._join)
-        return self._rows(labels, stats, mask, flow, seconds, now, gradient, 0.02, fast=False)
+        return self._rows(labels, stats, mask, flow, seconds, now, gradient, least, fast=False)
 
     def _fast(
         self,

@@ -12,7 +12,7 @@ from tools.types import content_id
 
 __all__ = ["CODE_VERSION", "DEFAULTS", "PerceptionSettings"]
 
-CODE_VERSION = "2"
+CODE_VERSION = "3"
 """Raised whenever the same frames would give other percepts; part of every cache key."""
 
 
@@ -30,7 +30,7 @@ class PerceptionSettings:
     """Below this limb motion and paths cannot be followed: said, not guessed."""
     sample_frames: int = 72
     """Frames sampled from all normal clips together for the background."""
-    noise_factor: float = 5.0
+    noise_factor: float = 3.0
     """Foreground threshold in standard deviations of the pixel noise."""
     threshold_range: tuple[float, float] = (7.0, 25.0)
     """… but within these grey levels."""

@@ -30,6 +30,10 @@ __all__ = ["PerceptStore", "frame_step"]
 _LOG = logging.getLogger(__name__)
 _MEMORY = 160 * 2**20
 """Bytes of blocks kept in memory."""
+_SPAN = 16
+"""Blocks (about 50 s) over which a video's own median is taken …"""
+_SAMPLES = 24
+"""… from this many frames."""
 _WINDOW_PARTS = ("index", "cover", "u", "v", "spread")
 _WINDOW_TYPES = (np.int16, np.float16, np.float16, np.float16, np.float16)
 
@@ -58,6 +62,7 @@ class PerceptStore:
         self._memory: OrderedDict[str, _Block] = OrderedDict()
         self._used = 0
         self._lock = threading.RLock()
+        self._medians: OrderedDict[str, NDArray[np.uint8]] = OrderedDict()
         self._analysers: OrderedDict[str, Analyser] = OrderedDict()
         self.frames_decoded = 0
         """Frames decoded so far, for tests and figures."""
@@ -122,6 +127,7 @@ class PerceptStore:
         base = float(source.info.time_base.fraction)
         stride = 2 if detail == "coarse" else 1
         number, found = numbers.start, list[FramePercept]()
+        own = self._own(source, geometry, number)
         before: tuple[int, int, NDArray[np.uint8]] | None = None
         opening: tuple[int, int, NDArray[np.uint8]] | None = None
         for frame in source.frames(interval, step=step, size=geometry.size):
@@ -131,6 +137,7 @@ class PerceptStore:
                 number, found = number + 1, []
                 if number >= numbers.stop:
                     return
+                own = self._own(source, geometry, number)
             now = grey(frame.image)
             if before is None:
                 if frame.index >= numbers.start * size:
@@ -138,18 +145,54 @@ class PerceptStore:
             else:
                 seconds = (frame.pts - before[1]) * base
                 if opening is not None:  # the first frame looks forward, having nothing before it
-                    found.append(
-                        analyse(opening[0], opening[1], opening[2], now, seconds, reverse=True)
-                    )
+                    found.append(analyse(*opening, now, seconds, reverse=True, own=own))
                     opening = None
                 if (frame.index // step) % stride == 0:
-                    found.append(analyse(frame.index, frame.pts, frame.image, before[2], seconds))
+                    found.append(
+                        analyse(frame.index, frame.pts, frame.image, before[2], seconds, own=own)
+                    )
             before = (frame.index, frame.pts, now)
         if before is None:
             raise MediaError(source.info.path, "nothing decodes here", frame=start)
         while number < numbers.stop:
             yield self._keep(source, geometry, number, detail, found)
             number, found = number + 1, []
+
+    def _own(
+        self, source: FrameSource, geometry: Geometry, number: int
+    ) -> NDArray[np.uint8] | None:
+        """Median of the video over the span of ``_SPAN`` blocks that holds a block.
+
+        None where the span is too short to tell what lasts from what moves.
+        """
+        step = frame_step(source.info.fps, self._settings)
+        analysed = -(-len(source.pts) // step)
+        span = _SPAN * self._settings.block
+        low = max(0, min(number // _SPAN * span, analysed - span))
+        high = min(analysed, low + span)
+        stride = max(1, (high - low) // _SAMPLES)
+        if (high - low) // stride < _SAMPLES // 2:
+            return None
+        key = f"{source.info.sha256}/{geometry.key}/{low}"
+        with self._lock:
+            known = self._medians.get(key)
+        if known is not None:
+            return known
+        pts = source.pts
+        interval = Interval(
+            start=int(pts[low * step]),
+            end=int(pts[(high - 1) * step]) + 1,
+            time_base=source.info.time_base,
+        )
+        frames = [f.image for f in source.frames(interval, step=step * stride, size=geometry.size)]
+        if len(frames) < _SAMPLES // 2:
+            return None
+        median: NDArray[np.uint8] = np.asarray(np.median(np.stack(frames), axis=0), np.uint8)
+        with self._lock:
+            self._medians[key] = median
+            if len(self._medians) > 16:
+                self._medians.popitem(last=False)
+        return median
 
     # ---------------------------------------------------------------- keeping
 

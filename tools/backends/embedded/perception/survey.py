@@ -22,8 +22,9 @@ from tools.types import Interval
 
 __all__ = ["analysis_size", "survey", "survey_interval"]
 
-_SAME_VIEW = 0.25
-"""Edges of two clips of one viewpoint correlate more than this; of two viewpoints, about 0."""
+_SAME_VIEW = 0.65
+"""Median edges of two clips of one viewpoint correlate by 0.9 and more, of two similar places by
+about a half, of unlike ones by 0."""
 _LIMBS = 0.2
 """Spread of flow over speed: about 0.35 for walkers, under 0.15 for rigid objects."""
 _MOVES = 0.06

@@ -1,0 +1,172 @@
+"""Windows, statistics, tracks and words, on numbers made here."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tools.backends.embedded.perception.detections import Det, Kind
+from tools.backends.embedded.perception.geometry import Geometry
+from tools.backends.embedded.perception.motion import frame_surprise, relative
+from tools.backends.embedded.perception.objects import measure
+from tools.backends.embedded.perception.settings import DEFAULTS
+from tools.backends.embedded.perception.statistics import Distribution, Histogram, PlaceMap
+from tools.backends.embedded.perception.tracks import FrameDetections, link
+from tools.backends.embedded.perception.windows import WindowGrid
+from tools.backends.embedded.perception.wording import fact, region
+from tools.types import Attribute, Box, Interval, TimeBase
+
+TICK = TimeBase(num=1, den=10)
+
+
+def geometry() -> Geometry:
+    return Geometry(
+        full=(160, 120),
+        size=(160, 120),
+        background=np.zeros((120, 160, 3), np.uint8),
+        threshold=np.full((120, 160), 9, np.uint8),
+        offset=24.0,
+        slope=0.0,
+        walk=0.8,
+        people=True,
+    )
+
+
+def test_window_of_a_rigid_object_and_of_limbs() -> None:
+    grid = WindowGrid(geometry(), DEFAULTS)
+    mask = np.zeros((120, 160), np.uint8)
+    mask[50:74, 70:82] = 1
+    flow = np.zeros((120, 160, 2), np.float32)
+    flow[50:74, 70:82, 0] = 2.4  # a tenth of a height in a tenth of a second
+    seen = grid.measure(mask, flow, 0.1)
+    best = int(np.argmax(seen.cover))
+    assert float(seen.u[best]) == pytest.approx(1.0, rel=0.01)
+    assert float(seen.spread[best]) == pytest.approx(0.0, abs=0.01)
+    flow[50:74:2, 70:82, 0] = 0.0
+    limbs = grid.measure(mask, flow, 0.1)
+    assert float(limbs.u[best]) == pytest.approx(0.5, abs=0.05)
+    assert float(limbs.spread[best]) == pytest.approx(0.5, abs=0.05)
+    walk = PlaceMap(np.full((5, 7), 0.5, np.float32), 24)
+    values = relative(grid, seen, walk)
+    assert values["glide"][best] == pytest.approx(2.0, rel=0.02)
+    assert relative(grid, limbs, walk)["glide"][best] < 0.0
+
+
+def test_no_windows_where_people_are_too_small() -> None:
+    tiny = geometry()
+    small = WindowGrid(
+        Geometry(
+            full=tiny.full,
+            size=tiny.size,
+            background=tiny.background,
+            threshold=tiny.threshold,
+            offset=6.0,
+            slope=0.0,
+            walk=0.8,
+            people=True,
+        ),
+        DEFAULTS,
+    )
+    assert len(small.x) == 0
+
+
+def test_frame_surprise_is_no_single_fleck() -> None:
+    assert frame_surprise([np.array([5.0]), np.full(9, 2.0), np.zeros(0)]).tolist() == [1.0, 2.0, 0]
+
+
+def test_histogram_quantiles_and_surprise() -> None:
+    histogram = Histogram()
+    with pytest.raises(ValueError, match="no measurements"):
+        histogram.quantile(0.5)
+    histogram.add(np.linspace(0, 10, 10_001))
+    assert histogram.quantile(0.5) == pytest.approx(5.0, abs=0.02)
+    assert histogram.quantile(0.999) == pytest.approx(9.99, abs=0.02)
+    assert Distribution(1.0, 3.0, 10).surprise_of(5.0) == pytest.approx(2.0)
+    place = Distribution(0.4, 0.004, 10, log=True)
+    assert place.surprise_of(0.4) == pytest.approx(0.0)
+    assert place.surprise_of(0.004) == pytest.approx(1.0)
+    assert place.surprise_of(0.0) > 1.3
+
+
+def row(
+    x: float, y: float, u: float, *, spread: float = 0.1, kind: Kind = Kind.WHOLE
+) -> np.ndarray:
+    values = np.zeros(len(Det))
+    values[[Det.X0, Det.Y0, Det.X1, Det.Y1]] = x - 5, y - 24, x + 5, y
+    values[[Det.TALL, Det.U, Det.SPREAD, Det.AREA]] = 24, u, spread, 0.24
+    values[Det.KIND] = kind
+    return values
+
+
+def test_crossing_objects_keep_their_identities() -> None:
+    frames = []
+    for i in range(40):
+        rows = [row(10 + 3.6 * i, 80, 1.5), row(100 - 1.2 * i, 80, -0.5)]
+        if 17 <= i <= 20:  # hidden behind each other
+            rows = rows[:1]
+        frames.append(FrameDetections(i, i, i / 10, np.array(rows)))
+    tracks = link(frames, walk=0.5)
+    assert len(tracks) == 2
+    fast = next(t for t in tracks if t.rows[0][Det.U] > 0)
+    assert fast.frames == list(range(40))
+    assert all(r[Det.U] > 0 for r in fast.rows)
+
+
+def test_a_fast_object_is_not_handed_to_a_walker() -> None:
+    frames = []
+    for i in range(30):
+        rows = [row(60 + 0.6 * i, 82, 0.25)]
+        if i < 16:
+            rows.append(row(10 + 3.6 * i, 80, 1.5))
+        frames.append(FrameDetections(i, i, i / 10, np.array(rows)))
+    tracks = link(frames, walk=0.25)
+    assert [t.frames[-1] for t in tracks if t.rows[0][Det.U] > 1] == [15]
+
+
+def test_attributes_of_a_track() -> None:
+    frames = [FrameDetections(i, i, i / 10, np.array([row(20 + i, 80, 0.5)])) for i in range(50)]
+    (track,) = link(frames, walk=0.5)
+    seen = measure(track, PlaceMap(np.full((5, 7), 0.5, np.float32), 24), None)
+    assert seen.direction == "right"
+    assert np.allclose(seen.speed, 1.0)
+    assert np.allclose(seen.limb_motion, 0.2)
+    assert np.allclose(seen.glide, 0.6)
+    assert np.allclose(seen.size, 1.0)
+    assert seen.dwell == pytest.approx(3.6, abs=0.2)  # a pixel a frame: 36 pixels are 1.5 heights
+    assert not seen.group
+    assert not seen.small
+
+
+def test_the_words_of_a_fact() -> None:
+    glide = fact(
+        "person-sized object",
+        "glides",
+        [
+            Attribute(name="speed", value=3.9, unit="× usual walking speed"),
+            Attribute(name="direction", value="left"),
+        ],
+        Interval(start=87, end=129, time_base=TICK),
+        ("right", "left"),
+        scale="walkers here",
+    )
+    assert glide == (
+        "a person-sized object glides right to left at 3.9× the usual walking speed "
+        "(fast and rigid, such as a rider), from the right to the left, 00:08.7–00:12.9"
+    )
+    assumed = fact(
+        "large object",
+        "moves",
+        [Attribute(name="speed", value=2.0), Attribute(name="size", value=3.8)],
+        Interval(start=0, end=10, time_base=TICK),
+        ("centre", "centre"),
+        scale="assumed",
+    )
+    assert "scale assumed" in assumed
+    assert "3.8× as tall as the assumed person" in assumed
+    assert "rider" not in assumed
+
+
+def test_regions() -> None:
+    assert region(Box(x0=0, y0=0, x1=10, y1=10), 90, 90) == "upper left"
+    assert region(Box(x0=40, y0=40, x1=50, y1=50), 90, 90) == "centre"
+    assert region(Box(x0=40, y0=80, x1=50, y1=90), 90, 90) == "lower middle"
