@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from evals.metrics.calibration import brier, ece, reliability, risk_coverage
 from evals.metrics.curves import Curve, MetricUndefined
+from evals.metrics.definitions import definition
 from evals.metrics.detection import IOUS, Matching, delays, false_alarms, match_events
 from evals.metrics.explanations import (
     Citations,
@@ -48,6 +49,18 @@ from tools.types import Box
 __all__ = ["CONTROLS", "Figures", "figures", "scored"]
 
 CONTROLS = ("random", "video_constant", "no_rules", "shuffled_rules", "single_look")
+ACTED = frozenset({"Events", "Space", "Explanations", "Trajectory", "Cost"})
+GIVEN = frozenset(
+    {
+        "true_events",
+        "false_alarms_per_hour",
+        "false_alarm_threshold",
+        "false_alarm_recall",
+        "normal_hours",
+        "video_hours",
+    }
+)
+"""Of these groups, what follows from frame scores and truth alone."""
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
 
@@ -82,6 +95,14 @@ class Figures:
             self.metrics[key], self.undefined[key] = None, str(reason)
         else:
             self.metrics[key] = value if isinstance(value, int) else round(float(value), 6)
+
+    def withdraw(self, groups: frozenset[str], why: str) -> None:
+        """Take back every metric of these groups of definitions: a 0 there would be no finding."""
+        for key in self.metrics:
+            known = definition(key)
+            if known is not None and known.group in groups and key not in GIVEN:
+                self.metrics[key] = None
+                self.undefined.setdefault(key, why)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -131,7 +152,15 @@ def figures(
     _explanations(made, pairs, embed)
     _trajectory(made, pairs)
     _cost(made, pairs)
+    if pairs and not any(_acted(p) for p in pairs):
+        made.withdraw(ACTED, "frame scores only: nothing was run, flagged or explained")
     return made
+
+
+def _acted(pair: Pair) -> bool:
+    """Whether something answered, rather than frame scores having been handed over."""
+    o = pair.outcome
+    return o.label is not Label.UNCERTAIN or bool(o.events or o.steps or o.trajectory or o.chosen)
 
 
 def _labels(made: Figures, pairs: Sequence[Pair]) -> None:
