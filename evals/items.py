@@ -1,45 +1,62 @@
-"""One question about one clip: asked of the agent, timed, kept whole."""
+"""One question about one sample: asked, timed, and saved as a trace."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
 
+from evals.model import Outcome, Sample
+from evals.saved import save
 from evals.suite import Suite
 from tools.decision import Decision
 from tools.errors import VidocqError
-from tools.types import Frozen
 
-__all__ = ["AgentAsker", "Asker", "ItemResult", "Task", "answer"]
+__all__ = ["AgentAsker", "Asker", "Done", "Reply", "Task", "answer"]
 
 
-class Task(Frozen):
-    """What a worker needs for one clip."""
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What a worker needs for one sample."""
 
     key: str
-    """Hash of code, suite, data and induction: an answer of the same key need not be made again."""
-    name: str
-    path: str
+    """Hash of code, suite, data and induction: a trace of the same key need not be made again."""
+    section: str
+    sample: Sample
     home: str
-    """The archive that holds the scene."""
+    """The archive that holds the scene, or the folder of the recorded data."""
+    path: str
+    """Where its saved trace goes."""
+    max_rounds: int | None = None
+    """1 for the control without iteration."""
 
 
-class ItemResult(Frozen):
-    """The answer about one clip; ``decision`` is None where the agent failed with ``error``."""
+@dataclass(frozen=True)
+class Done:
+    """What is said of an answer while the suite runs."""
 
-    key: str
     name: str
-    decision: Decision | None
-    error: str = ""
+    label: str
     seconds: float
-    """Wall clock of the call, without assembling the agent."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reply:
+    """The agent's own trace, or the outcome where no agent ran."""
+
+    label: str
+    trace: Path | None = None
+    outcome: Outcome | None = None
+    rules: frozenset[str] = frozenset()
 
 
 class Asker(Protocol):
-    """Asks the suite's question about one video."""
+    """Answers about one sample. Raises VidocqError."""
 
-    def __call__(self, path: str) -> Decision: ...
+    def __call__(self, task: Task) -> Reply: ...
+
+    def close(self) -> None: ...
 
 
 class AgentAsker:
@@ -49,24 +66,35 @@ class AgentAsker:
     """
 
     def __init__(self, suite: Suite, home: Path) -> None:
-        from agent import build_agent
+        from agent import build_agent, load_settings, open_stores
 
         self._suite = suite
-        self._agent = build_agent(home=home, **suite.settings)
+        self._stores = open_stores(load_settings({"home": home, **suite.settings}))
+        self._agent = build_agent(self._stores)
+        book = self._stores.archive.rules
+        self._rules = frozenset(
+            version.ref
+            for rule in book.list(suite.scene, include_retired=True)
+            for version in book.history(rule.id)
+        )
 
-    def __call__(self, path: str) -> Decision:
+    def __call__(self, task: Task) -> Reply:
+        budget = dict(self._suite.budget)
+        if task.max_rounds is not None:
+            budget["max_rounds"] = task.max_rounds
         state = self._agent.invoke(
             {
-                "query": self._suite.question,
-                "videos": [path],
+                "query": task.sample.question or self._suite.question,
+                "videos": [task.sample.source],
                 "scene": self._suite.scene,
-                "budget": self._suite.budget or None,
+                "budget": budget or None,
             }
         )
         decision = state["decision"]
         if not isinstance(decision, Decision):
             raise TypeError(f"the agent answered with {type(decision).__name__}, not a Decision")
-        return decision
+        trace = self._stores.runs.path(decision.run_id) / "trace.jsonl"
+        return Reply(str(decision.label), trace=trace, rules=self._rules)
 
     def close(self) -> None:
         self._agent.close()
@@ -78,18 +106,24 @@ class AgentAsker:
         self.close()
 
 
-def answer(ask: Asker, task: Task) -> ItemResult:
-    """Ask about one clip. An expected error becomes part of the result, any other is a bug."""
+def answer(ask: Asker, task: Task) -> Done:
+    """Ask about one sample and save its trace. An expected error is saved, any other is a bug."""
     begun = time.perf_counter()
-    decision, error = None, ""
+    reply, error = None, ""
     try:
-        decision = ask(task.path)
+        reply = ask(task)
     except VidocqError as failure:
         error = str(failure)
-    return ItemResult(
+    seconds = time.perf_counter() - begun
+    save(
+        Path(task.path),
+        sample=task.sample,
+        section=task.section,
         key=task.key,
-        name=task.name,
-        decision=decision,
+        seconds=seconds,
+        trace=reply.trace if reply else None,
+        outcome=reply.outcome if reply else None,
         error=error,
-        seconds=round(time.perf_counter() - begun, 3),
+        rules=reply.rules if reply else (),
     )
+    return Done(task.sample.id, reply.label if reply else f"failed: {error}", seconds)

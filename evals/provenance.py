@@ -23,7 +23,16 @@ import tools
 from tools.errors import StoreError
 from tools.types import content_id
 
-__all__ = ["code_id", "data_id", "file_sha256", "git_state", "machine", "versions", "write_json", "write_text"]
+__all__ = [
+    "code_id",
+    "data_id",
+    "file_sha256",
+    "git_state",
+    "machine",
+    "versions",
+    "write_json",
+    "write_text",
+]
 
 _PACKAGES = (
     "langgraph",
@@ -122,3 +131,16 @@ def write_text(path: Path, text: str) -> None:
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
         raise StoreError(f"cannot write {path}: {error.strerror}") from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """An object from a JSON file. Raises StoreError naming it."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise StoreError(f"{path}: not JSON: {error}", remedy="run the suite again") from error
+    if not isinstance(content, dict):
+        raise StoreError(f"{path}: not an object", remedy="run the suite again")
+    return content

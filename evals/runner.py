@@ -1,12 +1,15 @@
-"""Runs a suite: induce, ask about every clip, hold normal clips out, write figures and their basis.
+"""Runs a suite: induce, ask about every sample, save a trace of each, score, write the report.
 
 ::
 
-    OUT/data/KEY/       generated scenes, where the suite asks for them
-    OUT/homes/KEY/      archives made by induction (the user's own is never touched)
-    OUT/items/*.json    one answer each, written as it comes; a second run asks only what is missing
-    OUT/results.json    the figures
-    OUT/run.json        what they rest on
+    OUT/data/KEY/             generated scenes, where the suite asks for them
+    OUT/homes/KEY/            archives made by induction (the user's own is never touched)
+    OUT/suite.json            the suite and its items, in order
+    OUT/traces/SECTION/*.jsonl  one saved trace each, written as it comes; a second run asks only
+                              what is missing
+    OUT/results.json          the figures, from the saved traces alone
+    OUT/run.json              what they rest on
+    OUT/report.html           both, to look at
 """
 
 from __future__ import annotations
@@ -14,43 +17,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from pydantic import ValidationError
-
-from agent import induce_scene, load_settings
-from evals.datasets import Dataset, Item, load_ucsd
-from evals.items import AgentAsker, ItemResult, Task, answer
-from evals.provenance import (
-    code_id,
-    data_id,
-    file_sha256,
-    git_state,
-    machine,
-    versions,
-    write_json,
-)
-from evals.report import report
-from evals.suite import Suite, UcsdSpec, data_root
-from tools.errors import UserError
-from tools.types import content_id
+from evals.items import Asker, Done, Task, answer
+from evals.plan import Expected, trace_path, write_plan
+from evals.provenance import code_id, data_id, git_state, machine, versions, write_json
+from evals.saved import saved_key
+from evals.scoring import report_dir, score_dir
+from evals.sections import Prepared, Section, open_asker, prepare
+from evals.suite import Suite
 
 __all__ = ["run_suite"]
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, eq=False)
-class _Section:
-    """Clips asked about with rules induced from other clips."""
-
-    induce: tuple[Item, ...]
-    ask: tuple[Item, ...]
 
 
 def run_suite(
@@ -65,10 +47,10 @@ def run_suite(
     """Run a suite and return the content of its ``results.json``.
 
     Args:
-        data: the folder of clips and labels; by default the suite's, under ``VIDOCQ_DATA``, or
-            its scenes, rendered into ``out``.
+        data: the folder of the data; by default the suite's, under ``VIDOCQ_DATA``, or its scenes,
+            rendered into ``out``.
         out: where everything goes; by default ``runs/NAME``.
-        limit: ask about the first so many clips of each section only.
+        limit: ask about the first so many samples of each section only.
         workers: processes asking side by side.
         say: told of every step, one line each.
 
@@ -77,163 +59,76 @@ def run_suite(
     begun = time.perf_counter()
     started = datetime.now(UTC).isoformat(timespec="seconds")
     target = out if out is not None else Path("runs") / suite.name
-    folder = data if data is not None else _data(suite, target, say)
-    dataset = load_ucsd(folder)
-    sections = _sections(suite, dataset, limit)
-    used = {i.name: i for s in sections.values() for i in (*s.induce, *s.ask)}
-    hashes = {name: file_sha256(item.path) for name, item in used.items()}
-    hashes["labels.json"] = file_sha256(folder / "labels.json")
-    code = code_id()
-    # The environment and a vidocq.toml count too, so the effective settings are what is recorded.
-    settings = load_settings({"home": target, **suite.settings})
-    effective = settings.model_dump(mode="json", exclude={"home"})
+    prepared = prepare(suite, target, data=data, limit=limit, say=say)
 
-    answers: dict[str, list[tuple[Item, ItemResult]]] = {}
-    for name, section in sections.items():
-        basis = content_id(
-            code, suite.scene, effective, {i.name: hashes[i.name] for i in section.induce}
-        )
-        home = target / "homes" / basis
-        _induce(suite, section.induce, home, say)
-        tasks = [
-            Task(
-                key=content_id(basis, suite.question, suite.budget, hashes[item.name]),
-                name=item.name,
-                path=item.path,
-                home=str(home),
+    tasks: list[Task] = []
+    for section in prepared.sections:
+        for sample in section.samples:
+            key = section.key(suite, sample)
+            item = Expected(section=section.name, name=sample.id, key=key)
+            path = str(trace_path(target, item))
+            tasks.append(
+                Task(key, section.name, sample, str(section.home), path, section.max_rounds)
             )
-            for item in section.ask
-        ]
-        results = _ask_all(suite, tasks, target / "items" / name, workers, say)
-        answers[name] = [(item, results[item.name]) for item in section.ask]
+    items = [Expected(section=t.section, name=t.sample.id, key=t.key) for t in tasks]
+    write_plan(target, suite, limit, items)
+    for section in prepared.sections:
+        section.make(say)
+        mine = [task for task in tasks if task.section == section.name]
+        _ask_all(suite, section, mine, workers, say)
 
-    results_json = report(suite, answers["test"], answers.get("heldout", ())) | {
-        "limited_to": limit
-    }
-    write_json(target / "results.json", results_json)
+    results = score_dir(target)
     write_json(
         target / "run.json",
-        {
-            "suite": suite.model_dump(mode="json"),
-            "settings": effective,
+        _basis(suite, prepared)
+        | {
             "started": started,
             "seconds": round(time.perf_counter() - begun, 1),
             "workers": workers,
             "limit": limit,
-            "code": {"id": code, **git_state()},
-            "versions": versions(),
-            "machine": machine(),
-            "data": {
-                "folder": folder.name,
-                "fingerprint": data_id(hashes),
-                "files": len(hashes),
-                "induced_from": {n: [i.name for i in s.induce] for n, s in sections.items()},
-            },
         },
     )
-    return results_json
-
-
-def _data(suite: Suite, target: Path, say: Say) -> Path:
-    """The suite's own folder; generated scenes are rendered unless they lie there already."""
-    spec = suite.dataset
-    if isinstance(spec, UcsdSpec):
-        return data_root() / spec.folder
-    from evals.scenes import render_set
-
-    # Named after all that decides the pictures, the generator's code included.
-    folder = target / "data" / content_id(code_id("scenes"), spec)
-    if not (folder / "labels.json").is_file():
-        say(f"rendering {spec.normals + len(spec.kinds) * len(spec.seeds)} clips …")
-        render_set(
-            folder,
-            kinds=spec.kinds,
-            seeds=spec.seeds,
-            normals=spec.normals,
-            seconds=spec.seconds,
-            place=spec.place,
-        )
-    return folder
-
-
-def _sections(suite: Suite, dataset: Dataset, limit: int | None) -> dict[str, _Section]:
-    train = dataset.train
-    if suite.induction.clips is not None:
-        known = {item.name: item for item in train}
-        missing = [name for name in suite.induction.clips if name not in known]
-        if missing:
-            raise UserError(f"{dataset.folder} has no training clip {', '.join(missing)}")
-        train = tuple(known[name] for name in suite.induction.clips)
-    if not train or not dataset.test:
-        raise UserError(f"{dataset.folder} needs training and test clips in labels.json")
-    sections = {"test": _Section(train, dataset.test[:limit])}
-    if suite.heldout is not None:
-        if suite.heldout.induce >= len(train):
-            raise UserError(
-                f"cannot hold clips out: {len(train)} training clips in {dataset.folder}, "
-                f"induction takes {suite.heldout.induce}",
-                remedy="lower heldout.induce in the suite",
-            )
-        order = np.random.default_rng(suite.heldout.seed).permutation(len(train))
-        chosen = set(order[: suite.heldout.induce].tolist())
-        inside = tuple(item for i, item in enumerate(train) if i in chosen)
-        outside = tuple(item for i, item in enumerate(train) if i not in chosen)
-        sections["heldout"] = _Section(inside, outside[:limit])
-    return sections
-
-
-def _induce(suite: Suite, clips: Sequence[Item], home: Path, say: Say) -> None:
-    """Make the scene in ``home`` unless a finished induction of the same key is there."""
-
-    done = home / "induced.json"
-    if done.is_file():
-        say(f"scene {suite.scene}: induced before from {len(clips)} clips")
-        return
-    say(f"scene {suite.scene}: inducing from {len(clips)} clips …")
-    begun = time.perf_counter()
-    induce_scene([item.path for item in clips], scene=suite.scene, home=home, **suite.settings)
-    seconds = round(time.perf_counter() - begun, 1)
-    write_json(done, {"clips": [item.name for item in clips], "seconds": seconds})
-    say(f"scene {suite.scene}: induced in {seconds} s")
-
-
-def _ask_all(
-    suite: Suite, tasks: Sequence[Task], folder: Path, workers: int, say: Say
-) -> dict[str, ItemResult]:
-    results: dict[str, ItemResult] = {}
-    for task in tasks:
-        kept = _kept(folder, task)
-        if kept is not None:
-            results[task.name] = kept
-    left = [task for task in tasks if task.name not in results]
-    if results:
-        say(f"{len(results)} of {len(tasks)} answers kept from an earlier run")
-    for result in _answers(suite, left, workers):
-        write_json(folder / f"{result.name}.json", result.model_dump(mode="json"))
-        results[result.name] = result
-        label = result.decision.label if result.decision else f"failed: {result.error}"
-        say(f"[{len(results)}/{len(tasks)}] {result.name}: {label} in {result.seconds:.1f} s")
+    report_dir(target)
     return results
 
 
-def _kept(folder: Path, task: Task) -> ItemResult | None:
-    """The answer of an earlier run, if it rests on the same code, data, rules and question."""
-    try:
-        text = (folder / f"{task.name}.json").read_text(encoding="utf-8")
-        result = ItemResult.model_validate_json(text)
-    except (OSError, ValidationError):
-        return None
-    # A failure may have been the moment's: ask again.
-    return result if result.key == task.key and not result.error else None
+def _basis(suite: Suite, prepared: Prepared) -> dict[str, Any]:
+    return {
+        "suite": suite.model_dump(mode="json"),
+        "settings": prepared.settings,
+        "code": {"id": code_id(), **git_state()},
+        "versions": versions(),
+        "machine": machine(),
+        "data": {
+            "folder": prepared.folder.name,
+            "fingerprint": data_id(prepared.hashes),
+            "files": len(prepared.hashes),
+            "induced_from": {s.name: list(s.induced_from) for s in prepared.sections},
+        },
+    }
 
 
-def _answers(suite: Suite, tasks: Sequence[Task], workers: int) -> Iterator[ItemResult]:
+def _ask_all(suite: Suite, section: Section, tasks: Sequence[Task], workers: int, say: Say) -> None:
+    # A failure may have been the moment's: its key does not count, it is asked again.
+    left = [task for task in tasks if saved_key(Path(task.path)) != task.key]
+    done = len(tasks) - len(left)
+    if done:
+        say(f"{section.name}: {done} of {len(tasks)} answers kept from an earlier run")
+    for said in _answers(suite, left, workers):
+        done += 1
+        say(f"[{done}/{len(tasks)}] {said.name}: {said.label} in {said.seconds:.1f} s")
+
+
+def _answers(suite: Suite, tasks: Sequence[Task], workers: int) -> Iterator[Done]:
     if not tasks:
         return
     if workers <= 1 or len(tasks) == 1:
-        with AgentAsker(suite, Path(tasks[0].home)) as ask:
+        ask = open_asker(suite, Path(tasks[0].home))
+        try:
             for task in tasks:
                 yield answer(ask, task)
+        finally:
+            ask.close()
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         futures = [pool.submit(_work, suite, task) for task in tasks]
@@ -245,14 +140,14 @@ def _answers(suite: Suite, tasks: Sequence[Task], workers: int) -> Iterator[Item
             raise
 
 
-_ASKERS: dict[str, AgentAsker] = {}
-"""One agent per worker process and archive."""
+_ASKERS: dict[str, Asker] = {}
+"""One asker per worker process and archive."""
 
 
-def _work(suite: Suite, task: Task) -> ItemResult:
+def _work(suite: Suite, task: Task) -> Done:
     import cv2
 
     cv2.setNumThreads(1)
     if task.home not in _ASKERS:
-        _ASKERS[task.home] = AgentAsker(suite, Path(task.home))
+        _ASKERS[task.home] = open_asker(suite, Path(task.home))
     return answer(_ASKERS[task.home], task)

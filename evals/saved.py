@@ -4,7 +4,8 @@
 
     OUT/suite.json                     the suite, and every item of the run in order
     OUT/traces/SECTION/NAME.jsonl      one per finished item, written whole
-        {"kind": "item", "schema": "vidocq-item/1", "key": …, "section": …, "sample": {…}}
+        {"kind": "item", "schema": "vidocq-item/1", "key": …, "section": …, "sample": {…},
+         "rules": […]}
         {"kind": "header", "schema": "vidocq-trace/1", …}     the agent's own trace, line by line
         {"kind": "call", …} {"kind": "result", …} … {"kind": "decision", …}
         {"kind": "outcome", "outcome": {…}}                   instead, where no agent ran
@@ -20,7 +21,7 @@ import contextlib
 import itertools
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,8 @@ class Saved:
     """Where it was not an agent that answered."""
     seconds: float
     error: str
+    rules: frozenset[str] = frozenset()
+    """Every rule version of the scene when it was asked, ``rule:ID@V``."""
 
     @property
     def decision(self) -> Decision | None:
@@ -87,6 +90,7 @@ def save(
     trace: Path | None = None,
     outcome: Outcome | None = None,
     error: str = "",
+    rules: Iterable[str] = (),
 ) -> None:
     """Write the saved trace of one item, whole or not at all. Raises StoreError.
 
@@ -95,6 +99,7 @@ def save(
         trace: the agent's own trace, copied line by line.
         outcome: the outcome, where no agent ran.
         error: why there is neither.
+        rules: every rule version of the scene, so that cited ones can be checked.
     """
     first = {
         "kind": "item",
@@ -102,6 +107,7 @@ def save(
         "key": key,
         "section": section,
         "sample": _SAMPLES.dump_python(sample, mode="json"),
+        "rules": sorted(rules),
     }
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -173,6 +179,7 @@ def load_saved(path: Path) -> Saved:
             outcome=outcome,
             seconds=float(last["seconds"]),
             error=str(last["error"]),
+            rules=frozenset(first["rules"]),
         )
     except ValidationError as error:
         flaw = error.errors()[0]

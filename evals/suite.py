@@ -12,7 +12,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 import evals
 from tools.errors import UserError
 
-__all__ = ["HeldOut", "ScenesSpec", "Suite", "UcsdSpec", "data_root", "load_suite"]
+__all__ = [
+    "CaptionsSpec",
+    "ChoiceSpec",
+    "DatasetSpec",
+    "HeldOut",
+    "RecordedSpec",
+    "ScenesSpec",
+    "Suite",
+    "UcsdSpec",
+    "data_root",
+    "load_suite",
+]
 
 
 class _Strict(BaseModel):
@@ -41,6 +52,35 @@ class ScenesSpec(_Strict):
     place: int = 0
 
 
+class RecordedSpec(_Strict):
+    """Recorded captions and verdicts of another system, replayed through the agent."""
+
+    layout: Literal["recorded"]
+    folder: str
+    """Relative to the data root; holds ``traces``, ``labels`` and ``reference``, ``.jsonl.gz``."""
+
+
+class CaptionsSpec(_Strict):
+    """Frame captions of another system, scored by given rules; no video and no model."""
+
+    layout: Literal["captions"]
+    folder: str
+    """Relative to the data root."""
+    dataset: str
+    """Whose ``DATASET.frames.jsonl.gz`` and rules."""
+
+
+class ChoiceSpec(_Strict):
+    """Four-choice "verdict, since reason" questions about captioned frames."""
+
+    layout: Literal["mc100"]
+    folder: str
+    """Relative to the data root."""
+
+
+DatasetSpec = UcsdSpec | ScenesSpec | RecordedSpec | CaptionsSpec | ChoiceSpec
+
+
 class Induction(_Strict):
     """Which training clips the rules come from."""
 
@@ -64,7 +104,7 @@ class Suite(_Strict):
     """One measurement, fully stated."""
 
     name: str = Field(pattern=r"^[\w.-]+$")
-    dataset: Annotated[UcsdSpec | ScenesSpec, Field(discriminator="layout")]
+    dataset: Annotated[DatasetSpec, Field(discriminator="layout")]
     scene: str
     question: str = Field(min_length=1)
     induction: Induction = Induction()
@@ -74,6 +114,9 @@ class Suite(_Strict):
     max_gap_s: float = Field(default=1.0, gt=0)
     """Longest gap between analysed frames that is bridged by interpolation."""
     heldout: HeldOut | None = None
+    controls: tuple[Literal["no_rules", "shuffled_rules", "single_look"], ...] = ()
+    """Asked again beside the headline, where an agent runs: with every rule retired, with the
+    predicates dealt out anew among the rules, with one look and no iteration."""
     bootstrap: Bootstrap = Bootstrap()
 
 

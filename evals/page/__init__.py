@@ -1,5 +1,5 @@
 """The report page: one self-contained HTML file, drawn from saved traces and figures."""
 
-from evals.page.build import write_page
+from evals.page.build import Entry, lost, write_page
 
-__all__ = ["write_page"]
+__all__ = ["Entry", "lost", "write_page"]

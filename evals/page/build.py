@@ -81,9 +81,9 @@ def write_page(
             tables.unscored(results),
             _plots(results, tests),
             tables.groups(results),
-            tables.figures(results),
             _videos("videos", "Videos, worst first", tests),
             _videos("heldout", "Held-out normal videos", others) if others else "",
+            tables.figures(results),
             tables.costs(results, [(e.sample, e.outcome) for e in entries]),
             tables.basis(results, run),
         )
@@ -115,7 +115,7 @@ def _plots(results: Mapping[str, Any], entries: Sequence[Entry]) -> str:
         else:
             figures += [_roc(ours, flat), _pr(ours, flat, float(truth.mean()))]
         figures.append(_reliability(scores, truth))
-    risk = results.get("curves", {}).get("risk_coverage")
+    risk = results.get("risk_coverage")
     if risk:
         x, y = np.array([p[0] for p in risk], float), np.array([p[1] for p in risk], float)
         plot = svg.curves(
@@ -190,7 +190,7 @@ def _reliability(scores: Any, truth: Any) -> str:
         for i in range(10)
     ]
     plot = svg.reliability("Reliability diagram", bins, id="reliability")
-    return _figure("Reliability", "frames; 0.5 is the alarm threshold, not a probability", plot)
+    return _figure("Reliability", "frames, darker where more; 0.5 is the alarm threshold", plot)
 
 
 def _from(first: float, values: Any) -> Any:
@@ -210,8 +210,8 @@ def _videos(id: str, title: str, entries: Sequence[Entry]) -> str:
     try:
         losses = lost([e.scored for e in entries if e.sample.labelled])
         note = (
-            "Each video’s loss is its share of the wrongly ordered pairs of frames; the losses sum to "
-            "1 − micro AUROC. Failed ones come first."
+            "Each video’s loss is its share of the wrongly ordered pairs of frames; the losses sum "
+            "to 1 − micro AUROC. Failed ones come first."
         )
     except MetricUndefined:
         losses = {}
@@ -259,7 +259,9 @@ def _video(entry: Entry, loss: float | None) -> str:
         seconds,
         np.arange(sample.frames) / fps,
         outcome.scores,
-        truth=[svg.Mark(a / fps, b / fps, f"abnormal, {_span(a, b, fps)}") for a, b in sample.spans],
+        truth=[
+            svg.Mark(a / fps, b / fps, f"abnormal, {_span(a, b, fps)}") for a, b in sample.spans
+        ],
         events=[
             svg.Mark(
                 e.start / fps,

@@ -61,7 +61,9 @@ def _by_event(steps: Sequence[Step], events: Sequence[str]) -> dict[str, list[St
     chains: dict[str, list[Step]] = {}
     current = events[0] if len(events) == 1 else ""
     for step in steps:
-        named = [e for e in events if f"event:{e}" in step.evidence or f"score:{e}" in step.evidence]
+        named = [
+            e for e in events if f"event:{e}" in step.evidence or f"score:{e}" in step.evidence
+        ]
         current = named[0] if len(named) == 1 else "" if step.kind == "limit" else current
         chains.setdefault(current, []).append(step)
     return chains
@@ -88,7 +90,9 @@ def _others(events: Sequence[EventScore]) -> str:
         for e in sorted(events, key=lambda e: e.interval.start)
     )
     noun = "event" if len(events) == 1 else "events"
-    return _folded(f"{len(events)} {noun} judged normal", f'<div class="scroll"><table>{rows}</table></div>')
+    return _folded(
+        f"{len(events)} {noun} judged normal", f'<div class="scroll"><table>{rows}</table></div>'
+    )
 
 
 def _chain(steps: Sequence[Step], ledger: Ledger | None) -> str:
@@ -153,8 +157,8 @@ def _words(ref: str, record: Frozen) -> str:
             return f"score {score} after correlation, from verdict {record.verdict_id}"
         case SceneView():
             return (
-                f"{record.normal_events} normal events ({record.normal_seconds:.0f} s); alarm at raw "
-                f"strength {record.alarm_at:.2f} for {record.false_alarm_rate:.1%} false alarms"
+                f"{record.normal_events} normal events ({record.normal_seconds:.0f} s); alarm at "
+                f"raw strength {record.alarm_at:.2f} for {record.false_alarm_rate:.1%} false alarms"
             )
         case Answer():
             return f"{record.question.text} {record.text}"

@@ -46,7 +46,7 @@ class Mark:
 
 def curves(title: str, x_name: str, y_name: str, lines: Sequence[Curve], *, id: str) -> str:
     """A square plot over the unit square with one path per curve and a legend."""
-    size, left, top = 300, 46, 26
+    size, left, top = 300, 56, 10
     parts = [_frame(size, left, top, x_name, y_name)]
     for line in lines:
         x, y = thin(line.x, line.y, 400)
@@ -77,7 +77,7 @@ def reliability(
         bins: ``(low edge, high edge, observed share of abnormal, count)``; empty bins have 0.
         unit: what is counted.
     """
-    size, left, top = 300, 46, 26
+    size, left, top = 300, 56, 10
     parts = [_frame(size, left, top, "score", "observed share abnormal")]
     most = max((count for *_, count in bins), default=0)
     for low, high, share, count in bins:
@@ -92,11 +92,7 @@ def reliability(
             f"<title>score {low:.2f}–{high:.2f}: {count} {escape(unit)}, "
             f"{share:.1%} abnormal</title></rect>"
         )
-    parts.append(
-        f'<path class="curve guide" d="M{left} {top + size}L{left + size} {top}"/>'
-        f'<text class="legend guide" x="{left + size - 8}" y="{top + size - 12}">'
-        "darker: more frames</text>"
-    )
+    parts.append(f'<path class="curve guide" d="M{left} {top + size}L{left + size} {top}"/>')
     return _svg(id, title, size + left + 14, size + top + 42, parts)
 
 

@@ -1,0 +1,337 @@
+"""The tables of the report page, from ``results.json`` and ``run.json`` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from evals.metrics.definitions import DEFINITIONS, Definition
+from evals.model import Outcome, Sample
+from evals.page.extra import EXTRA
+
+__all__ = ["basis", "costs", "figures", "groups", "headline", "title", "unscored"]
+
+HEADLINE = (
+    ("micro_auroc", "Micro AUROC"),
+    ("macro_auroc", "Macro AUROC"),
+    ("average_precision", "Average precision"),
+    ("pr_trapezoid", "PR area, trapezoidal"),
+    ("auroc_within", "AUROC within videos"),
+    ("auroc_cross", "AUROC across videos"),
+    ("accuracy", "Accuracy of labels"),
+    ("event_f1_30", "Event F1 at IoU 0.3"),
+    ("false_alarms_per_hour", "False alarms per hour"),
+)
+CONTROLS = {
+    "random": ("Random", "a random score for every frame"),
+    "video_constant": ("Video-constant", "every frame gets its video’s mean score"),
+    "no_rules": ("No rules", "the same agent, every rule retired"),
+    "shuffled_rules": ("Shuffled rules", "the same agent, predicates dealt out anew"),
+    "single_look": ("Single look", "the same agent, one round and no iteration"),
+}
+
+
+def title(results: Mapping[str, Any], run: Mapping[str, Any]) -> str:
+    """Name, question, when and from which code; links to the sections."""
+    code = run.get("code", {})
+    commit = str(code.get("commit") or "")[:10]
+    bits = [
+        str(run.get("started", "")).replace("T", " ").replace("+00:00", " UTC"),
+        f"commit {commit}{' + uncommitted work' if code.get('dirty') else ''}" if commit else "",
+        f"data {run['data']['folder']}" if run.get("data") else "",
+        f"limited to {results['limited_to']} per section" if results.get("limited_to") else "",
+    ]
+    about = " · ".join(escape(b) for b in bits if b)
+    links = (
+        ("headline", "Headline"),
+        ("curves", "Curves"),
+        ("groups", "Kinds"),
+        ("videos", "Videos"),
+        ("figures", "All figures"),
+        ("cost", "Cost"),
+        ("basis", "Basis"),
+    )
+    return (
+        f"<header><h1>{escape(str(results['suite']))}</h1>"
+        f'<p class="soft">“{escape(str(results.get("question", "")))}”<br>{about}</p><nav>'
+        + "".join(f'<a href="#{key}">{name}</a>' for key, name in links)
+        + "</nav></header>"
+    )
+
+
+def headline(results: Mapping[str, Any]) -> str:
+    """Cards, then the headline with intervals and every control beside it."""
+    metrics = results["metrics"]
+    counted = "".join(
+        f"<span>{metrics.get(key, 0)} {escape(word)}</span>"
+        for key, word in (
+            ("anomalous", "judged anomalous"),
+            ("uncertain", "uncertain"),
+            ("failed", "failed"),
+        )
+    )
+    cards = [_card(key, name, results) for key, name in HEADLINE[:3]]
+    cards.append(
+        f'<div class="card"><span class="name">Items asked about</span><b>{metrics["items"]}</b>'
+        f"{counted}</div>"
+    )
+    controls = results.get("controls", {})
+    head = "".join(
+        f'<th class="n" title="{escape(CONTROLS.get(c, (c, c))[1])}">'
+        f"{escape(CONTROLS.get(c, (c, c))[0])}</th>"
+        for c in controls
+    )
+    rows = []
+    for key, name in HEADLINE:
+        if key not in metrics:
+            continue
+        beside = "".join(_control(table, key) for table in controls.values())
+        strong = ' class="strong"' if key == "micro_auroc" else ""
+        rows.append(
+            f"<tr{strong}><td>{escape(name)}{_aside(key, metrics)}</td>"
+            f'<td class="n">{_value(metrics[key])}</td>'
+            f'<td class="n">{_interval(key, metrics)}</td>{beside}</tr>'
+        )
+    absent = "".join(
+        f"<li>{escape(CONTROLS.get(c, (c, c))[0])}: {escape(table)}</li>"
+        for c, table in controls.items()
+        if isinstance(table, str)
+    )
+    return (
+        f'<div class="cards">{"".join(cards)}</div>'
+        '<section id="headline"><h2>Headline, with controls</h2><div class="scroll"><table><thead>'
+        f'<tr><th>figure</th><th class="n">value</th><th class="n">95 % interval</th>{head}</tr>'
+        f'</thead><tbody>{"".join(rows)}</tbody></table></div><p class="note">Intervals: '
+        "percentile bootstrap over whole videos; with few videos they are wide and themselves "
+        "rough. A control that comes close to the value says that the figure measures something simpler. "
+        f"{escape(str(results.get('policy', '')))}</p>"
+        + (f'<ul class="note">{absent}</ul>' if absent else "")
+        + "</section>"
+    )
+
+
+def unscored(results: Mapping[str, Any]) -> str:
+    """Traces that could not be scored, by name."""
+    rows = results.get("unscored") or []
+    if not rows:
+        return ""
+    items = "".join(
+        f"<li><b>{escape(r['name'])}</b> ({escape(r['file'])}): {escape(r['reason'])}</li>"
+        for r in rows
+    )
+    return (
+        f'<section id="unscored"><h2>Not scored: {len(rows)}</h2><div class="warn"><ul>{items}</ul>'
+        "</div></section>"
+    )
+
+
+def groups(results: Mapping[str, Any]) -> str:
+    """Figures per kind and per category, against the normal videos."""
+    parts = []
+    for key, name in (
+        ("by_kind", "kind"),
+        ("by_category", "category"),
+        ("by_completeness", "recording"),
+    ):
+        table = results.get(key) or {}
+        if not table:
+            continue
+        columns = list(next(iter(table.values())))
+        head = "".join(f'<th class="n">{escape(c)}</th>' for c in columns)
+        body = "".join(
+            f"<tr><td>{escape(group)}</td>"
+            + "".join(f'<td class="n">{_value(row.get(c))}</td>' for c in columns)
+            + "</tr>"
+            for group, row in table.items()
+        )
+        parts.append(
+            f'<div class="scroll"><table><thead><tr><th>{name}</th>{head}</tr></thead>'
+            f"<tbody>{body}</tbody></table></div><br>"
+        )
+    rounds = results.get("rounds") or []
+    if len(rounds) > 1:
+        head = "".join(f'<th class="n">{escape(c)}</th>' for c in rounds[0])
+        body = "".join(
+            "<tr>" + "".join(f'<td class="n">{_value(v)}</td>' for v in row.values()) + "</tr>"
+            for row in rounds
+        )
+        parts.append(
+            '<p class="note">What iteration bought: the figures as they stood after each round.</p>'
+            f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>'
+            "</table></div>"
+        )
+    if not parts:
+        return ""
+    return (
+        '<section id="groups"><h2>By kind and category</h2><p class="note">AUROC of a group: its '
+        "videos’ abnormal frames against its own normal frames and those of all normal videos."
+        f"</p>{''.join(parts)}</section>"
+    )
+
+
+def figures(results: Mapping[str, Any]) -> str:
+    """Every metric with its unit and definition, folded by group."""
+    metrics, undefined = results["metrics"], results.get("undefined", {})
+    known: dict[str, Definition] = {**DEFINITIONS, **EXTRA}
+    by_group: dict[str, list[str]] = {}
+    for key in metrics:
+        if not key.endswith(("_95_low", "_95_high")):
+            group = known[key].group if key in known else "Other"
+            by_group.setdefault(group, []).append(key)
+    parts = []
+    for group, keys in by_group.items():
+        rows = "".join(_row(key, known.get(key), metrics, undefined) for key in keys)
+        parts.append(
+            f"<details><summary><b>{escape(group)}</b></summary><div class='scroll'><table>"
+            '<thead><tr><th>figure</th><th class="n">value</th><th class="n">95 % interval</th>'
+            f"<th>unit</th><th>definition</th></tr></thead><tbody>{rows}</tbody></table></div>"
+            "</details>"
+        )
+    return f'<section id="figures"><h2>All figures</h2>{"".join(parts)}</section>'
+
+
+def costs(results: Mapping[str, Any], pairs: Sequence[tuple[Sample, Outcome]]) -> str:
+    """What the run spent: per tool, and in all."""
+    metrics = results["metrics"]
+    total = "".join(
+        f"<tr><td>{escape(definition.text.rstrip('.'))}</td>"
+        f'<td class="n">{_value(metrics.get(key))}</td><td>{escape(definition.unit)}</td></tr>'
+        for key, definition in DEFINITIONS.items()
+        if definition.group == "Cost" and key in metrics
+    )
+    calls: dict[str, int] = {}
+    for _, outcome in pairs:
+        for call in outcome.trajectory:
+            calls[call.tool] = calls.get(call.tool, 0) + 1
+    spent = results.get("tool_seconds", {})
+    tools = "".join(
+        f'<tr><td>{escape(tool)}</td><td class="n">{count}</td>'
+        f'<td class="n">{_value(spent.get(tool))}</td></tr>'
+        for tool, count in sorted(calls.items(), key=lambda c: -float(spent.get(c[0]) or 0))
+    )
+    stops = "".join(
+        f'<tr><td>{escape(reason or "none given")}</td><td class="n">{count}</td></tr>'
+        for reason, count in (results.get("stop_reasons") or {}).items()
+    )
+    parts = [
+        f'<table><thead><tr><th>in all</th><th class="n"></th><th></th></tr></thead>{total}</table>'
+    ]
+    if tools:
+        parts.append(
+            '<table><thead><tr><th>tool</th><th class="n">calls</th><th class="n">seconds, test '
+            f"items</th></tr></thead>{tools}</table>"
+        )
+    if stops:
+        parts.append(
+            '<table><thead><tr><th>why runs stopped</th><th class="n">items</th></tr></thead>'
+            f"{stops}</table>"
+        )
+    return (
+        '<section id="cost"><h2>Cost</h2><div class="scroll">'
+        + "</div><br><div class='scroll'>".join(parts)
+        + "</div></section>"
+    )
+
+
+def basis(results: Mapping[str, Any], run: Mapping[str, Any]) -> str:
+    """What the figures rest on, from ``run.json``."""
+    if not run:
+        return (
+            '<footer id="basis">No run.json lies beside the results: it is not known which code '
+            "and data they rest on.</footer>"
+        )
+    rows = [
+        ("code", f"{run['code'].get('id')} · {run['code'].get('commit') or 'no commit'}"),
+        ("data", f"{run['data']['folder']} · fingerprint {run['data']['fingerprint']}"),
+        ("wall time", f"{run.get('seconds')} s with {run.get('workers')} worker(s)"),
+        ("machine", ", ".join(f"{k} {v}" for k, v in run.get("machine", {}).items())),
+        ("packages", ", ".join(f"{k} {v}" for k, v in run.get("versions", {}).items())),
+        ("settings", ", ".join(f"{k}={v}" for k, v in run.get("settings", {}).items())),
+    ]
+    body = "".join(f"<tr><td>{escape(k)}</td><td>{escape(str(v))}</td></tr>" for k, v in rows)
+    return (
+        '<section id="basis"><h2>What this rests on</h2><div class="scroll">'
+        f"<table>{body}</table></div></section><footer>Vidocq · {escape(str(results['suite']))}"
+        " · made from saved traces alone</footer>"
+    )
+
+
+def _card(key: str, name: str, results: Mapping[str, Any]) -> str:
+    metrics = results["metrics"]
+    if metrics.get(key) is None:
+        why = results.get("undefined", {}).get(key, "not measured")
+        return (
+            f'<div class="card"><span class="name">{escape(name)}</span><b class="dim">–</b>'
+            f"<span>{escape(why)}</span></div>"
+        )
+    spread = _interval(key, metrics)
+    constant = results.get("controls", {}).get("video_constant")
+    flat = constant.get(key) if isinstance(constant, dict) else None
+    beside = "" if flat is None else f"<span>video-constant control {flat:.3f}</span>"
+    videos = metrics.get("macro_auroc_videos")
+    of = f"<span>{videos} videos with both classes</span>" if key == "macro_auroc" else ""
+    return (
+        f'<div class="card"><span class="name">{escape(name)}</span><b>{_value(metrics[key])}</b>'
+        f"<span>{'95 %: ' + spread if spread != '–' else ''}</span>{beside}{of}</div>"
+    )
+
+
+def _control(table: Mapping[str, Any] | str, key: str) -> str:
+    if isinstance(table, str):
+        return f'<td class="n dim" title="{escape(table)}">n/a</td>'
+    value = table.get(key)
+    return (
+        f'<td class="n">{_value(value)}</td>' if value is not None else '<td class="n dim">–</td>'
+    )
+
+
+def _aside(key: str, metrics: Mapping[str, Any]) -> str:
+    text = ""
+    if key == "macro_auroc":
+        text = f"{metrics.get('macro_auroc_videos')} videos with both classes"
+    if key == "auroc_within" and metrics.get("auroc_within_weight") is not None:
+        text = f"weight w = {metrics['auroc_within_weight']:.3f} of micro"
+    if key == "auroc_cross" and metrics.get("auroc_within_weight") is not None:
+        text = f"weight 1 − w = {1 - metrics['auroc_within_weight']:.3f}"
+    return f' <span class="soft">· {escape(text)}</span>' if text else ""
+
+
+def _row(
+    key: str,
+    definition: Definition | None,
+    metrics: Mapping[str, Any],
+    undefined: Mapping[str, str],
+) -> str:
+    why = undefined.get(key, "")
+    value = (
+        _value(metrics[key])
+        if metrics[key] is not None
+        else f'<span class="dim">– {escape(why)}</span>'
+    )
+    text = definition.text if definition else ""
+    source = (
+        f' <span class="dim">({escape(definition.source)})</span>'
+        if definition and definition.source
+        else ""
+    )
+    css = "n" if metrics[key] is not None else ""
+    return (
+        f'<tr><td>{escape(key)}</td><td class="{css}">{value}</td>'
+        f'<td class="n">{_interval(key, metrics)}</td>'
+        f"<td>{escape(definition.unit if definition else '')}</td>"
+        f"<td>{escape(text)}{source}</td></tr>"
+    )
+
+
+def _interval(key: str, metrics: Mapping[str, Any]) -> str:
+    low, high = metrics.get(f"{key}_95_low"), metrics.get(f"{key}_95_high")
+    return "–" if low is None or high is None else f"{low:.3f} – {high:.3f}"
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.4f}" if abs(value) < 10 else f"{value:,.1f}"
+    return escape(str(value))

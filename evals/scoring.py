@@ -1,0 +1,197 @@
+"""From saved traces to ``results.json``, without video, model or data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evals.figures import figures
+from evals.metrics.curves import MetricUndefined, curve
+from evals.metrics.events import Hits, interval_hits
+from evals.metrics.timeline import NEUTRAL
+from evals.model import Pair
+from evals.outcomes import outcome_of
+from evals.page import Entry, lost, write_page
+from evals.plan import RunPlan, read_plan, trace_path
+from evals.provenance import read_json, write_json
+from evals.saved import Damaged, load_saved, unresolved
+from tools.decision import Label
+from tools.errors import UserError
+
+__all__ = ["Scored", "load_run", "report_dir", "results_of", "score_dir"]
+
+POLICY = (
+    f"Scores are compared as they are, never scaled per video. Linear between analysed frames, "
+    f"held at the ends; frames further from an analysed one than max_gap_s, and all frames of "
+    f"failed items, score {NEUTRAL} (the alarm threshold) and count as unanswered. Videos of one "
+    f"class enter micro AUROC and average precision, not macro AUROC. Traces that cannot be read "
+    f"are named under unscored and enter no figure."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """A run as read from its folder."""
+
+    folder: Path
+    plan: RunPlan
+    entries: tuple[Entry, ...]
+    """What can be scored, in the order of the plan."""
+    unscored: tuple[Mapping[str, str], ...]
+    """``section``, ``name``, ``file`` and ``reason`` of every trace that cannot."""
+
+    def section(self, name: str) -> list[Entry]:
+        return [e for e in self.entries if e.saved.section == name]
+
+
+def load_run(folder: Path) -> Scored:
+    """Read every saved trace of a run; what is damaged is named, the rest is kept.
+
+    Raises UserError where there is no run, StoreError where its plan is damaged.
+    """
+    plan = read_plan(folder)
+    entries: list[Entry] = []
+    unscored: list[Mapping[str, str]] = []
+    for item in plan.items:
+        path = trace_path(folder, item)
+        reason = ""
+        if not path.exists():
+            reason = "no saved trace: the item was not asked, or its trace was removed"
+        else:
+            try:
+                saved = load_saved(path)
+                lost = unresolved(saved)
+                if saved.key != item.key or saved.section != item.section:
+                    reason = "the trace is of another run: its key differs from the suite's plan"
+                elif lost:
+                    reason = "cites evidence that does not exist: " + ", ".join(lost)
+                else:
+                    entries.append(Entry(saved, outcome_of(saved, max_gap_s=plan.suite.max_gap_s)))
+            except Damaged as error:
+                reason = error.why
+            except UserError as error:
+                reason = str(error)
+        if reason:
+            unscored.append(
+                {
+                    "section": item.section,
+                    "name": item.name,
+                    "file": path.relative_to(folder).as_posix(),
+                    "reason": reason,
+                }
+            )
+    return Scored(folder, plan, tuple(entries), tuple(unscored))
+
+
+def score_dir(folder: Path) -> dict[str, Any]:
+    """Score a run's saved traces and write its ``results.json``; the same traces, the same bytes.
+
+    Raises UserError where there is no run, StoreError where the plan cannot be read or the results
+    cannot be written.
+    """
+    results = results_of(load_run(folder))
+    write_json(folder / "results.json", results)
+    return results
+
+
+def report_dir(folder: Path) -> Path:
+    """Write a run's ``report.html`` from its saved traces. Raises UserError, StoreError."""
+    scored = load_run(folder)
+    run = read_json(folder / "run.json") if (folder / "run.json").is_file() else {}
+    page = folder / "report.html"
+    write_page(page, results=results_of(scored), run=run, entries=scored.entries)
+    return page
+
+
+def results_of(scored: Scored) -> dict[str, Any]:
+    """The content of ``results.json``."""
+    suite = scored.plan.suite
+    tests, heldout = scored.section("test"), scored.section("heldout")
+    controls = {
+        name: [Pair(e.sample, e.outcome) for e in scored.section(f"control:{name}")]
+        for name in suite.controls
+    }
+    made = figures(
+        [Pair(e.sample, e.outcome) for e in tests],
+        samples=suite.bootstrap.samples,
+        seed=suite.bootstrap.seed,
+        others={name: pairs or "not applicable: no trace" for name, pairs in controls.items()},
+    ).as_dict()
+    made["metrics"] |= _extra(tests, heldout) | {"unscored": len(scored.unscored)}
+    return {
+        "suite": suite.name,
+        "question": suite.question,
+        "limited_to": scored.plan.limit,
+        "policy": POLICY,
+        **made,
+        "unscored": [dict(row) for row in scored.unscored],
+        "items": _rows(tests),
+        "heldout": _rows(heldout),
+    }
+
+
+def _extra(tests: Sequence[Entry], heldout: Sequence[Entry]) -> dict[str, float | int | None]:
+    hits = Hits(0, 0, 0, 0)
+    for entry in tests:
+        found = [(e.start, e.end) for e in entry.outcome.flagged]
+        hits += interval_hits(found, entry.sample.spans)
+    extra: dict[str, float | int | None] = {
+        "interval_recall": _rounded(hits.recall),
+        "flagged_precision": _rounded(hits.precision),
+    }
+    if heldout:
+        labels = [e.outcome.label for e in heldout]
+        extra |= {
+            "heldout_normal_items": len(labels),
+            "heldout_normal_anomalous": labels.count(Label.ANOMALOUS),
+            "heldout_normal_uncertain": labels.count(Label.UNCERTAIN),
+            "heldout_normal_failed": labels.count(None),
+        }
+    return extra
+
+
+def _rows(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    try:
+        losses = lost([e.scored for e in entries if e.sample.labelled])
+    except MetricUndefined:
+        losses = {}
+    return [_row(entry, losses.get(entry.sample.id)) for entry in entries]
+
+
+def _row(entry: Entry, loss: float | None) -> dict[str, Any]:
+    sample, outcome = entry.sample, entry.outcome
+    try:
+        auroc = round(curve(outcome.scores, sample.abnormal).auroc, 6)
+    except MetricUndefined:
+        auroc = None
+    return {
+        "name": sample.id,
+        "kind": sample.kind,
+        "category": sample.category,
+        "frames": sample.frames,
+        "label": outcome.label,
+        "score": _rounded(outcome.score),
+        "reason": outcome.uncertain,
+        "error": outcome.failure,
+        "auroc": auroc,
+        "loss": _rounded(loss),
+        "coverage": _rounded(float(outcome.answered.mean())),
+        "truth": [list(span) for span in sample.spans],
+        "flagged": [
+            {
+                "frames": [e.start, e.end],
+                "score": _rounded(e.score),
+                "summary": e.summary,
+                "rules": list(e.rules),
+            }
+            for e in outcome.flagged
+        ],
+        "chosen": outcome.chosen,
+        "seconds": round(outcome.seconds, 3),
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
