@@ -1,13 +1,17 @@
-"""``python -m evals``: scenes with known truth, suites over videos."""
+"""``python -m evals``: suites, their scores, reports and comparisons; scenes with known truth."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tools.errors import VidocqError
+
+if TYPE_CHECKING:
+    from evals.compare import Comparison
 
 __all__ = ["app", "main"]
 
@@ -71,17 +75,17 @@ def run(
     suite: Annotated[Path, typer.Argument(help="A suite, such as evals/suites/ucsd_ped2.yaml.")],
     data: Annotated[
         Path | None,
-        typer.Option(help="Folder of clips and labels.json. Default: the suite's in VIDOCQ_DATA."),
+        typer.Option(help="Another folder of the suite's layout. Default: the one in VIDOCQ_DATA."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for results and archives. Default: runs/NAME.")
+        Path | None, typer.Option(help="Folder for traces and results. Default: runs/NAME.")
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Ask about the first so many clips only.")
+        int | None, typer.Option(min=1, help="Ask about the first so many items only.")
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes asking side by side.")] = 1,
 ) -> None:
-    """Induce, ask about every clip, and write results.json and run.json. Resumable."""
+    """Ask about every item, save a trace of each, score, write the report. Resumable."""
     from evals.runner import run_suite
     from evals.suite import load_suite
 
@@ -94,11 +98,102 @@ def run(
         workers=workers,
         say=lambda line: typer.echo(line, err=True),
     )
-    for name, value in results["metrics"].items():
-        shown = value if value is not None else f"undefined: {results['undefined'].get(name, '')}"
-        typer.echo(f"{name:24} {shown}")
     target = out if out is not None else Path("runs") / chosen.name
-    typer.echo(f"written: {target / 'results.json'}, {target / 'run.json'}", err=True)
+    _show(results)
+    for name in ("results.json", "run.json", "report.html"):
+        typer.echo(f"written: {target / name}", err=True)
+
+
+@app.command()
+def score(folder: Annotated[Path, typer.Argument(help="The --out folder of a run.")]) -> None:
+    """Score a run again from its saved traces alone: no model, no video."""
+    from evals.scoring import score_dir
+
+    _show(score_dir(folder))
+    typer.echo(f"written: {folder / 'results.json'}", err=True)
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(help="The --out folder of a run.")]) -> None:
+    """Write report.html: one page with curves, timelines and explanations, no network."""
+    from evals.scoring import report_dir
+
+    typer.echo(f"written: {report_dir(folder)}", err=True)
+
+
+@app.command()
+def compare(
+    folders: Annotated[
+        list[Path], typer.Argument(help="The --out folders; the first is the base.")
+    ],
+    gate: Annotated[
+        list[str] | None,
+        typer.Option(help="METRIC:CHANGE, the worst change allowed, e.g. micro_auroc:-0.005."),
+    ] = None,
+) -> None:
+    """Runs side by side, regressions first. Exit code 1 where a gate fails."""
+    from evals.compare import compare as compared
+    from evals.compare import parse_gate
+
+    stopped = False
+    for comparison in compared(folders, [parse_gate(text) for text in gate or ()]):
+        _show_comparison(comparison)
+        stopped |= bool(comparison.failed)
+    if stopped:
+        raise SystemExit(1)
+
+
+@app.command()
+def table(folder: Annotated[Path, typer.Argument(help="The --out folder of a run.")]) -> None:
+    """Print a run's figures as a Markdown table, for a README."""
+    from evals.table import markdown_table
+
+    typer.echo(markdown_table(folder), nl=False)
+
+
+def _show(results: Mapping[str, Any]) -> None:
+    from evals.page.tables import HEADLINE
+
+    metrics, undefined = results["metrics"], results["undefined"]
+    for key, name in HEADLINE:
+        value = metrics.get(key)
+        low, high = metrics.get(f"{key}_95_low"), metrics.get(f"{key}_95_high")
+        spread = f"   95 %: {low:.4f} – {high:.4f}" if low is not None else ""
+        shown = f"{value:.4f}{spread}" if value is not None else f"–  ({undefined.get(key, '')})"
+        typer.echo(f"{name:24} {shown}")
+    for name, control in results["controls"].items():
+        shown = control if isinstance(control, str) else _number(control["micro_auroc"])
+        typer.echo(f"  control {name:14} {shown}")
+    counts = ("items", "anomalous", "uncertain", "failed", "unscored")
+    typer.echo(", ".join(f"{metrics[key]} {key}" for key in counts))
+    for row in results["unscored"]:
+        typer.echo(f"not scored: {row['file']}: {row['reason']}", err=True)
+
+
+def _show_comparison(comparison: Comparison) -> None:
+    typer.echo(f"{comparison.other} against {comparison.base}: {comparison.common} common items")
+    worse = comparison.regressions
+    typer.echo(f"\nworse ({len(worse)} of {comparison.common} items; loss of micro AUROC):")
+    for item in worse[:20]:
+        labels = f"{item.base_label} → {item.other_label}"
+        change = f"{item.base:.5f} → {item.other:.5f}  {item.worse:+.5f}"
+        typer.echo(f"  {item.name:32} {change}  {labels}")
+    if len(worse) > 20:
+        typer.echo(f"  and {len(worse) - 20} more")
+    for name in comparison.missing:
+        typer.echo(f"  {name}: not scored in {comparison.other}")
+    typer.echo("\nfigures:")
+    for row in comparison.differences:
+        if row.change is None or (row.change == 0 and row.low is None):
+            continue
+        spread = f"  95 %: {row.low:+.4f} … {row.high:+.4f}" if row.low is not None else ""
+        typer.echo(f"  {row.metric:24} {row.base:.4f} → {row.other:.4f}  {row.change:+.4f}{spread}")
+    for line in comparison.failed:
+        typer.echo(f"gate failed: {line}", err=True)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
 
 
 def main() -> None:

@@ -104,7 +104,7 @@ def headline(results: Mapping[str, Any]) -> str:
         f'<tr><th>figure</th><th class="n">value</th><th class="n">95 % interval</th>{head}</tr>'
         f'</thead><tbody>{"".join(rows)}</tbody></table></div><p class="note">Intervals: '
         "percentile bootstrap over whole videos; with few videos they are wide and themselves "
-        "rough. A control that comes close to the value says that the figure measures something simpler. "
+        "rough. A control that comes close says that the figure measures something simpler. "
         f"{escape(str(results.get('policy', '')))}</p>"
         + (f'<ul class="note">{absent}</ul>' if absent else "")
         + "</section>"

@@ -1,0 +1,77 @@
+"""A run's figures as a table for a README, from its ``run.json`` and ``results.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from evals.provenance import read_json
+from tools.errors import UserError
+
+__all__ = ["markdown_table"]
+
+ROWS = (
+    ("micro_auroc", "micro AUROC"),
+    ("macro_auroc", "macro AUROC"),
+    ("auroc_within", "AUROC within videos"),
+    ("average_precision", "average precision"),
+    ("pr_trapezoid", "PR area, trapezoidal"),
+    ("accuracy", "accuracy of labels"),
+    ("event_f1_30", "event F1 at IoU 0.3"),
+    ("false_alarms_per_hour", "false alarms per hour"),
+    ("choice_rr", "right verdict, right reason"),
+    ("choice_rw", "right verdict, wrong reason"),
+    ("choice_wr", "wrong verdict, right reason"),
+    ("choice_ww", "wrong verdict, wrong reason"),
+)
+
+
+def markdown_table(folder: Path) -> str:
+    """The table, with what it rests on above it. Raises UserError, StoreError."""
+    for name in ("run.json", "results.json"):
+        if not (folder / name).is_file():
+            raise UserError(
+                f"no {name} in {folder}", remedy="name the --out folder of a finished run"
+            )
+    run, results = read_json(folder / "run.json"), read_json(folder / "results.json")
+    metrics, controls = results["metrics"], results.get("controls", {})
+    beside = [name for name, table in controls.items() if isinstance(table, dict)]
+    code = run["code"]
+    dirty = " + uncommitted work" if code.get("dirty") else ""
+    limited = f", first {results['limited_to']} per section" if results.get("limited_to") else ""
+    lines = [
+        f"`{results['suite']}` · commit `{str(code.get('commit'))[:7]}`{dirty} · "
+        f"{run['started'][:10]} · data `{run['data']['fingerprint']}`{limited} · "
+        f"{metrics['items']} items, {metrics['failed']} failed, "
+        f"{metrics['uncertain']} uncertain, {metrics['unscored']} not scored",
+        "",
+        "| figure | value | 95 % | " + "".join(f"{name.replace('_', ' ')} | " for name in beside),
+        "|---|---|---|" + "---|" * len(beside),
+    ]
+    for key, name in ROWS:
+        if metrics.get(key) is None:
+            continue
+        low, high = metrics.get(f"{key}_95_low"), metrics.get(f"{key}_95_high")
+        spread = "" if low is None or high is None else f"{low:.3f}–{high:.3f}"
+        cells = "".join(f"{_cell(controls[c], key)} | " for c in beside)
+        lines.append(f"| {name} | {metrics[key]:.4f} | {spread} | {cells}".rstrip())
+    kinds: Mapping[str, Any] = results.get("by_kind") or {}
+    if kinds:
+        lines += [
+            "",
+            "| kind | clips | anomalous | uncertain | failed | AUROC against normal clips |",
+            "|---|---|---|---|---|---|",
+        ]
+        for kind, row in kinds.items():
+            auroc = "–" if row["auroc"] is None else f"{row['auroc']:.3f}"
+            lines.append(
+                f"| {kind.replace('_', ' ')} | {row['items']} | {row['anomalous']} | "
+                f"{row['uncertain']} | {row['failed']} | {auroc} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def _cell(control: Mapping[str, Any], key: str) -> str:
+    value = control.get(key)
+    return "–" if value is None else f"{value:.3f}"
