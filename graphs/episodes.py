@@ -18,6 +18,7 @@ from tools.ledger import Ledger, Look
 from tools.scoring import Smoothing, Thresholds, correlate, label_of, score_of, smooth
 from tools.types import (
     Attribute,
+    Box,
     Interval,
     Match,
     Observation,
@@ -32,7 +33,10 @@ __all__ = ["Standing", "correlated", "episodes", "standing", "timeline"]
 
 LINK_GAP_S = 1.0
 LINK_DISTANCE = 2.0
-"""Two sightings may be the same thing if the jump between them is below this many heights."""
+"""Sightings one after the other may be the same thing if the jump is below this many heights."""
+SAME_PLACE = 0.6
+"""Sightings at the same time are the same thing if they are within this many heights."""
+ABOUT_AS_STRIKING = 0.7
 TIMELINE_POINTS = 4000
 MOTION = frozenset({"speed", "glide", "limb_motion", "activity", "subject"})
 
@@ -136,8 +140,9 @@ def episodes(
             out.append(_whole(item, score, label))
         for observation, matches in culprits:
             sightings.append(_Sighting(item, score or 0.0, observation, matches))
-    for group in _linked(sightings):
-        out.append(_episode(group))
+    groups = [(group, _seen_wider(ledger, group)) for group in _linked(sightings)]
+    for group, wider in _joined(groups):
+        out.append(_episode(group, wider))
     order = {Label.ANOMALOUS: 0, Label.UNCERTAIN: 1, Label.NORMAL: 2}
     return tuple(
         sorted(out, key=lambda e: (order[e.label], -(e.score or 0.0), e.video_id, e.interval.start))
@@ -181,62 +186,103 @@ def _linked(sightings: Sequence[_Sighting]) -> list[list[_Sighting]]:
     )
     groups: list[list[_Sighting]] = []
     for sighting in ordered:
-        home = next(
-            (g for g in groups if any(_same(o.observation, sighting.observation) for o in g)), None
-        )
-        if home is None:
-            groups.append([sighting])
-        else:
-            home.append(sighting)
+        homes = [g for g in groups if any(_same(o.observation, sighting.observation) for o in g)]
+        merged = [*(s for home in homes for s in home), sighting]
+        groups = [*(g for g in groups if g not in homes), merged]
     return groups
 
 
 def _same(a: Observation, b: Observation) -> bool:
+    """Whether two sightings may be of the same thing.
+
+    Seen at the same time: their boxes lie together. Seen one after the other: the second begins
+    near where the first ended, soon after, and they do not move in opposite directions.
+    """
     if a.video_id != b.video_id:
         return False
-    if a.id == b.id or a.subject == b.subject == "scene":
-        return a.interval.start_s - LINK_GAP_S <= b.interval.end_s and (
-            b.interval.start_s - LINK_GAP_S <= a.interval.end_s
-        )
     first, second = (a, b) if a.interval.start <= b.interval.start else (b, a)
     gap = second.interval.start_s - first.interval.end_s
     if gap > LINK_GAP_S:
         return False
-    last = _last_before(first.points, second.points[0].pts) if second.points else None
-    if last is None or last.box is None or second.points[0].box is None:
-        return gap <= 0 and a.activity == b.activity
-    (x0, y0), (x1, y1) = last.box.center, second.points[0].box.center
-    height = max(last.box.y1 - last.box.y0, second.points[0].box.y1 - second.points[0].box.y0)
-    return float(np.hypot(x1 - x0, y1 - y0)) <= LINK_DISTANCE * height * (1 + max(gap, 0.0))
+    if a.id == b.id or a.subject == b.subject == "scene":
+        return True
+    boxes = {p.frame: p.box for p in a.points if p.box is not None}
+    together = [
+        _apart(boxes[p.frame], p.box) for p in b.points if p.box is not None and p.frame in boxes
+    ]
+    if together:
+        return float(np.median(together)) <= SAME_PLACE
+    directions = {a.value("direction"), b.value("direction")} - {None}
+    before = [p.box for p in first.points if p.box is not None]
+    after = [p.box for p in second.points if p.box is not None]
+    if gap < -LINK_GAP_S or len(directions) > 1 or not before or not after:
+        return False
+    return _apart(before[-1], after[0]) <= LINK_DISTANCE * (1 + max(gap, 0.0))
 
 
-def _last_before(points: Sequence[Point], pts: int) -> Point | None:
-    before = [p for p in points if p.pts <= pts and p.box is not None]
-    return before[-1] if before else None
+def _apart(a: Box, b: Box) -> float:
+    """Distance of two boxes' centres in heights of the taller one."""
+    (x0, y0), (x1, y1) = a.center, b.center
+    return float(np.hypot(x1 - x0, y1 - y0)) / max(a.y1 - a.y0, b.y1 - b.y0)
 
 
-def _episode(group: Sequence[_Sighting]) -> EventScore:
-    best = max(group, key=lambda s: (s.score, s.observation.surprise, len(s.observation.points)))
-    interval = best.observation.interval
-    for sighting in group:
-        interval = interval.hull(sighting.observation.interval)
+def _seen_wider(ledger: Ledger, group: Sequence[_Sighting]) -> tuple[Observation, ...]:
+    """The same culprit as the coarse looks saw it, before zooming in cut it at event ends."""
+    found: dict[str, Observation] = {}
+    for parent in {s.standing.look.event.parent for s in group} - {None}:
+        seen, verdict = ledger.looks.get(parent or ""), ledger.verdicts.get(parent or "")
+        if seen is None or verdict is None:
+            continue
+        for observation, _ in _culprits(ledger, Standing(seen, verdict)):
+            if any(_same(s.observation, observation) for s in group):
+                found[observation.id] = observation
+    return tuple(found[i] for i in sorted(found))
+
+
+def _joined(
+    groups: Sequence[tuple[list[_Sighting], tuple[Observation, ...]]],
+) -> list[tuple[list[_Sighting], tuple[Observation, ...]]]:
+    """Groups that a coarse look saw as one thing, put together."""
+    out: list[tuple[list[_Sighting], tuple[Observation, ...]]] = []
+    for group, wider in groups:
+        ids = {o.id for o in wider}
+        alike = [g for g in out if ids & {o.id for o in g[1]}]
+        out = [g for g in out if g not in alike]
+        members = [s for g, _ in alike for s in g] + group
+        seen = {o.id: o for _, w in alike for o in w} | {o.id: o for o in wider}
+        out.append((members, tuple(seen.values())))
+    return out
+
+
+def _episode(group: Sequence[_Sighting], wider: Sequence[Observation]) -> EventScore:
+    """One culprit: told by its longest sighting that is about as striking as any."""
+    top = max(group, key=lambda s: (s.score, s.observation.surprise, s.observation.id))
+    seen = [*(s.observation for s in group), *wider]
+    striking = ABOUT_AS_STRIKING * max(o.surprise for o in seen)
+    best = max(
+        (o for o in seen if o.surprise >= striking),
+        key=lambda o: (o.interval.seconds, o.surprise, o.id),
+    )
+    interval = best.interval
+    for observation in seen:
+        interval = interval.hull(observation.interval)
     rules = ordered_unique(
         m.rule
         for s in sorted(group, key=lambda s: -s.score)
         for m in sorted(s.matches, key=lambda m: -m.strength)
     )
     return EventScore(
-        video_id=best.observation.video_id,
-        event_id=best.standing.look.event.id,
+        video_id=best.video_id,
+        event_id=top.standing.look.event.id,
         interval=interval,
         label=Label.ANOMALOUS,
-        score=best.score,
-        summary=best.observation.text,
-        key_frame=best.observation.key_frame,
-        box=best.observation.box,
-        attributes=_telling(best.observation.attributes),
+        score=top.score,
+        summary=best.text,
+        key_frame=best.key_frame,
+        box=best.box,
+        attributes=_telling(best.attributes),
         rules=rules,
-        observations=ordered_unique(s.observation.id for s in group),
+        observations=ordered_unique(o.id for o in seen),
     )
 
 
