@@ -263,13 +263,7 @@ def _controls(
     )
     for name in CONTROLS[2:]:
         given = others.get(name)
-        if given is None and name == "single_look" and any(o.rounds for _, o in pairs):
-            first = [
-                replace(v, scores=o.rounds[0] if o.rounds else v.scores)
-                for v, (_, o) in zip(videos, pairs, strict=True)
-            ]
-            made.controls[name] = _ranked(first)
-        elif given is None:
+        if given is None:
             made.controls[name] = "not applicable: the traces hold no such run"
         else:
             made.controls[name] = given if isinstance(given, str) else _ranked(scored(given))

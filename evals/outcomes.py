@@ -7,6 +7,7 @@ from typing import Any
 
 from evals.metrics.timeline import densify
 from evals.model import Found, Outcome, Sample, Span, Told, ToolCall
+from evals.rounds import held_scores, round_scores
 from evals.saved import Saved
 from tools.decision import EventScore, Label, Step
 from tools.ledger import Ledger, Recall
@@ -40,6 +41,11 @@ def outcome_of(saved: Saved, *, max_gap_s: float) -> Outcome:
         )
     at = [frame for line in decision.timelines for frame in line.frames]
     scores = [score for line in decision.timelines for score in line.scores]
+    dense = _dense(sample, at, scores, max_gap_s)
+    if not decision.timelines:
+        # Events were looked at as wholes and no series was measured: their scores stand for them.
+        held, answered = held_scores(saved.ledger, sample)
+        dense = {"scores": held, "answered": answered}
     retrieved = [
         hit.rule.ref
         for record in saved.ledger.results.values()
@@ -48,7 +54,7 @@ def outcome_of(saved: Saved, *, max_gap_s: float) -> Outcome:
     ]
     return Outcome(
         sample=sample.id,
-        **_dense(sample, at, scores, max_gap_s),
+        **dense,
         label=decision.label,
         score=decision.score,
         events=tuple(_found(e, sample, saved.ledger) for e in decision.events),
@@ -57,6 +63,7 @@ def outcome_of(saved: Saved, *, max_gap_s: float) -> Outcome:
         rules_known=saved.rules,
         rules_retrieved=frozenset(retrieved),
         trajectory=_calls(saved),
+        rounds=round_scores(saved.lines, saved.ledger, sample),
         stop_reason=decision.stop_reason,
         cost=decision.cost,
         seconds=saved.seconds,
