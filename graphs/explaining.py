@@ -270,7 +270,7 @@ def notes(decision: Decision, caveats: Sequence[str] = ()) -> list[str]:
     if decision.stop_reason.startswith("budget"):
         lines.append(f"Note: {decision.stop_reason}; looks that were still wanted were not taken.")
     for failure in decision.failures:
-        remedy = f" Remedy: {_sentence(failure.remedy)}" if failure.remedy else ""
+        remedy = f" Remedy: {_closed(failure.remedy)}" if failure.remedy else ""
         lines.append(f"Could not be judged: {failure.item}: {failure.reason}.{remedy}")
     if decision.dropped_steps:
         lines.append(
@@ -312,5 +312,8 @@ def _lower(text: str) -> str:
 
 
 def _sentence(text: str) -> str:
-    body = text[:1].upper() + text[1:]
-    return body if body.endswith((".", "!", "?")) else body + "."
+    return _closed(text[:1].upper() + text[1:])
+
+
+def _closed(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else text + "."
