@@ -37,6 +37,8 @@ _BROAD = 0.72
 _RIGID, _LIMBED = 0.65, 0.70
 """Limb motion per speed against walkers': riders have under two thirds of it, runners keep more.
 In between neither is said."""
+_STIR = 0.8
+"""Usual walking speeds of spread within something that, as a whole, does not move."""
 _LEAST_POINTS = 3
 _LEAST_SEEN_S = 0.4
 _CLEAR = 0.15
@@ -110,6 +112,8 @@ def observe(track: Track, interval: Interval, info: VideoInfo, scene: Scene) -> 
         return None
     subject = _subject(whole, part, numbers, scene)
     activity = _activity(whole, part, numbers, subject, scene, interval)
+    if activity == "stands" and numbers["limb_motion"] > _STIR:
+        return None  # two that pass each other, seen as one: neither stands
     if activity == "stands" and (subject == "small object" or not _stands_out(whole, scene)):
         return None  # noise, a shadow, the trace of something gone: nothing happens to it
     names = [n for n in POINT_ATTRIBUTES if _counts(n, subject, activity)]

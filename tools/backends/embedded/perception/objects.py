@@ -92,10 +92,13 @@ def measure(track: Track, walk: PlaceMap, place: PlaceMap | None) -> Measured:
     v = _smooth(rows[:, Det.V] / usual, times)
     limbs = _smooth(rows[:, Det.SPREAD] / usual, times)
     speed = np.hypot(u, v)
-    outline = (rows[:, Det.KIND] != Kind.PART) & (rows[:, Det.CUT] == 0)
     tall = (rows[:, Det.Y1] - rows[:, Det.Y0]) / rows[:, Det.TALL]
+    extent = rows[:, Det.AREA] / PERSON_AREA
+    # What the border cuts is only a lower bound: of use where that is already large.
+    whole = (rows[:, Det.CUT] == 0) | (tall > MANY_TALL) | (extent > MANY_AREA)
+    outline = (rows[:, Det.KIND] != Kind.PART) & whole
     size = _smooth(np.where(outline, tall, np.nan), times)
-    area = _smooth(np.where(outline, rows[:, Det.AREA] / PERSON_AREA, np.nan), times)
+    area = _smooth(np.where(outline, extent, np.nan), times)
     mean = (float(u.mean()), float(v.mean()))
     return Measured(
         track=track,
