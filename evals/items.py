@@ -25,9 +25,11 @@ class Task:
     section: str
     sample: Sample
     home: str
-    """The archive that holds the scene, or the folder of the recorded data."""
+    """The archive that holds the scene and the agent's runs."""
     path: str
     """Where its saved trace goes."""
+    data: str = ""
+    """Folder of the recorded data, where no video is asked about."""
     max_rounds: int | None = None
     """1 for the control without iteration."""
 

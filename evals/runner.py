@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import UTC, datetime
 from multiprocessing import get_context
@@ -24,15 +24,14 @@ from typing import Any
 
 from evals.items import Asker, Done, Task, answer
 from evals.plan import Expected, trace_path, write_plan
+from evals.preparing import open_asker, prepare
 from evals.provenance import code_id, data_id, git_state, machine, versions, write_json
 from evals.saved import saved_key
 from evals.scoring import report_dir, score_dir
-from evals.sections import Prepared, Section, open_asker, prepare
+from evals.sections import Prepared, Say, Section
 from evals.suite import Suite
 
 __all__ = ["run_suite"]
-
-Say = Callable[[str], None]
 
 
 def run_suite(
@@ -66,9 +65,16 @@ def run_suite(
         for sample in section.samples:
             key = section.key(suite, sample)
             item = Expected(section=section.name, name=sample.id, key=key)
-            path = str(trace_path(target, item))
             tasks.append(
-                Task(key, section.name, sample, str(section.home), path, section.max_rounds)
+                Task(
+                    key=key,
+                    section=section.name,
+                    sample=sample,
+                    home=str(section.home),
+                    path=str(trace_path(target, item)),
+                    data=str(section.data),
+                    max_rounds=section.max_rounds,
+                )
             )
     items = [Expected(section=t.section, name=t.sample.id, key=t.key) for t in tasks]
     write_plan(target, suite, limit, items)
@@ -123,7 +129,7 @@ def _answers(suite: Suite, tasks: Sequence[Task], workers: int) -> Iterator[Done
     if not tasks:
         return
     if workers <= 1 or len(tasks) == 1:
-        ask = open_asker(suite, Path(tasks[0].home))
+        ask = open_asker(suite, tasks[0])
         try:
             for task in tasks:
                 yield answer(ask, task)
@@ -140,14 +146,15 @@ def _answers(suite: Suite, tasks: Sequence[Task], workers: int) -> Iterator[Done
             raise
 
 
-_ASKERS: dict[str, Asker] = {}
-"""One asker per worker process and archive."""
+_ASKERS: dict[tuple[str, str], Asker] = {}
+"""One asker per worker process, section and archive."""
 
 
 def _work(suite: Suite, task: Task) -> Done:
     import cv2
 
     cv2.setNumThreads(1)
-    if task.home not in _ASKERS:
-        _ASKERS[task.home] = open_asker(suite, Path(task.home))
-    return answer(_ASKERS[task.home], task)
+    who = (task.section, task.home)
+    if who not in _ASKERS:
+        _ASKERS[who] = open_asker(suite, task)
+    return answer(_ASKERS[who], task)

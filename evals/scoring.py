@@ -17,6 +17,7 @@ from evals.page import Entry, lost, write_page
 from evals.plan import RunPlan, read_plan, trace_path
 from evals.provenance import read_json, write_json
 from evals.saved import Damaged, load_saved, unresolved
+from evals.suite import Suite
 from tools.decision import Label
 from tools.errors import UserError
 
@@ -29,6 +30,22 @@ POLICY = (
     f"class enter micro AUROC and average precision, not macro AUROC. Traces that cannot be read "
     f"are named under unscored and enter no figure."
 )
+
+REFERENCE = (
+    "micro_auroc",
+    "micro_auroc_95_low",
+    "micro_auroc_95_high",
+    "macro_auroc",
+    "macro_auroc_videos",
+    "auroc_within",
+    "auroc_cross",
+    "auroc_within_weight",
+    "average_precision",
+    "pr_trapezoid",
+    "auroc_abnormal_videos",
+    "distinct_scores",
+)
+"""Frame figures that the original system's own scores get."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,10 +143,24 @@ def results_of(scored: Scored) -> dict[str, Any]:
         "limited_to": scored.plan.limit,
         "policy": POLICY,
         **made,
+        "reference": _reference(scored.section("reference"), suite),
         "unscored": [dict(row) for row in scored.unscored],
         "items": _rows(tests),
         "heldout": _rows(heldout),
     }
+
+
+def _reference(entries: Sequence[Entry], suite: Suite) -> dict[str, Any]:
+    """The original system's own scores under the same metrics; empty where none were recorded."""
+    if not entries:
+        return {}
+    made = figures(
+        [Pair(e.sample, e.outcome) for e in entries],
+        samples=suite.bootstrap.samples,
+        seed=suite.bootstrap.seed,
+    )
+    keep = {key: made.metrics.get(key) for key in REFERENCE}
+    return {"metrics": keep, "controls": {"video_constant": made.controls["video_constant"]}}
 
 
 def _extra(tests: Sequence[Entry], heldout: Sequence[Entry]) -> dict[str, float | int | None]:

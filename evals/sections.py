@@ -1,28 +1,23 @@
-"""What a suite asks about, section by section, and how each section's scene is made."""
+"""A section of a suite: samples asked about in one archive."""
 
 from __future__ import annotations
 
-import shutil
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from agent import induce_scene, load_settings, open_stores
-from evals.datasets import Dataset, Item, load_ucsd
-from evals.items import AgentAsker, Asker
 from evals.model import Sample
-from evals.provenance import code_id, file_sha256, write_json
-from evals.suite import ScenesSpec, Suite, UcsdSpec, data_root
-from tools.errors import UserError
+from evals.suite import Suite
 from tools.types import content_id
 
-__all__ = ["Prepared", "Section", "open_asker", "prepare"]
+__all__ = ["Prepared", "Say", "Section"]
 
 Say = Callable[[str], None]
+
+
+def _nothing(_: Say) -> None:
+    """No archive has to be made."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +31,11 @@ class Section:
     samples: tuple[Sample, ...]
     home: Path
     basis: str
-    make: Callable[[Say], None]
     hashes: Mapping[str, str]
     """Sample → hash of what is asked about."""
+    make: Callable[[Say], None] = _nothing
+    data: Path = Path()
+    """Folder of the recorded data, where no video is asked about."""
     induced_from: tuple[str, ...] = ()
     max_rounds: int | None = None
 
@@ -63,213 +60,3 @@ class Prepared:
     sections: tuple[Section, ...]
     settings: Mapping[str, Any]
     hashes: Mapping[str, str] = field(default_factory=dict)
-
-
-def prepare(
-    suite: Suite, target: Path, *, data: Path | None, limit: int | None, say: Say
-) -> Prepared:
-    """Read the data and lay out the sections. Raises UserError before any work is done."""
-    # The environment and a vidocq.toml count too, so the effective settings are what is recorded.
-    settings = load_settings({"home": target, **suite.settings})
-    effective = settings.model_dump(mode="json", exclude={"home"})
-    return _videos(suite, target, data, limit, say, effective)
-
-
-def open_asker(suite: Suite, home: Path) -> Asker:
-    """Who answers in a section whose archive is ``home``."""
-    return AgentAsker(suite, home)
-
-
-# ---------------------------------------------------------------- videos
-
-
-def _videos(
-    suite: Suite,
-    target: Path,
-    data: Path | None,
-    limit: int | None,
-    say: Say,
-    effective: Mapping[str, Any],
-) -> Prepared:
-    folder = data if data is not None else _data(suite, target, say)
-    dataset = load_ucsd(folder)
-    layout = _layout(suite, dataset, limit)
-    used = {i.name: i for inside, asked in layout.values() for i in (*inside, *asked)}
-    hashes = {name: file_sha256(item.path) for name, item in used.items()}
-    sections = []
-    for name, (inside, asked) in layout.items():
-        basis = content_id(
-            code_id(), suite.scene, effective, {i.name: hashes[i.name] for i in inside}
-        )
-        home = target / "homes" / basis
-        sections.append(
-            Section(
-                name=name,
-                samples=tuple(sample_of(item, suite) for item in asked),
-                home=home,
-                basis=basis,
-                make=_Induce(suite, inside, home),
-                hashes=hashes,
-                induced_from=tuple(i.name for i in inside),
-            )
-        )
-    sections += [_control(suite, name, sections[0]) for name in suite.controls]
-    hashes["labels.json"] = file_sha256(folder / "labels.json")
-    return Prepared(folder, tuple(sections), effective, hashes)
-
-
-def sample_of(item: Item, suite: Suite) -> Sample:
-    """A labelled clip as a sample; its one annotator is whoever wrote ``labels.json``."""
-    return Sample(
-        id=item.name,
-        source=item.path,
-        frames=item.frames,
-        fps=item.fps,
-        scene=suite.scene,
-        truth=(item.anomalous,),
-        boxes={frame: (box,) for frame, box in item.boxes.items()},
-        kind=item.kind,
-        split=item.split,
-        question=suite.question,
-    )
-
-
-def _data(suite: Suite, target: Path, say: Say) -> Path:
-    """The suite's own folder; generated scenes are rendered unless they lie there already."""
-    spec = suite.dataset
-    if isinstance(spec, UcsdSpec):
-        return data_root() / spec.folder
-    if not isinstance(spec, ScenesSpec):
-        raise UserError(f"suite {suite.name}: layout {spec.layout} holds no videos")
-    from evals.scenes import render_set
-
-    # Named after all that decides the pictures, the generator's code included.
-    folder = target / "data" / content_id(code_id("scenes"), spec)
-    if not (folder / "labels.json").is_file():
-        say(f"rendering {spec.normals + len(spec.kinds) * len(spec.seeds)} clips …")
-        render_set(
-            folder,
-            kinds=spec.kinds,
-            seeds=spec.seeds,
-            normals=spec.normals,
-            seconds=spec.seconds,
-            place=spec.place,
-        )
-    return folder
-
-
-def _layout(
-    suite: Suite, dataset: Dataset, limit: int | None
-) -> dict[str, tuple[tuple[Item, ...], tuple[Item, ...]]]:
-    """Section → clips to induce from, clips to ask about."""
-    train = dataset.train
-    if suite.induction.clips is not None:
-        known = {item.name: item for item in train}
-        missing = [name for name in suite.induction.clips if name not in known]
-        if missing:
-            raise UserError(f"{dataset.folder} has no training clip {', '.join(missing)}")
-        train = tuple(known[name] for name in suite.induction.clips)
-    if not train or not dataset.test:
-        raise UserError(f"{dataset.folder} needs training and test clips in labels.json")
-    layout = {"test": (train, dataset.test[:limit])}
-    if suite.heldout is not None:
-        if suite.heldout.induce >= len(train):
-            raise UserError(
-                f"cannot hold clips out: {len(train)} training clips in {dataset.folder}, "
-                f"induction takes {suite.heldout.induce}",
-                remedy="lower heldout.induce in the suite",
-            )
-        order = np.random.default_rng(suite.heldout.seed).permutation(len(train))
-        chosen = set(order[: suite.heldout.induce].tolist())
-        inside = tuple(item for i, item in enumerate(train) if i in chosen)
-        outside = tuple(item for i, item in enumerate(train) if i not in chosen)
-        layout["heldout"] = (inside, outside[:limit])
-    return layout
-
-
-@dataclass(frozen=True, eq=False)
-class _Induce:
-    """Makes the scene in ``home`` unless a finished induction of the same basis is there."""
-
-    suite: Suite
-    clips: Sequence[Item]
-    home: Path
-
-    def __call__(self, say: Say) -> None:
-        suite, clips = self.suite, self.clips
-        done = self.home / "induced.json"
-        if done.is_file():
-            say(f"scene {suite.scene}: induced before from {len(clips)} clips")
-            return
-        say(f"scene {suite.scene}: inducing from {len(clips)} clips …")
-        begun = time.perf_counter()
-        paths = [item.path for item in clips]
-        induce_scene(paths, scene=suite.scene, home=self.home, **suite.settings)
-        seconds = round(time.perf_counter() - begun, 1)
-        write_json(done, {"clips": [item.name for item in clips], "seconds": seconds})
-        say(f"scene {suite.scene}: induced in {seconds} s")
-
-
-# ---------------------------------------------------------------- controls
-
-
-def _control(suite: Suite, name: str, of: Section) -> Section:
-    """The same questions with something taken away; ``of`` is the section it is compared with."""
-    rounds, home, make = None, of.home, of.make
-    if name == "single_look":
-        rounds = 1
-    else:
-        home = of.home.with_name(f"{of.home.name}-{name}")
-        make = _Tamper(suite, name, of.home, home)
-    return Section(
-        name=f"control:{name}",
-        samples=of.samples,
-        home=home,
-        basis=of.basis,
-        make=make,
-        hashes=of.hashes,
-        induced_from=of.induced_from,
-        max_rounds=rounds,
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class _Tamper:
-    """Copies the archive ``source`` to ``home`` and takes its rules away or deals them out anew."""
-
-    suite: Suite
-    name: str
-    source: Path
-    home: Path
-
-    def __call__(self, say: Say) -> None:
-        done = self.home / "control.json"
-        if done.is_file():
-            return
-        say(f"control {self.name}: copying the archive …")
-        shutil.rmtree(self.home, ignore_errors=True)
-        leave = shutil.ignore_patterns("runs", "checkpoints.db*", "*.lock")
-        shutil.copytree(self.source, self.home, ignore=leave)
-        stores = open_stores(load_settings({"home": self.home, **self.suite.settings}))
-        try:
-            book = stores.archive.rules
-            rules = book.list(self.suite.scene)
-            if self.name == "no_rules":
-                for rule in rules:
-                    book.retire(rule.id, author="control")
-            else:
-                tested = [rule for rule in rules if rule.predicate is not None]
-                order = _derangement(len(tested), seed=self.suite.bootstrap.seed)
-                for rule, other in zip(tested, order, strict=True):
-                    book.edit(rule.id, predicate=tested[other].predicate, author="control")
-        finally:
-            stores.close()
-        write_json(done, {"control": self.name, "rules": len(rules)})
-
-
-def _derangement(count: int, *, seed: int) -> list[int]:
-    """A shuffled order that leaves nothing in its place (impossible for one)."""
-    order = np.random.default_rng(seed).permutation(count)
-    moved = np.empty(count, int)
-    moved[order] = np.roll(order, 1)
-    return [int(i) for i in moved]
