@@ -96,13 +96,16 @@ class Figures:
         else:
             self.metrics[key] = value if isinstance(value, int) else round(float(value), 6)
 
-    def withdraw(self, groups: frozenset[str], why: str) -> None:
-        """Take back every metric of these groups of definitions: a 0 there would be no finding."""
+    def withdraw(self, groups: frozenset[str], why: str, *, given: bool = False) -> None:
+        """Take back every metric of these groups of definitions: a 0 there would be no finding.
+
+        ``given``: also those that follow from scores and truth alone.
+        """
         for key in self.metrics:
             known = definition(key)
-            if known is not None and known.group in groups and key not in GIVEN:
+            if known is not None and known.group in groups and (given or key not in GIVEN):
                 self.metrics[key] = None
-                self.undefined.setdefault(key, why)
+                self.undefined[key] = why
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -152,6 +155,8 @@ def figures(
     _explanations(made, pairs, embed)
     _trajectory(made, pairs)
     _cost(made, pairs)
+    if pairs and all(s.choice is not None for s, _ in pairs):
+        made.withdraw(frozenset({"Events"}), "single frames: there is no time", given=True)
     if pairs and not any(_acted(p) for p in pairs):
         made.withdraw(ACTED, "frame scores only: nothing was run, flagged or explained")
     return made

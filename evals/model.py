@@ -28,6 +28,7 @@ __all__ = [
     "Span",
     "Told",
     "ToolCall",
+    "frame_runs",
     "frame_truth",
 ]
 
@@ -99,9 +100,7 @@ class Sample:
     @property
     def spans(self) -> tuple[Span, ...]:
         """Disjoint stretches that a strict majority of annotators call abnormal, in order."""
-        mask = np.concatenate([[False], self.abnormal, [False]]).astype(np.int8)
-        edges = np.flatnonzero(np.diff(mask))
-        return tuple((int(a), int(b)) for a, b in edges.reshape(-1, 2))
+        return frame_runs(self.abnormal)
 
     @property
     def abnormal(self) -> NDArray[np.bool_]:
@@ -244,3 +243,9 @@ def frame_truth(frames: int, intervals: Sequence[Span]) -> NDArray[np.bool_]:
             raise UserError(f"the interval [{start}, {end}) does not fit {frames} frames")
         truth[start:end] = True
     return truth
+
+
+def frame_runs(mask: NDArray[np.bool_] | Sequence[bool]) -> tuple[Span, ...]:
+    """The stretches of true values, half-open, in order."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], np.asarray(mask, np.int8), [0]])))
+    return tuple((int(a), int(b)) for a, b in edges.reshape(-1, 2))

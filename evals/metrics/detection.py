@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from evals.metrics.curves import MetricUndefined
 from evals.metrics.resampling import ScoredVideo
+from evals.model import frame_runs
 from tools.errors import UserError
 
 __all__ = [
@@ -154,14 +154,16 @@ def false_alarms(
     peaks: list[float] = []
     hours = 0.0
     for video, rate in zip(videos, fps, strict=True):
-        peaks += [float(video.scores[a:b].max()) for a, b in _runs(video.truth)]
+        peaks += [float(video.scores[a:b].max()) for a, b in frame_runs(video.truth)]
         hours += float((~video.truth).sum()) / rate / 3600
     if not peaks or hours == 0:
         raise MetricUndefined("false alarms per hour need true stretches and normal frames")
     ranked = np.sort(peaks)[::-1]
     threshold = float(ranked[max(0, int(np.ceil(recall * len(ranked) - 1e-9)) - 1)])
     alarms = sum(
-        not video.truth[a:b].any() for video in videos for a, b in _runs(video.scores >= threshold)
+        not video.truth[a:b].any()
+        for video in videos
+        for a, b in frame_runs(video.scores >= threshold)
     )
     return FalseAlarms(
         per_hour=alarms / hours,
@@ -170,8 +172,3 @@ def false_alarms(
         threshold=threshold,
         recall=float(np.mean(ranked >= threshold)),
     )
-
-
-def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
-    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
