@@ -164,6 +164,11 @@ def _show(results: Mapping[str, Any]) -> None:
     for name, control in results["controls"].items():
         shown = control if isinstance(control, str) else _number(control["micro_auroc"])
         typer.echo(f"  control {name:14} {shown}")
+    if results["reference"]:
+        for name, value in results["reference"]["metrics"].items():
+            typer.echo(f"  reference {name:22} {_number(value)}")
+        constant = results["reference"]["controls"]["video_constant"]
+        typer.echo(f"  reference {'video_constant control':22} {_number(constant['micro_auroc'])}")
     counts = ("items", "anomalous", "uncertain", "failed", "unscored")
     typer.echo(", ".join(f"{metrics[key]} {key}" for key in counts))
     for row in results["unscored"]:
@@ -193,7 +198,9 @@ def _show_comparison(comparison: Comparison) -> None:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"
+    if value is None:
+        return "–"
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 def main() -> None:

@@ -122,7 +122,7 @@ def _ask_all(suite: Suite, section: Section, tasks: Sequence[Task], workers: int
         say(f"{section.name}: {done} of {len(tasks)} answers kept from an earlier run")
     for said in _answers(suite, left, workers):
         done += 1
-        say(f"[{done}/{len(tasks)}] {said.name}: {said.label} in {said.seconds:.1f} s")
+        say(f"{section.name} {done}/{len(tasks)} {said.name}: {said.label} in {said.seconds:.1f} s")
 
 
 def _answers(suite: Suite, tasks: Sequence[Task], workers: int) -> Iterator[Done]:

@@ -35,7 +35,9 @@ def markdown_table(folder: Path) -> str:
                 f"no {name} in {folder}", remedy="name the --out folder of a finished run"
             )
     run, results = read_json(folder / "run.json"), read_json(folder / "results.json")
-    metrics, controls = results["metrics"], results.get("controls", {})
+    metrics, controls = results["metrics"], dict(results.get("controls", {}))
+    if results.get("reference"):
+        controls["original system"] = results["reference"]["metrics"]
     beside = [name for name, table in controls.items() if isinstance(table, dict)]
     code = run["code"]
     dirty = " + uncommitted work" if code.get("dirty") else ""

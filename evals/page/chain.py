@@ -13,6 +13,9 @@ from tools.types import Answer, Caption, Event, Frozen, Observation, Rule, Verdi
 
 __all__ = ["explained"]
 
+LONG = 200
+"""Characters of a summary that stand beside the score; the rest is one click away."""
+
 
 def explained(saved: Saved, outcome: Outcome, fps: float) -> str:
     """One ``<details>`` per event that was flagged or left open, and one for all others."""
@@ -71,6 +74,9 @@ def _by_event(steps: Sequence[Step], events: Sequence[str]) -> dict[str, list[St
 
 def _details(when: str, label: Label, score: float | None, text: str, body: str) -> str:
     shown = "uncertain" if score is None else f"{score:.2f}"
+    if len(text) > LONG:
+        body = f'<p class="note">{escape(text)}</p>' + body
+        text = text[:LONG].rsplit(" ", 1)[0] + " …"
     return (
         f'<details class="event"><summary><span class="when">{escape(when)}</span>'
         f'<span class="tag {label}">{label} {shown}</span> {escape(text)}</summary>{body}</details>'

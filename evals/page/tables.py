@@ -29,6 +29,8 @@ CONTROLS = {
     "no_rules": ("No rules", "the same agent, every rule retired"),
     "shuffled_rules": ("Shuffled rules", "the same agent, predicates dealt out anew"),
     "single_look": ("Single look", "the same agent, one round and no iteration"),
+    "reference": ("Reference", "the original system’s own scores under the same metrics"),
+    "reference_constant": ("Reference, video-constant", "its video-constant control"),
 }
 
 
@@ -76,7 +78,11 @@ def headline(results: Mapping[str, Any]) -> str:
         f'<div class="card"><span class="name">Items asked about</span><b>{metrics["items"]}</b>'
         f"{counted}</div>"
     )
-    controls = results.get("controls", {})
+    controls = dict(results.get("controls", {}))
+    reference = results.get("reference") or {}
+    if reference:
+        controls["reference"] = reference["metrics"]
+        controls["reference_constant"] = reference["controls"]["video_constant"]
     head = "".join(
         f'<th class="n" title="{escape(CONTROLS.get(c, (c, c))[1])}">'
         f"{escape(CONTROLS.get(c, (c, c))[0])}</th>"
