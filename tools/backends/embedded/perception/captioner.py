@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tools.backends.embedded.perception.describing import (
     Scene,
@@ -20,11 +17,10 @@ from tools.backends.embedded.perception.describing import (
     full_box,
     observe,
 )
-from tools.backends.embedded.perception.detections import Det, detect
+from tools.backends.embedded.perception.detections import Det
 from tools.backends.embedded.perception.geometry import Geometry
 from tools.backends.embedded.perception.health import problems, size_problem, steady
 from tools.backends.embedded.perception.learning import (
-    PLACE_CLIPS,
     learn_normal,
     people,
     prior_normal,
@@ -32,6 +28,7 @@ from tools.backends.embedded.perception.learning import (
 from tools.backends.embedded.perception.motion import frame_surprise, window_surprise
 from tools.backends.embedded.perception.objects import ATTRIBUTES
 from tools.backends.embedded.perception.percepts import FramePercept
+from tools.backends.embedded.perception.profiles import geometry_of, make_profile
 from tools.backends.embedded.perception.settings import CODE_VERSION, DEFAULTS, PerceptionSettings
 from tools.backends.embedded.perception.statistics import Normal
 from tools.backends.embedded.perception.store import PerceptStore
@@ -106,7 +103,7 @@ class EmbeddedCaptioner(Captioner):
         if base is None:
             geometry = survey(clips, self._settings, progress)
         else:
-            geometry = _geometry_of(base)
+            geometry = geometry_of(base)
             for clip in clips:
                 trouble = size_problem(clip.source.info, geometry.full)
                 if trouble is not None:
@@ -130,10 +127,11 @@ class EmbeddedCaptioner(Captioner):
             [lambda c=clip: stretch(c) for clip in clips],  # type: ignore[misc]
             tracks,
             seconds,
+            lambda percept: self.store.detections(geometry, percept),
         )
         if progress is not None:
             progress("learning what is normal", len(clips), len(clips))
-        return _profile(scene, self.name, geometry, normal, clips, seconds)
+        return make_profile(scene, self.name, geometry, normal, clips, seconds)
 
     # ---------------------------------------------------------------- describing
 
@@ -187,7 +185,7 @@ class EmbeddedCaptioner(Captioner):
     ) -> Scene | str:
         """Geometry and statistics to judge by, or the reason why there are none."""
         if profile is not None:
-            geometry = _geometry_of(profile)
+            geometry = geometry_of(profile)
             trouble = size_problem(source.info, geometry.full)
             if trouble is not None:
                 return trouble
@@ -225,14 +223,13 @@ class EmbeddedCaptioner(Captioner):
             if known is not None:
                 self._tracks.move_to_end(key)
                 return known
-        grid = self.store.analyser(geometry).grid
         base = float(source.info.time_base.fraction)
         stream = percepts if percepts is not None else self.store.percepts(
             source, geometry, interval, detail
         )  # fmt: skip
         tracks = link(
             (
-                FrameDetections(p.frame, p.pts, p.pts * base, detect(geometry, grid, p))
+                FrameDetections(p.frame, p.pts, p.pts * base, self.store.detections(geometry, p))
                 for p in stream
                 if steady(p)
             ),
@@ -432,8 +429,7 @@ def _count(
     """How many people are in view: crude, a median over the stretch."""
     if not inner:
         return None
-    grid = store.analyser(scene.geometry).grid
-    numbers = [people(scene.geometry, detect(scene.geometry, grid, p)) for p in inner]
+    numbers = [people(scene.geometry, store.detections(scene.geometry, p)) for p in inner]
     value = round(float(np.median(numbers)))
     found = attribute("count", float(value), scene.normal.objects.get("count"))
     many, one = ("people", "person") if scene.geometry.people else ("objects", "object")
@@ -451,57 +447,3 @@ def _count(
         surprise=max(0.0, found.surprise or 0.0),
         key_frame=middle.frame,
     )
-
-
-# ---------------------------------------------------------------- profiles
-
-
-def _geometry_of(profile: SceneProfile) -> Geometry:
-    return Geometry.from_store(profile.arrays, profile.meta["geometry"])
-
-
-def _profile(
-    scene: str,
-    captioner: str,
-    geometry: Geometry,
-    normal: Normal,
-    clips: Sequence[Clip],
-    seconds: float,
-) -> SceneProfile:
-    arrays, geometry_meta = geometry.to_store()
-    more, normal_meta = normal.to_store()
-    arrays = {**arrays, **more}
-    notes: list[str] = []
-    if normal.place is None:
-        notes.append(f"place is not judged: it needs {PLACE_CLIPS} normal clips or more")
-    if not geometry.people:
-        notes.append("no people were measured: sizes rest on a general perspective")
-    meta: dict[str, Any] = {"geometry": geometry_meta, "normal": normal_meta, "notes": notes}
-    summary = {
-        name: attribute(name, d.usual, d)
-        for name, d in normal.objects.items()
-        if name in ATTRIBUTES and not d.prior
-    }
-    names = tuple(c.source.info.id for c in clips)
-    return SceneProfile(
-        scene=scene,
-        captioner=captioner,
-        width=geometry.full[0],
-        height=geometry.full[1],
-        clips=names,
-        seconds=round(seconds, 3),
-        summary=summary,
-        arrays=arrays,
-        meta=meta,
-        version=_version(scene, captioner, arrays, meta),
-    )
-
-
-def _version(
-    scene: str, captioner: str, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]
-) -> str:
-    digest = hashlib.sha256(json.dumps([scene, captioner, meta], sort_keys=True).encode())
-    for name in sorted(arrays):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
-    return digest.hexdigest()[:16]

@@ -32,6 +32,8 @@ POINT_ATTRIBUTES = ("speed", "glide", "size", "area", "place", "dwell")
 """Attributes whose surprise is known frame by frame."""
 _PEAKS = frozenset({"speed", "limb_motion", "glide", "size", "area"})
 _STANDS = 0.3
+_SHORT = 0.55
+"""Heights under which, where known, something is not called a person."""
 _BROAD = 0.72
 """Heights: walkers are up to 0.6 wide in mid-step."""
 _RIGID, _LIMBED = 0.65, 0.70
@@ -240,7 +242,7 @@ def _subject(whole: Measured, part: slice, numbers: dict[str, float], scene: Sce
         return "object"
     # A pair abreast, or a slow rider: as tall as a person, but broader.
     broad = float(np.median(_broad(rows))) > _BROAD and area > 1.3
-    person = _limbs(numbers, scene) >= 0.5 and speed > _STANDS and not broad
+    person = _limbs(numbers, scene) >= 0.5 and speed > _STANDS and not broad and size > _SHORT
     return "person" if person else "person-sized object"
 
 
@@ -280,7 +282,7 @@ def _activity(
         return "glides"
     if not scene.geometry.people or subject in {"large object", "small object", "object"}:
         return "moves"
-    if fast and limbs > _LIMBED:
+    if fast and limbs > _LIMBED and subject == "person":
         return "runs"
     if fast:
         return "moves"

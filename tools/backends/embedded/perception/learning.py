@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.backends.embedded.perception.detections import Det, Kind, detect
+from tools.backends.embedded.perception.detections import Det, Kind
 from tools.backends.embedded.perception.geometry import Geometry
 from tools.backends.embedded.perception.motion import WalkLearner, relative
 from tools.backends.embedded.perception.objects import MEASURED, measure
@@ -69,7 +69,7 @@ def learn_normal(
     clips: Sequence[Stretch],
     tracks: Sequence[Sequence[Track]],
     seconds: float,
-    tick: Callable[[], None] = lambda: None,
+    detections: Callable[[FramePercept], NDArray[np.float64]],
 ) -> Normal:
     """Walking speeds, then the distributions relative to them. Two passes over cached percepts."""
     walk = WalkLearner(geometry)
@@ -78,7 +78,6 @@ def learn_normal(
         for percept in clip():
             walk.add(grid, percept.windows)
             view.append(float(percept.health[Health.VIEW]))
-        tick()
     walk_map = walk.map()
     histograms = {name: Histogram() for name in ("speed", "limb_motion", "glide")}
     counts: list[int] = []
@@ -86,7 +85,7 @@ def learn_normal(
         for percept in clip():
             for name, values in relative(grid, percept.windows, walk_map).items():
                 histograms[name].add(values)
-            counts.append(people(geometry, detect(geometry, grid, percept)))
+            counts.append(people(geometry, detections(percept)))
     windows = {
         name: _distribution(h) if h.total else Distribution(*PRIORS[name], 0, prior=True)
         for name, h in histograms.items()

@@ -12,10 +12,12 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tools.backends.embedded.perception.detections import detect
 from tools.backends.embedded.perception.flow import grey
 from tools.backends.embedded.perception.geometry import Geometry
 from tools.backends.embedded.perception.percepts import Analyser, Blob, FramePercept, Health
@@ -32,7 +34,7 @@ _MEMORY = 160 * 2**20
 """Bytes of blocks kept in memory."""
 _SPAN = 16
 """Blocks (about 50 s) over which a video's own median is taken …"""
-_SAMPLES = 24
+_SAMPLES = 15
 """… from this many frames."""
 _WINDOW_PARTS = ("index", "cover", "u", "v", "spread")
 _WINDOW_TYPES = (np.int16, np.float16, np.float16, np.float16, np.float16)
@@ -62,6 +64,7 @@ class PerceptStore:
         self._memory: OrderedDict[str, _Block] = OrderedDict()
         self._used = 0
         self._lock = threading.RLock()
+        self._found: WeakKeyDictionary[FramePercept, NDArray[np.float64]] = WeakKeyDictionary()
         self._medians: OrderedDict[str, NDArray[np.uint8]] = OrderedDict()
         self._analysers: OrderedDict[str, Analyser] = OrderedDict()
         self.frames_decoded = 0
@@ -75,6 +78,16 @@ class PerceptStore:
                 if len(self._analysers) > 4:
                     self._analysers.popitem(last=False)
             return found
+
+    def detections(self, geometry: Geometry, percept: FramePercept) -> NDArray[np.float64]:
+        """Objects of a frame (see :func:`detections.detect`), remembered with its percept."""
+        with self._lock:
+            known = self._found.get(percept)
+        if known is None:
+            known = detect(geometry, self.analyser(geometry).grid, percept)
+            with self._lock:
+                self._found[percept] = known
+        return known
 
     def percepts(
         self, source: FrameSource, geometry: Geometry, interval: Interval, detail: Detail
@@ -187,7 +200,9 @@ class PerceptStore:
         frames = [f.image for f in source.frames(interval, step=step * stride, size=geometry.size)]
         if len(frames) < _SAMPLES // 2:
             return None
-        median: NDArray[np.uint8] = np.asarray(np.median(np.stack(frames), axis=0), np.uint8)
+        middle = len(frames) // 2
+        median: NDArray[np.uint8] = np.partition(np.stack(frames, axis=-1), middle, -1)[..., middle]
+        median = np.ascontiguousarray(median)
         with self._lock:
             self._medians[key] = median
             if len(self._medians) > 16:

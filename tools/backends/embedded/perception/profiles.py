@@ -1,0 +1,73 @@
+"""Geometry and statistics as a scene profile, and back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tools.backends.embedded.perception.describing import attribute
+from tools.backends.embedded.perception.geometry import Geometry
+from tools.backends.embedded.perception.learning import PLACE_CLIPS
+from tools.backends.embedded.perception.objects import ATTRIBUTES
+from tools.backends.embedded.perception.statistics import Normal
+from tools.ports import Clip, SceneProfile
+
+__all__ = ["geometry_of", "make_profile"]
+
+
+def geometry_of(profile: SceneProfile) -> Geometry:
+    """The geometry a profile holds."""
+    return Geometry.from_store(profile.arrays, profile.meta["geometry"])
+
+
+def make_profile(
+    scene: str,
+    captioner: str,
+    geometry: Geometry,
+    normal: Normal,
+    clips: Sequence[Clip],
+    seconds: float,
+) -> SceneProfile:
+    """A profile of arrays and JSON-able meta, named by its content."""
+    arrays, geometry_meta = geometry.to_store()
+    more, normal_meta = normal.to_store()
+    arrays = {**arrays, **more}
+    notes: list[str] = []
+    if normal.place is None:
+        notes.append(f"place is not judged: it needs {PLACE_CLIPS} normal clips or more")
+    if not geometry.people:
+        notes.append("no people were measured: sizes rest on a general perspective")
+    meta: dict[str, Any] = {"geometry": geometry_meta, "normal": normal_meta, "notes": notes}
+    summary = {
+        name: attribute(name, d.usual, d)
+        for name, d in normal.objects.items()
+        if name in ATTRIBUTES and not d.prior
+    }
+    names = tuple(c.source.info.id for c in clips)
+    return SceneProfile(
+        scene=scene,
+        captioner=captioner,
+        width=geometry.full[0],
+        height=geometry.full[1],
+        clips=names,
+        seconds=round(seconds, 3),
+        summary=summary,
+        arrays=arrays,
+        meta=meta,
+        version=_version(scene, captioner, arrays, meta),
+    )
+
+
+def _version(
+    scene: str, captioner: str, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]
+) -> str:
+    digest = hashlib.sha256(json.dumps([scene, captioner, meta], sort_keys=True).encode())
+    for name in sorted(arrays):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return digest.hexdigest()[:16]
