@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tools.decision import EventScore, Label, Plan, Timeline
 from tools.ledger import Ledger, Look
-from tools.scoring import Smoothing, Thresholds, correlate, label_of, score_of, smooth
+from tools.scoring import Smoothing, Thresholds, correlate, label_of, score_of, smooth, sustained
 from tools.types import (
     Attribute,
     Box,
@@ -37,6 +37,8 @@ LINK_DISTANCE = 2.0
 SAME_PLACE = 0.6
 """Sightings at the same time are the same thing if they are within this many heights."""
 ABOUT_AS_STRIKING = 0.7
+MARGIN_S = 0.3
+"""Around an episode frames still feel it: flow and smoothing reach this far."""
 TIMELINE_POINTS = 4000
 MOTION = frozenset({"speed", "glide", "limb_motion", "activity", "subject"})
 
@@ -132,21 +134,51 @@ def episodes(
     events are joined; an event flagged without a culprit stands for itself.
     """
     sightings: list[_Sighting] = []
-    out: list[EventScore] = []
+    whole: list[tuple[Standing, float | None]] = []
     for item, score in zip(items, scores, strict=True):
-        label = Label.UNCERTAIN if score is None else label_of(score, limits)
-        culprits = _culprits(ledger, item) if label is Label.ANOMALOUS else ()
+        flagged = score is not None and label_of(score, limits) is Label.ANOMALOUS
+        culprits = _culprits(ledger, item) if flagged else ()
         if not culprits or score is None:
-            out.append(_whole(item, score, label))
+            whole.append((item, score))
         for observation, matches in culprits:
             sightings.append(_Sighting(item, score or 0.0, observation, matches))
     groups = [(group, _seen_wider(ledger, group)) for group in _linked(sightings)]
-    for group, wider in _joined(groups):
-        out.append(_episode(group, wider))
+    found = [_episode(group, wider) for group, wider in _joined(groups)]
+    rest = [_whole(item, *_unexplained(item, score, found, limits)) for item, score in whole]
     order = {Label.ANOMALOUS: 0, Label.UNCERTAIN: 1, Label.NORMAL: 2}
     return tuple(
-        sorted(out, key=lambda e: (order[e.label], -(e.score or 0.0), e.video_id, e.interval.start))
+        sorted(
+            [*found, *rest],
+            key=lambda e: (order[e.label], -(e.score or 0.0), e.video_id, e.interval.start),
+        )
     )
+
+
+def _unexplained(
+    item: Standing, score: float | None, found: Sequence[EventScore], limits: Thresholds
+) -> tuple[float | None, Label]:
+    """Score and label of an event without what an episode beside it accounts for.
+
+    An event that stays open only because the same thing came or went at its end is not open.
+    """
+    label = Label.UNCERTAIN if score is None else label_of(score, limits)
+    beside = [
+        e.interval
+        for e in found
+        if e.video_id == item.look.event.video_id and e.interval.intersection(item.interval)
+    ]
+    if label is not Label.UNCERTAIN or item.verdict.raw is None or not beside:
+        return score, label
+    base = float(item.interval.time_base.fraction)
+    left = [
+        p
+        for p in item.look.description.series
+        if not any(i.start_s - MARGIN_S <= p.pts * base < i.end_s + MARGIN_S for i in beside)
+    ]
+    calm = score_of(sustained(left, [p.pts * base for p in left]), limits)
+    if label_of(calm, limits) is Label.NORMAL:
+        return calm, Label.NORMAL
+    return score, label
 
 
 def _culprits(ledger: Ledger, item: Standing) -> tuple[tuple[Observation, tuple[Match, ...]], ...]:
