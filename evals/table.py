@@ -48,7 +48,7 @@ def markdown_table(folder: Path) -> str:
         f"{metrics['items']} items, {metrics['failed']} failed, "
         f"{metrics['uncertain']} uncertain, {metrics['unscored']} not scored",
         "",
-        "| figure | value | 95 % | " + "".join(f"{name.replace('_', ' ')} | " for name in beside),
+        "| figure | value | 95 % |" + "".join(f" {name.replace('_', ' ')} |" for name in beside),
         "|---|---|---|" + "---|" * len(beside),
     ]
     for key, name in ROWS:
@@ -56,8 +56,8 @@ def markdown_table(folder: Path) -> str:
             continue
         low, high = metrics.get(f"{key}_95_low"), metrics.get(f"{key}_95_high")
         spread = "" if low is None or high is None else f"{low:.3f}–{high:.3f}"
-        cells = "".join(f"{_cell(controls[c], key)} | " for c in beside)
-        lines.append(f"| {name} | {metrics[key]:.4f} | {spread} | {cells}".rstrip())
+        cells = "".join(f" {_cell(controls[c], key)} |" for c in beside)
+        lines.append(f"| {name} | {metrics[key]:.4f} | {spread} |{cells}")
     kinds: Mapping[str, Any] = results.get("by_kind") or {}
     if kinds:
         lines += [

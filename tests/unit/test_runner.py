@@ -1,4 +1,4 @@
-"""Suites, data sets and the figures made from decisions worked out by hand."""
+"""Suites, data sets, items and what the figures rest on."""
 
 import json
 import math
@@ -6,17 +6,15 @@ import math
 import pytest
 
 from evals.bench.overhead import Run, covered
-from evals.datasets import Item, load_ucsd
-from evals.items import ItemResult, Task, answer
+from evals.datasets import load_ucsd
+from evals.items import Task, answer
 from evals.provenance import code_id, data_id, file_sha256, git_state, versions, write_json
-from evals.report import report
 from evals.runner import run_suite
+from evals.saved import load_saved
 from evals.suite import Suite, data_root, load_suite
-from tools.decision import Decision, EventScore, Intent, Label, Timeline
+from tests.evalruns import sample_of
 from tools.errors import MediaError, StoreError, UserError
-from tools.types import Box, Interval, TimeBase
-
-TENTH = TimeBase(num=1, den=10)
+from tools.types import Box
 
 
 def suite(**changes):
@@ -29,160 +27,31 @@ def suite(**changes):
     return Suite.model_validate(base | changes)
 
 
-def item(name="Test001.mp4", frames=10, anomalous=((4, 8),), **more):
-    return Item(
-        name=name,
-        path=f"/nowhere/{name}",
-        split="test",
-        frames=frames,
-        fps=10,
-        anomalous=anomalous,
-        boxes=more.pop("boxes", {}),
-        **more,
-    )
-
-
-def event(start, end, label=Label.ANOMALOUS, **more):
-    return EventScore(
-        video_id="v",
-        event_id=f"e{start}",
-        interval=Interval(start=start, end=end, time_base=TENTH),
-        label=label,
-        score=0.9,
-        summary="rode",
-        **more,
-    )
-
-
-def decided(label, scores=None, events=(), frames=None):
-    lines = ()
-    if scores is not None:
-        at = tuple(frames if frames is not None else range(len(scores)))
-        lines = (
-            Timeline(
-                video_id="v", frames=at, seconds=tuple(i / 10 for i in at), scores=tuple(scores)
-            ),
-        )
-    return Decision(
-        run_id="r",
-        query="Anything?",
-        intent=Intent.ANOMALY,
-        label=label,
-        score=None if label is Label.UNCERTAIN else 0.9,
-        events=events,
-        timelines=lines,
-    )
-
-
-def result(decision, name="Test001.mp4", error=""):
-    return ItemResult(key="k", name=name, decision=decision, error=error, seconds=1.0)
-
-
-# ---------------------------------------------------------------- report
-
-
-def test_figures_of_a_perfect_answer():
-    scores = [0.1] * 4 + [0.9] * 4 + [0.2] * 2
-    found = event(4, 8, key_frame=5, box=Box(x0=8, y0=8, x1=20, y1=20))
-    one = item(boxes={5: Box(x0=0, y0=0, x1=10, y1=10)})
-    done = report(suite(), [(one, result(decided(Label.ANOMALOUS, scores, (found,))))])
-    metrics = done["metrics"]
-    assert metrics["micro_auroc"] == 1.0
-    assert metrics["average_precision"] == 1.0
-    assert metrics["coverage"] == 1.0
-    assert metrics["interval_recall"] == 1.0
-    assert metrics["flagged_precision"] == 1.0
-    assert metrics["interval_iou"] == 1.0
-    assert (metrics["boxes_compared"], metrics["box_hit"]) == (1, 1.0)
-    assert metrics["test_anomalous"] == 1
-    assert done["items"][0]["flagged"][0]["seconds"] == [0.4, 0.8]
-    assert json.loads(json.dumps(done, allow_nan=False)) == done
-
-
-def test_a_failed_item_stays_in_the_figures_as_neutral_and_is_counted():
-    good = decided(Label.ANOMALOUS, [0.1] * 4 + [0.9] * 4 + [0.2] * 2, (event(4, 8),))
-    done = report(
-        suite(),
-        [
-            (item("a"), result(good, "a")),
-            (item("b"), result(None, "b", "b: cannot be read")),
-        ],
-    )
-    # Abnormal .9 ×4 and .5 ×4 against normal .1 ×4, .2 ×2 and .5 ×6.
-    wins = 4 * 12 + 4 * (6 + 0.5 * 6)
-    assert done["metrics"]["micro_auroc"] == pytest.approx(wins / (8 * 12), abs=1e-5)
-    assert done["metrics"]["test_failed"] == 1
-    assert done["metrics"]["coverage"] == 0.5
-    assert done["metrics"]["interval_recall"] == 0.5
-    assert done["items"][1]["error"] == "b: cannot be read"
-    assert done["items"][1]["label"] is None
-
-
-def test_uncertain_answers_are_counted_and_flag_nothing():
-    doubtful = decided(Label.UNCERTAIN, None, (event(0, 9, Label.UNCERTAIN),))
-    metrics = report(suite(), [(item(), result(doubtful))])["metrics"]
-    assert metrics["test_uncertain"] == 1
-    assert metrics["flagged_events"] == 0
-    assert metrics["flagged_precision"] is None
-    assert metrics["interval_recall"] == 0.0
-    assert metrics["coverage"] == 0.0
-
-
-def test_one_class_leaves_auroc_undefined_with_its_reason():
-    calm = decided(Label.NORMAL, [0.1] * 10)
-    done = report(suite(), [(item(anomalous=()), result(calm))])
-    assert done["metrics"]["micro_auroc"] is None
-    assert "all 10 frames are normal" in done["undefined"]["micro_auroc"]
-    assert done["metrics"]["micro_auroc_95_low"] is None
-
-
-def test_held_out_normals_and_kinds_have_their_own_rows():
-    alarm = decided(Label.ANOMALOUS, [0.6] * 10, (event(0, 3),))
-    calm = decided(Label.NORMAL, [0.1] * 10)
-    tests = [
-        (item("a", kind="cyclist"), result(alarm, "a")),
-        (item("b", kind="normal", anomalous=()), result(alarm, "b")),
-    ]
-    held = [(item("c", anomalous=()), result(alarm, "c")), (item("d", anomalous=()), result(calm))]
-    done = report(suite(), tests, held)
-    assert done["metrics"]["heldout_normal_items"] == 2
-    assert done["metrics"]["heldout_normal_anomalous"] == 1
-    assert done["by_kind"]["normal"]["decisions_anomalous"] == 1
-    assert done["by_kind"]["normal"]["false_events"] == 1
-    assert done["by_kind"]["cyclist"]["interval_recall"] == 0.0
-
-
-def test_the_gap_that_is_bridged_comes_from_the_suite():
-    sparse = decided(Label.ANOMALOUS, [0.2, 0.8], frames=(0, 6))
-    wide = report(suite(max_gap_s=0.6), [(item(), result(sparse))])
-    narrow = report(suite(max_gap_s=0.5), [(item(), result(sparse))])
-    assert wide["metrics"]["coverage"] == 1.0
-    assert narrow["metrics"]["coverage"] == pytest.approx(0.5)
-
-
-def test_scores_outside_the_labelled_frames_are_refused():
-    with pytest.raises(UserError, match="outside"):
-        report(suite(), [(item(frames=5, anomalous=()), result(decided(Label.NORMAL, [0.1] * 6)))])
-
-
 # ---------------------------------------------------------------- items
 
 
-def test_an_expected_error_becomes_part_of_the_item_and_a_bug_does_not():
-    task = Task(key="k", name="a", path="a.mp4", home="h")
+def test_an_expected_error_is_saved_and_a_bug_is_not(tmp_path):
+    path = tmp_path / "a.jsonl"
+    task = Task(
+        key="k", section="test", sample=sample_of("a"), home="h", path=str(path), max_rounds=None
+    )
 
-    def unreadable(path):
-        raise MediaError(path, "holds no frames")
+    class Unreadable:
+        def __call__(self, task):
+            raise MediaError("a.mp4", "holds no frames")
 
-    failed = answer(unreadable, task)
-    assert failed.decision is None
-    assert failed.error == "a.mp4: holds no frames"
+    done = answer(Unreadable(), task)
+    assert done.label == "failed: a.mp4: holds no frames"
+    assert load_saved(path).error == "a.mp4: holds no frames"
 
-    def broken(path):
-        raise ZeroDivisionError
+    class Broken:
+        def __call__(self, task):
+            raise ZeroDivisionError
 
+    path.unlink()
     with pytest.raises(ZeroDivisionError):
-        answer(broken, task)
+        answer(Broken(), task)
+    assert not path.exists()
 
 
 # ---------------------------------------------------------------- suites
