@@ -151,6 +151,22 @@ def table(folder: Annotated[Path, typer.Argument(help="The --out folder of a run
     typer.echo(markdown_table(folder), nl=False)
 
 
+@app.command(name="import")
+def bring_in(
+    format: Annotated[
+        str, typer.Argument(help="vadtree, anomalyruler, ucsd, frames-csv or intervals-csv.")
+    ],
+    path: Annotated[Path, typer.Argument(help="The folder or file to bring in.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write. Default: runs/imported-FORMAT.")
+    ] = None,
+) -> None:
+    """Bring public result formats and simple folders into the suite format."""
+    from evals.bringing import bring
+
+    typer.echo(bring(format, path, out if out is not None else Path("runs") / f"imported-{format}"))
+
+
 def _show(results: Mapping[str, Any]) -> None:
     from evals.page.tables import HEADLINE
 

@@ -6,9 +6,24 @@ from pathlib import Path
 
 from agent import load_settings
 from evals.items import AgentAsker, Asker, Task
-from evals.recordings import ReplayAsker, recorded_sections, reference_asker
+from evals.recordings import (
+    DeductionAsker,
+    ReplayAsker,
+    caption_sections,
+    recorded_sections,
+    reference_asker,
+)
 from evals.sections import Prepared, Say
-from evals.suite import RecordedSpec, ScenesSpec, Suite, UcsdSpec, data_root
+from evals.suite import (
+    CaptionsSpec,
+    ChoiceSpec,
+    ImportedSpec,
+    RecordedSpec,
+    ScenesSpec,
+    Suite,
+    UcsdSpec,
+    data_root,
+)
 from evals.videos import video_folder, video_sections
 from tools.errors import UserError
 
@@ -29,8 +44,14 @@ def prepare(
         case RecordedSpec():
             folder = data if data is not None else data_root() / suite.dataset.folder
             sections, hashes = recorded_sections(suite, target, folder, limit)
-        case _:
-            raise UserError(f"layout {suite.dataset.layout} has no reader yet")
+        case CaptionsSpec() | ChoiceSpec():
+            folder = data if data is not None else data_root() / suite.dataset.folder
+            sections, hashes = caption_sections(suite, target, folder, limit)
+        case ImportedSpec():
+            raise UserError(
+                f"suite {suite.name}: imported results cannot be run",
+                remedy="use: python -m evals score DIR",
+            )
     return Prepared(folder, sections, effective, hashes)
 
 
@@ -41,5 +62,7 @@ def open_asker(suite: Suite, task: Task) -> Asker:
             return reference_asker(Path(task.data))
         case RecordedSpec():
             return ReplayAsker(suite, Path(task.data), Path(task.home))
+        case CaptionsSpec() | ChoiceSpec():
+            return DeductionAsker(suite, Path(task.data), task.section)
         case _:
             return AgentAsker(suite, Path(task.home))

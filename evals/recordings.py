@@ -1,7 +1,8 @@
-"""Sections of suites without videos: replayed recordings, and outcomes known beforehand.
+"""Sections of suites without videos: replayed recordings, captions, four-choice questions.
 
 A recorded suite asks the agent about every recording (``test``), and sets the original system's
-own published scores beside it (``reference``), scored by the same metrics.
+own published scores beside it (``reference``), scored by the same metrics. Captions are judged by
+the stated lexical deduction of :mod:`evals.deduction` over given rules; no agent runs.
 """
 
 from __future__ import annotations
@@ -10,16 +11,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+from evals.datasets.captions import (
+    CaptionRules,
+    load_captions,
+    load_choices,
+    load_normal_captions,
+    load_rules,
+)
 from evals.datasets.recorded import load_labels, load_recorded, reference_pairs
+from evals.deduction import Deduction
 from evals.items import Reply, Task
 from evals.model import Outcome, Pair
 from evals.provenance import code_id, file_sha256
 from evals.sections import Section
-from evals.suite import Suite
-from tools.errors import ToolFailed
+from evals.suite import CaptionsSpec, ChoiceSpec, Suite
+from tools.errors import ToolFailed, UserError
 from tools.types import content_id
 
-__all__ = ["KnownAsker", "ReplayAsker", "recorded_sections", "reference_asker"]
+__all__ = [
+    "DeductionAsker",
+    "KnownAsker",
+    "ReplayAsker",
+    "caption_sections",
+    "recorded_sections",
+    "reference_asker",
+]
 
 FILES = ("traces.jsonl.gz", "labels.jsonl.gz", "reference.jsonl.gz")
 
@@ -59,6 +77,82 @@ class KnownAsker:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+class DeductionAsker:
+    """Captions or four-choice questions, answered from given rules by lexical deduction."""
+
+    def __init__(self, suite: Suite, folder: Path, section: str) -> None:
+        name = _dataset(suite)
+        rules = _tampered(load_rules(folder, name), section, suite.bootstrap.seed)
+        self._deduction = Deduction(rules, load_normal_captions(folder, name))
+        self._videos = {}
+        self._choices = {}
+        if isinstance(suite.dataset, CaptionsSpec):
+            self._videos = {v.sample.id: v for v in load_captions(folder, name)}
+        else:
+            self._choices = {c.sample.id: c for c in load_choices(folder)}
+
+    def __call__(self, task: Task) -> Reply:
+        name = task.sample.id
+        if name in self._videos:
+            outcome = self._deduction.judge(self._videos[name])
+        elif name in self._choices:
+            outcome = self._deduction.choose(self._choices[name])
+        else:
+            raise ToolFailed(f"no caption is recorded of {name}")
+        return Reply(str(outcome.label or "failed"), outcome=outcome)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def caption_sections(
+    suite: Suite, target: Path, folder: Path, limit: int | None
+) -> tuple[tuple[Section, ...], dict[str, str]]:
+    """The sections of a captions or four-choice suite, and the hashes of its files.
+
+    Raises UserError, also for a control that has no meaning without an agent.
+    """
+    name = _dataset(suite)
+    if isinstance(suite.dataset, CaptionsSpec):
+        file = f"{name}.frames.jsonl.gz"
+        found = [v.sample for v in load_captions(folder, name)[:limit]]
+    else:
+        file = "mc100.jsonl.gz"
+        found = [c.sample for c in load_choices(folder)[:limit]]
+    samples = tuple(replace(s, question=s.question or suite.question) for s in found)
+    files = (file, "normal_reference.jsonl.gz", "rules.jsonl.gz")
+    hashes = {name: file_sha256(folder / name) for name in files}
+    basis = content_id(code_id(), hashes)
+    known = {sample.id: basis for sample in samples}
+    if "single_look" in suite.controls:
+        raise UserError(f"suite {suite.name}: captions know no second look, so no single_look")
+    names = ["test", *(f"control:{c}" for c in suite.controls)]
+    home = target / "homes" / basis
+    return (
+        tuple(Section(n, samples, home, basis, hashes=known, data=folder) for n in names),
+        hashes,
+    )
+
+
+def _dataset(suite: Suite) -> str:
+    if isinstance(suite.dataset, CaptionsSpec | ChoiceSpec):
+        return suite.dataset.dataset
+    raise UserError(f"suite {suite.name}: layout {suite.dataset.layout} holds no captions")
+
+
+def _tampered(rules: CaptionRules, section: str, seed: int) -> CaptionRules:
+    """The rules as given; none that accuse; or all dealt out anew between the two kinds."""
+    if section == "control:no_rules":
+        return replace(rules, anomalous=())
+    if section == "control:shuffled_rules":
+        texts = [*rules.normal, *rules.anomalous]
+        order = np.random.default_rng(seed).permutation(len(texts))
+        dealt = tuple(texts[i] for i in order)
+        n = len(rules.normal)
+        return replace(rules, normal=dealt[:n], anomalous=dealt[n:])
+    return rules
 
 
 def recorded_sections(

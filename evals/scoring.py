@@ -108,9 +108,9 @@ def score_dir(folder: Path) -> dict[str, Any]:
     Raises UserError where there is no run, StoreError where the plan cannot be read or the results
     cannot be written.
     """
-    results = results_of(load_run(folder))
-    write_json(folder / "results.json", results)
-    return results
+    file = folder / "results.json"
+    write_json(file, results_of(load_run(folder)))
+    return read_json(file)
 
 
 def report_dir(folder: Path) -> Path:

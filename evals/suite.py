@@ -17,6 +17,7 @@ __all__ = [
     "ChoiceSpec",
     "DatasetSpec",
     "HeldOut",
+    "ImportedSpec",
     "RecordedSpec",
     "ScenesSpec",
     "Suite",
@@ -76,9 +77,19 @@ class ChoiceSpec(_Strict):
     layout: Literal["mc100"]
     folder: str
     """Relative to the data root."""
+    dataset: str = "shanghaitech"
+    """Whose rules are given."""
 
 
-DatasetSpec = UcsdSpec | ScenesSpec | RecordedSpec | CaptionsSpec | ChoiceSpec
+class ImportedSpec(_Strict):
+    """Results of another system, brought in by ``python -m evals import``; nothing can be asked."""
+
+    layout: Literal["imported"]
+    format: str
+    folder: str
+
+
+DatasetSpec = UcsdSpec | ScenesSpec | RecordedSpec | CaptionsSpec | ChoiceSpec | ImportedSpec
 
 
 class Induction(_Strict):
