@@ -43,7 +43,7 @@ STOP = frozenset(
     "second third fourth fifth sixth seventh eighth ninth tenth one two three four five six seven "
     "appear appears seem seems visible starting left right".split()
 )
-ENDINGS = ("ings", "ing", "edly", "ed", "ies", "es", "s", "ly")
+ENDINGS = ("ing", "edly", "ed", "ly")
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,13 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _stem(word: str) -> str:
+    """A word without plural, -ing, -ed, -ly and a final e, so that its forms fall together."""
+    if word.endswith("ies"):
+        word = word[:-3] + "y"
+    elif word.endswith("s") and not word.endswith("ss"):
+        word = word[:-1]
     for ending in ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) >= 3:
-            return word.removesuffix(ending)
-    return word
+            word = word.removesuffix(ending)
+            break
+    return word.removesuffix("e") if len(word) > 3 else word
