@@ -76,6 +76,9 @@ class Deduction:
 
     def weight(self, word: str) -> float:
         """Surprise of a word in a normal caption, in [0, 1]; 0 for a word of a normal rule."""
+        return self._weight(_stem(word))
+
+    def _weight(self, word: str) -> float:
         known = self._weights.get(word)
         if known is None:
             share = (1 + self._count[word]) / (1 + self._total)
@@ -101,8 +104,8 @@ class Deduction:
         return best
 
     def _strength(self, phrase: frozenset[str], have: frozenset[str]) -> float:
-        common = [self.weight(w) for w in phrase & have]
-        whole = sum(self.weight(w) for w in phrase)
+        common = [self._weight(w) for w in phrase & have]
+        whole = sum(self._weight(w) for w in phrase)
         return sum(common) / whole * max(common) if common and whole > 0 else 0.0
 
     def judge(self, video: CaptionVideo) -> Outcome:
