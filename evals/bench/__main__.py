@@ -61,6 +61,21 @@ def imports(
         raise typer.Exit(1)
 
 
+@app.command()
+def scoring(
+    hours: Annotated[float, typer.Option(min=0.01, help="Length of the timelines.")] = 10.0,
+    videos: Annotated[int, typer.Option(min=2, help="Videos they are spread over.")] = 120,
+) -> None:
+    """Cost of scoring: hours of 30 fps timelines, every metric, 1000 resamples."""
+    from evals.bench.scoring import scoring as measure
+
+    cost = measure(hours, videos=videos)
+    typer.echo(
+        f"{cost.frames} frames of {cost.videos} videos scored in {cost.seconds:.2f} s, "
+        f"peak memory {cost.peak_mb:.0f} MB"
+    )
+
+
 def main() -> None:
     """Run the command line: one line for an expected error, its exit code, no traceback."""
     try:
