@@ -223,7 +223,8 @@ def _frames(
 
     made.put("prob_auc", lambda: prob().auroc)
     made.put("prob_ap", lambda: prob().average_precision)
-    made.put("latency_aware_ap", lambda: latency_aware_ap(videos, [s.fps for s, _ in pairs]))
+    rates = [s.fps for s, _ in pairs]
+    made.put("latency_aware_ap", of(lambda c: latency_aware_ap(videos, rates, line=c)))
 
 
 def _intervals(

@@ -167,18 +167,23 @@ def probabilistic_curve(
 
 
 def latency_aware_ap(
-    videos: Sequence[ScoredVideo], fps: Sequence[float], *, half_life_s: float = HALF_LIFE_S
+    videos: Sequence[ScoredVideo],
+    fps: Sequence[float],
+    *,
+    half_life_s: float = HALF_LIFE_S,
+    line: Curve | None = None,
 ) -> float:
     """Average precision in which a late detection counts less.
 
     At a threshold, a true stretch first flagged d seconds after its beginning is worth
     2^(−d / half_life_s), a missed one 0. With R the mean worth over all stretches and P the
     precision over frames, the value is Σ (R step × P) from the highest threshold down. (Named
-    after LaAP, Liu et al. 2025; decay and formula are as stated here.) Raises MetricUndefined.
+    after LaAP, Liu et al. 2025; decay and formula are as stated here.) ``line``: their joined
+    curve, where it is known already. Raises MetricUndefined.
     """
     if half_life_s <= 0 or len(fps) != len(videos):
         raise UserError(f"half-life {half_life_s} s, {len(fps)} rates for {len(videos)} videos")
-    line = joined_curve(videos)
+    line = joined_curve(videos) if line is None else line
     at: list[NDArray[np.float64]] = []
     worth: list[NDArray[np.float64]] = []
     stretches = 0

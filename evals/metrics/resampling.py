@@ -144,21 +144,26 @@ class PairCounts:
         scores = np.concatenate([v.scores for v in videos])
         truth = np.concatenate([v.truth for v in videos])
         owner = np.repeat(np.arange(n), [v.scores.size for v in videos])
-        levels, rank = np.unique(scores, return_inverse=True)
-        order = np.argsort(rank, kind="stable")
-        owner, truth, rank = owner[order], truth[order], rank[order]
+        order = np.argsort(scores, kind="stable")
+        ranked, owner, truth = scores[order], owner[order], truth[order]
+        rank = np.cumsum(np.append(False, ranked[1:] != ranked[:-1]))
         below = np.zeros(n)
-        edges = np.searchsorted(rank, np.arange(0, len(levels) + BLOCK, BLOCK))
+        edges = np.searchsorted(rank, np.arange(0, rank[-1] + 1 + BLOCK, BLOCK))
         for b in range(len(edges) - 1):
             part = slice(edges[b], edges[b + 1])
             keys, who, bad = rank[part] - b * BLOCK, owner[part], truth[part]
-            normal = _counted(who[~bad], keys[~bad], n)
-            upto = np.cumsum(normal, axis=1) + below[:, None]
+            # One row per level, so that the product below reads memory in order.
+            flat = np.bincount(keys[~bad] * n + who[~bad], minlength=BLOCK * n)
+            normal = flat.reshape(BLOCK, n).astype(np.float64)
+            upto = np.cumsum(normal, axis=0)
+            upto += below
+            below = upto[-1].copy()
+            normal /= 2
+            upto -= normal
             found = sparse.csr_array(
                 (np.ones(int(bad.sum())), (who[bad], keys[bad])), shape=(n, BLOCK)
             )
-            wins += np.asarray(found @ (upto - normal / 2).T)
-            below = upto[:, -1]
+            wins += np.asarray(found @ upto)
         return cls(wins, positives, negatives)
 
     def micro(self, counts: NDArray[np.int64]) -> Array:
@@ -231,11 +236,6 @@ class Histograms:
             value = _ratio((step * precision).sum(1), tp[:, -1])
             out.append(np.where(fp[:, -1] > 0, value, np.nan))
         return np.concatenate(out)
-
-
-def _counted(who: NDArray[Any], keys: NDArray[Any], videos: int) -> Array:
-    flat = np.bincount(who * BLOCK + keys, minlength=videos * BLOCK)
-    return flat.reshape(videos, BLOCK).astype(np.float64)
 
 
 def _ratio(above: Array, below: Array) -> Array:
