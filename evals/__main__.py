@@ -167,6 +167,14 @@ def bring_in(
     typer.echo(bring(format, path, out if out is not None else Path("runs") / f"imported-{format}"))
 
 
+@app.command()
+def metrics() -> None:
+    """Print what every figure means, as docs/evaluation.md lists it."""
+    from evals.table import definitions_table
+
+    typer.echo(definitions_table(), nl=False)
+
+
 def _show(results: Mapping[str, Any]) -> None:
     from evals.page.tables import HEADLINE
 

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from evals.metrics.definitions import DEFINITIONS, Definition
+from evals.page.extra import EXTRA
 from evals.provenance import read_json
 from tools.errors import UserError
 
-__all__ = ["markdown_table"]
+__all__ = ["definitions_table", "markdown_table"]
 
 ROWS = (
     ("micro_auroc", "micro AUROC"),
@@ -72,6 +74,22 @@ def markdown_table(folder: Path) -> str:
                 f"{row['uncertain']} | {row['failed']} | {auroc} |"
             )
     return "\n".join(lines) + "\n"
+
+
+def definitions_table() -> str:
+    """Every figure with its unit and definition, as the evaluation page lists them."""
+    groups: dict[str, list[tuple[str, Definition]]] = {}
+    for key, definition in {**DEFINITIONS, **EXTRA}.items():
+        groups.setdefault(definition.group, []).append((key, definition))
+    lines: list[str] = []
+    for group, rows in groups.items():
+        lines += [f"### {group}", "", "| key | unit | better | definition |", "|---|---|---|---|"]
+        for key, known in rows:
+            source = f" ({known.source})" if known.source else ""
+            text = known.text.replace("|", "\\|")
+            lines.append(f"| `{key}` | {known.unit} | {known.better or '–'} | {text}{source} |")
+        lines.append("")
+    return "\n".join(lines)
 
 
 def _cell(control: Mapping[str, Any], key: str) -> str:
