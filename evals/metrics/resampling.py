@@ -7,6 +7,7 @@ summed up once, per video or per pair of videos; every draw is then a weighting 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,8 @@ __all__ = [
 Array = NDArray[np.float64]
 BLOCK = 4096
 LEVELS = 4096
+_LAST: dict[bytes, PairCounts] = {}
+"""The last counts by content, at most one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +137,24 @@ class PairCounts:
 
     @classmethod
     def of(cls, videos: Sequence[ScoredVideo]) -> PairCounts:
-        """Exact, in memory ``O(videos × BLOCK + frames)``."""
+        """Exact, in memory ``O(videos × BLOCK + frames)``.
+
+        The last result is kept: figures and the ranking of videos on a page ask for the same.
+        """
+        digest = hashlib.blake2b(digest_size=16)
+        for video in videos:
+            digest.update(len(video.scores).to_bytes(8, "little"))
+            digest.update(np.ascontiguousarray(video.scores).data)
+            digest.update(np.ascontiguousarray(video.truth).data)
+        key = digest.digest()
+        if key not in _LAST:
+            made = cls._count(videos)
+            _LAST.clear()
+            _LAST[key] = made
+        return _LAST[key]
+
+    @classmethod
+    def _count(cls, videos: Sequence[ScoredVideo]) -> PairCounts:
         n = len(videos)
         positives = np.array([v.truth.sum() for v in videos], np.float64)
         negatives = np.array([(~v.truth).sum() for v in videos], np.float64)
