@@ -1,0 +1,190 @@
+"""A suite run without video or model: resumed, limited, side by side, replayed recordings."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evals.plan import read_plan
+from evals.runner import run_suite
+from evals.saved import load_saved
+from evals.scoring import score_dir
+from evals.suite import Suite
+from tools.errors import UserError
+
+
+def packed(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with gzip.open(path, "wt", encoding="utf-8") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+
+
+@pytest.fixture(scope="module")
+def captions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("captions")
+    calm, odd = "A man is walking on the path.", "A man is riding a bicycle on the path."
+    packed(
+        folder / "yard.frames.jsonl.gz",
+        [
+            {"video": f"v{v}", "frame": i, "caption": odd if on else calm, "label": int(on)}
+            for v in range(3)
+            for i, on in enumerate([False] * 30 + [v < 2] * 30)
+        ],
+    )
+    packed(
+        folder / "normal_reference.jsonl.gz",
+        [{"dataset": "yard", "caption": calm} for _ in range(50)],
+    )
+    rules = {
+        "normal_activity": ["walking"],
+        "normal_object": ["path"],
+        "anomaly_activity": ["riding a bicycle"],
+        "anomaly_object": ["cars"],
+    }
+    packed(folder / "rules.jsonl.gz", [{"dataset": "yard", "rules": rules}])
+    return folder
+
+
+def suite(**changes: Any) -> Suite:
+    base = {
+        "name": "yard",
+        "dataset": {"layout": "captions", "folder": "captions", "dataset": "yard"},
+        "scene": "yard",
+        "question": "Did anything out of the ordinary happen?",
+        "bootstrap": {"samples": 20},
+    }
+    return Suite.model_validate(base | changes)
+
+
+def test_an_interrupted_run_asks_only_what_is_missing(captions: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    first = run_suite(suite(), data=captions, out=tmp_path, limit=2, say=said.append)
+    assert first["metrics"]["items"] == first["limited_to"] == 2
+    assert sum("anomalous" in line for line in said) == 2
+
+    said.clear()
+    traces = sorted((tmp_path / "traces" / "test").iterdir())
+    traces[0].write_bytes(traces[0].read_bytes()[:-20])  # the process died here
+    kept = traces[1].stat().st_mtime_ns
+    second = run_suite(suite(), data=captions, out=tmp_path, say=said.append)
+    assert said[0] == "test: 1 of 3 answers kept from an earlier run"
+    assert len(said) == 3
+    assert traces[1].stat().st_mtime_ns == kept
+    assert second["metrics"]["items"] == 3
+    assert second["metrics"]["micro_auroc"] == 1.0
+    assert second["unscored"] == []
+
+    before = (tmp_path / "results.json").read_bytes()
+    score_dir(tmp_path)
+    assert (tmp_path / "results.json").read_bytes() == before
+    assert (tmp_path / "report.html").is_file()
+    assert json.loads((tmp_path / "run.json").read_text())["data"]["files"] == 3
+
+
+def test_scoring_needs_neither_data_nor_model(captions: Path, tmp_path: Path) -> None:
+    run_suite(suite(), data=captions, out=tmp_path / "a")
+    moved = (tmp_path / "a").rename(tmp_path / "b")
+    results = score_dir(moved)
+    assert results["metrics"]["micro_auroc"] == 1.0
+
+
+def test_controls_stand_beside_the_headline(captions: Path, tmp_path: Path) -> None:
+    chosen = suite(controls=["no_rules", "shuffled_rules"])
+    results = run_suite(chosen, data=captions, out=tmp_path)
+    assert results["controls"]["no_rules"]["micro_auroc"] == 0.5
+    assert results["controls"]["video_constant"]["micro_auroc"] < 1
+    assert isinstance(results["controls"]["single_look"], str)
+    sections = {item.section for item in read_plan(tmp_path).items}
+    assert sections == {"test", "control:no_rules", "control:shuffled_rules"}
+    with pytest.raises(UserError, match="no second look"):
+        run_suite(suite(controls=["single_look"]), data=captions, out=tmp_path)
+
+
+def test_side_by_side_gives_the_same(captions: Path, tmp_path: Path) -> None:
+    one = run_suite(suite(), data=captions, out=tmp_path / "one")
+    two = run_suite(suite(), data=captions, out=tmp_path / "two", workers=2)
+    for results in (one, two):
+        for row in results["items"]:
+            del row["seconds"]
+    assert one["items"] == two["items"]
+    assert one["metrics"]["micro_auroc"] == two["metrics"]["micro_auroc"]
+
+
+def test_a_recording_is_replayed_and_the_original_scored_beside_it(tmp_path: Path) -> None:
+    def node(name: str, level: str, start: int, end: int, score: float) -> dict[str, Any]:
+        return {
+            "id": name,
+            "level": level,
+            "start": start,
+            "end": end,
+            "caption": "A man walks.",
+            "score": score,
+            "verdict_text": "ordinary </think> [0.1]",
+        }
+
+    videos = {"m1": 0.9, "m2": 0.1}
+    packed(
+        tmp_path / "data" / "traces.jsonl.gz",
+        [
+            {
+                "schema": "vad-trace/1",
+                "dataset": "msad",
+                "video_id": name,
+                "n_frames": 100,
+                "fps": 25.0,
+                "tree_frames": 100,
+                "covered_frames": 100,
+                "coverage_ok": True,
+                "verdict_kind": {"coarse": "think", "fine": "think"},
+                "gebd": {"conf": [0.0, 0.9, 0.0]},
+                "tree": {"coarse": [[0, 49], [49, 99]], "fine": [], "redundant": []},
+                "nodes": [
+                    node("c0", "coarse", 0, 49, 0.1),
+                    node("c1", "coarse", 49, 99, high),
+                    node("f0", "fine", 0, 49, 0.1) | {"parent": "c0", "duplicate_of": "c0"},
+                    node("f1", "fine", 49, 99, high) | {"parent": "c1", "duplicate_of": "c1"},
+                ],
+            }
+            for name, high in videos.items()
+        ],
+    )
+    packed(
+        tmp_path / "data" / "labels.jsonl.gz",
+        [
+            {
+                "video_id": name,
+                "source_id": name,
+                "category": "Fire" if high > 0.5 else "Normal",
+                "anomalies": [[50, 100]] if high > 0.5 else [],
+            }
+            for name, high in videos.items()
+        ],
+    )
+    packed(
+        tmp_path / "data" / "reference.jsonl.gz",
+        [
+            {
+                "video_id": name,
+                "refined": {"c0": 0.1, "c1": high, "f0": 0.1, "f1": high},
+                "frame_scores_rle": [[0, 49, 0.1], [50, 99, high]],
+            }
+            for name, high in videos.items()
+        ],
+    )
+    chosen = suite(
+        name="tiny", dataset={"layout": "recorded", "folder": "x"}, controls=["single_look"]
+    )
+    results = run_suite(chosen, data=tmp_path / "data", out=tmp_path / "out")
+    assert results["metrics"]["failed"] == 0
+    assert results["unscored"] == []
+    assert results["metrics"]["micro_auroc"] > 0.9
+    assert results["reference"]["metrics"]["micro_auroc"] == 1.0
+    assert results["controls"]["single_look"]["micro_auroc"] is not None
+    saved = load_saved(tmp_path / "out" / "traces" / "test" / "m1.jsonl")
+    assert saved.ledger is not None
+    assert any(call.tool == "judge" for call in saved.ledger.calls)
