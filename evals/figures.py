@@ -23,6 +23,7 @@ from evals.metrics.explanations import (
     DoublyRight,
     choice_cells,
     citations,
+    doubly_right,
     rouge_l,
     similarity,
 )
@@ -129,6 +130,7 @@ def figures(
     seed: int = 0,
     others: Mapping[str, Sequence[Pair] | str] | None = None,
     embed: Embed | None = None,
+    judged: Mapping[str, bool | None] | None = None,
 ) -> Figures:
     """Every figure of a run.
 
@@ -138,6 +140,8 @@ def figures(
         others: the same items run as a control (``no_rules``, ``shuffled_rules``,
             ``single_look``), or why a control does not apply.
         embed: sentence vectors for ``similarity``; without it that has no value.
+        judged: sample → whether a judge calls the free-text reason right, None where it gave no
+            readable answer (:mod:`evals.judging`); without it those figures have no value.
     """
     made = Figures()
     _labels(made, pairs)
@@ -152,7 +156,7 @@ def figures(
     _events(made, labelled, videos)
     _space(made, labelled)
     _calibration(made, labelled, videos)
-    _explanations(made, pairs, embed)
+    _explanations(made, pairs, embed, judged)
     _trajectory(made, pairs)
     _cost(made, pairs)
     if pairs and all(s.choice is not None for s, _ in pairs):
@@ -460,13 +464,26 @@ def _calibration(made: Figures, pairs: Sequence[Pair], videos: Sequence[ScoredVi
             made.metrics[key], made.undefined[key] = None, str(reason)
 
 
-def _explanations(made: Figures, pairs: Sequence[Pair], embed: Embed | None) -> None:
+def _explanations(
+    made: Figures,
+    pairs: Sequence[Pair],
+    embed: Embed | None,
+    judged: Mapping[str, bool | None] | None,
+) -> None:
     cells = DoublyRight()
     for sample, outcome in pairs:
         if sample.choice is not None:
             cells += choice_cells(sample, outcome)
     for cell in ("rr", "rw", "wr", "ww", "unanswered"):
         made.put(f"choice_{cell}", lambda cell=cell: cells.share(cell))  # type: ignore[misc]
+    free = DoublyRight()
+    for sample, outcome in pairs:
+        if judged is not None and sample.id in judged and sample.labelled:
+            decided = outcome.label in (Label.NORMAL, Label.ANOMALOUS)
+            right = (outcome.label is Label.ANOMALOUS) == bool(sample.abnormal.any())
+            free += doubly_right(right if decided else None, judged[sample.id])
+    for cell in ("rr", "rw", "wr", "ww", "unanswered"):
+        made.put(f"free_{cell}", lambda cell=cell: _judged(free, cell))  # type: ignore[misc]
     cited = Citations()
     for pair in pairs:
         if pair.sample.labelled:
@@ -488,6 +505,12 @@ def _explanations(made: Figures, pairs: Sequence[Pair], embed: Embed | None) -> 
         )
 
     made.put("similarity", alike)
+
+
+def _judged(cells: DoublyRight, cell: str) -> float:
+    if not cells.total:
+        raise MetricUndefined("no judge of free text is configured")
+    return cells.share(cell)
 
 
 def _trajectory(made: Figures, pairs: Sequence[Pair]) -> None:
