@@ -40,19 +40,31 @@ def explained(saved: Saved, outcome: Outcome, fps: float) -> str:
         return "".join(parts)
     told = [Step(kind=_kind(t.kind), text=t.text, evidence=t.evidence) for t in outcome.steps]
     flagged = [e for e in outcome.events if e.label is not Label.NORMAL]
+    in_order = _in_order(told, len(flagged))
+    chains: Sequence[Sequence[Step] | None] = in_order or [None for _ in flagged]
     parts = [
         _details(
             f"{clock(e.start / fps)}–{clock(e.end / fps)}",
             e.label,
             e.score,
             e.summary,
-            _rules(e) + (_chain(told, None) if len(flagged) == 1 else ""),
+            _rules(e) if chain is None else _chain(chain, None),
         )
-        for e in flagged
+        for e, chain in zip(flagged, chains, strict=True)
     ]
-    if told and len(flagged) != 1:
+    if told and in_order is None:
         parts.append(_folded("Explanation", _chain(told, None)))
     return "".join(parts)
+
+
+def _in_order(steps: Sequence[Step], events: int) -> list[list[Step]] | None:
+    """One chain per event, each beginning with its *when*; None where they do not correspond."""
+    chains: list[list[Step]] = []
+    for step in steps:
+        if step.kind == "when" or not chains:
+            chains.append([])
+        chains[-1].append(step)
+    return chains if len(chains) == events else None
 
 
 def _kind(kind: str) -> str:
