@@ -56,25 +56,21 @@ class Standing:
 
 
 def standing(ledger: Ledger) -> tuple[Standing, ...]:
-    """Leaves of what was looked at, in time order, video by video.
+    """Verdicts that count, in time order, video by video, coarse before fine.
 
-    A coarse event gives way to its fine events once each of them has a verdict.
+    A fine event counts as soon as it has a verdict; the coarse event above it gives way once all
+    its fine events have one, and until then stands for the others.
     """
     found: list[Standing] = []
-    for video_id, segmentation in ledger.segmentations.items():
-        for event in sorted(segmentation.tree.events, key=lambda e: e.interval.start):
+    for segmentation in ledger.segmentations.values():
+        tree = segmentation.tree
+        for event in sorted(tree.events, key=lambda e: (e.interval.start, e.parent is not None)):
             seen, verdict = ledger.looks.get(event.id), ledger.verdicts.get(event.id)
-            if seen is None or verdict is None or event.video_id != video_id:
+            if seen is None or verdict is None:
                 continue
-            children = segmentation.tree.children(event.id)
-            if children and all(c.id in ledger.verdicts for c in children):
-                continue
-            parent = event.parent
-            if parent is not None and not all(
-                c.id in ledger.verdicts for c in segmentation.tree.children(parent)
-            ):
-                continue
-            found.append(Standing(seen, verdict))
+            children = tree.children(event.id)
+            if not children or not all(c.id in ledger.verdicts for c in children):
+                found.append(Standing(seen, verdict))
     return tuple(found)
 
 
@@ -140,8 +136,15 @@ def episodes(
         culprits = _culprits(ledger, item) if flagged else ()
         if not culprits or score is None:
             whole.append((item, score))
-        for observation, matches in culprits:
-            sightings.append(_Sighting(item, score or 0.0, observation, matches))
+        told = [
+            _Sighting(
+                item, min(score or 0.0, max(m.strength for m in matches)), observation, matches
+            )
+            for observation, matches in culprits
+        ]
+        # What broke a rule only just does not borrow the strength of what broke it badly.
+        clear = [t for t in told if label_of(t.score, limits) is Label.ANOMALOUS]
+        sightings += clear or sorted(told, key=lambda t: -t.score)[:1]
     groups = [(group, _seen_wider(ledger, group)) for group in _linked(sightings)]
     found = [_episode(group, wider) for group, wider in _joined(groups)]
     rest = [_whole(item, *_unexplained(item, score, found, limits)) for item, score in whole]

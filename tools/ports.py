@@ -228,6 +228,8 @@ class PlanningContext:
     attributes: Mapping[str, str] = field(default_factory=dict)
     has_decision: bool = False
     """Whether this thread already holds a decision to follow up on."""
+    names_video: bool = False
+    """Whether a video was named with this question, so that it is not about the last one."""
 
 
 class Planner(Protocol):

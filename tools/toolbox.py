@@ -42,6 +42,7 @@ from tools.types import (
     Question,
     Rule,
     RuleHit,
+    RuleKind,
     Verdict,
     VideoInfo,
 )
@@ -129,6 +130,7 @@ class Toolbox:
             "scene": context.scene,
             "rules": context.rule_texts,
             "follow_up": context.has_decision,
+            "names_video": context.names_video,
         }
         return ledger.call("plan", request, Plan, lambda: self.planner.plan(query, context))
 
@@ -241,7 +243,7 @@ class Toolbox:
             hits = prior_hits()
             if scene is not None:
                 hits = self.archive.rules.retrieve(scene.name, query, k=k, observations=seen)
-                hits += _own(self.archive.rules.list(scene.name), hits, seen)
+                hits += _deciding(self.archive.rules.list(scene.name), hits, seen)
             return Recall(event_id=look.event.id, query=query, k=k, hits=hits)
 
         request = {
@@ -298,14 +300,17 @@ class Toolbox:
         )
 
 
-def _own(
+def _deciding(
     rules: Sequence[Rule], hits: Sequence[RuleHit], seen: Sequence[Observation]
 ) -> tuple[RuleHit, ...]:
-    """Rules a person wrote that apply to what was seen: likeness of words must not lose them."""
+    """Rules that decide about what was seen: likeness of words must not lose them.
+
+    Anomalous rules whose test holds, and a person's rules of either kind.
+    """
     known = {hit.rule.id for hit in hits}
     found = []
     for rule in rules:
-        if rule.source != "user" or rule.id in known:
+        if rule.id in known or (rule.source == "induced" and rule.kind is RuleKind.NORMAL):
             continue
         tests = tests_of(rule)
         witness = next((o.id for o in seen for test in tests if evaluate(test, o).holds), None)

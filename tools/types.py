@@ -488,6 +488,8 @@ class Match(Frozen):
     observation: str
     strength: Score
     how: Literal["predicate", "lexical", "semantic"]
+    raw: float | None = None
+    """Uncalibrated strength of what was measured; None where ``strength`` itself counts."""
 
 
 # ---------------------------------------------------------------- verdicts
@@ -513,6 +515,8 @@ class Verdict(Frozen):
     reason: str = ""
     raw: float | None = None
     """Uncalibrated strength (surprise units for the embedded verifier)."""
+    covered: float | None = None
+    """The part of ``raw`` that matched rules account for; None where that was not told apart."""
     claims: tuple[Claim, ...] = ()
     matches: tuple[Match, ...] = ()
     verifier: str

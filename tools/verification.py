@@ -26,17 +26,27 @@ def embedded_planner() -> Planner:
 def calibrated(verdict: Verdict, limits: Thresholds) -> Verdict:
     """The verdict on the scene's calibrated scale (see tools.scoring).
 
-    A raw strength past the alarm threshold that no active rule covers gives *uncertain* with the
-    reason: measurement alone accuses nobody. A score the verifier set itself (a rule written by a
-    person, a question's own definition) is kept where it is higher.
+    Matches get their own strength on that scale. A raw strength past the alarm threshold that no
+    active rule covers gives *uncertain* with the reason: measurement alone accuses nobody. A score
+    the verifier set itself (a rule written by a person, a question's own definition) is kept where
+    it is higher.
     """
     if verdict.raw is None:
         return verdict
     score = max(score_of(verdict.raw, limits), verdict.score or 0.0)
-    covered = any(m.kind is RuleKind.ANOMALOUS for m in verdict.matches)
-    changes: dict[str, object] = {"score": score}
-    if score >= 0.5 and not covered:
-        changes = {
+    covered = verdict.raw if verdict.covered is None else verdict.covered
+    if not any(m.kind is RuleKind.ANOMALOUS for m in verdict.matches):
+        covered = 0.0
+    matches = tuple(
+        m if m.raw is None else m.model_copy(update={"strength": score_of(m.raw, limits)})
+        for m in verdict.matches
+    )
+    accused = max(score_of(covered, limits), verdict.score or 0.0)
+    changes: dict[str, object] = {"score": score, "matches": matches}
+    if score >= 0.5 and accused >= 0.5:
+        changes["score"] = accused
+    elif score >= 0.5:
+        changes |= {
             "score": None,
             "reason": f"measured {verdict.raw:.1f}× the scene's normal limit, but no active rule "
             "of the scene covers it",

@@ -88,7 +88,9 @@ class EmbeddedPlanner:
             )
         window, rest = _window(text)
         named = YARDSTICK.sub(" ", rest)
-        if context.has_decision or not find_concepts(named):
+        asks_anew = UNUSUAL.search(rest) and OPEN.search(rest)
+        about_last = not context.names_video and not asks_anew
+        if about_last and (context.has_decision or not find_concepts(named)):
             follow_up = _follow_up(text)
             if follow_up is not None:
                 return self._follow_up(text, follow_up, context)
@@ -105,7 +107,7 @@ class EmbeddedPlanner:
                 intent=Intent.CHECK
                 if UNUSUAL.search(rest) or DEFINES.search(rest)
                 else Intent.FIND,
-                targets=_specific(targets),
+                targets=_joined(_specific(targets), rest),
                 window=window,
                 planner=self.name,
             )
@@ -241,6 +243,25 @@ def _specific(targets: tuple[Target, ...]) -> tuple[Target, ...]:
     )
     vague = {"walking", "standing"} | ({"moving fast"} if speedy else set())
     return tuple(t for t in targets if t.concept not in vague) or targets
+
+
+def _joined(targets: tuple[Target, ...], text: str) -> tuple[Target, ...]:
+    """Things named in one breath ("running on the grass") as one test; a list stays a list."""
+    if len(targets) < 2:
+        return targets
+    ends = [text.find(t.phrase) for t in targets]
+    between = text[min(ends) : max(ends)]
+    if re.search(r"\b(?:or|and|nor)\b|[,;]", between, re.IGNORECASE):
+        return targets
+    caveats = dict.fromkeys(c for t in targets for c in t.caveat.split("; ") if c)
+    return (
+        Target(
+            phrase=" ".join(t.phrase for t in targets),
+            concept=" + ".join(t.concept for t in targets),
+            predicate=Predicate(all=tuple(c for t in targets for c in t.predicate.all)),
+            caveat="; ".join(caveats),
+        ),
+    )
 
 
 def _untested(text: str) -> tuple[str, ...]:

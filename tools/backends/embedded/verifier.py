@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tools.concepts import tests_of
 from tools.decision import Intent, Plan
@@ -18,6 +18,7 @@ from tools.predicates import describe, evaluate
 from tools.scoring import sustained
 from tools.types import (
     Answer,
+    Box,
     Claim,
     Description,
     Event,
@@ -124,22 +125,23 @@ class EmbeddedVerifier(Verifier):
             score = max(a.match.strength for a in applied)
             return self._verdict(event, seen, answers, score=score, applied=applied)
         outcomes = [
-            evaluate(target.predicate, observation)
+            [evaluate(target.predicate, observation) for observation in _things(seen)]
             for target in plan.targets
-            for observation in _things(seen)
         ]
-        if outcomes and all(o.holds is None for o in outcomes):
-            missing = sorted(
-                {m.condition.attribute for o in outcomes for m in o.margins if m.holds is None}
-            )
-            return self._verdict(
-                event,
-                seen,
-                answers,
-                score=None,
-                reason=f"{', '.join(missing)} could not be measured here",
-            )
-        near = max((o.strength for o in outcomes), default=0.0)
+        missing = sorted(
+            {
+                margin.condition.attribute
+                for of_target in outcomes
+                if of_target and all(o.holds is None for o in of_target)
+                for outcome in of_target
+                for margin in outcome.margins
+                if margin.holds is None
+            }
+        )
+        if missing:
+            reason = f"{', '.join(missing)} could not be measured here"
+            return self._verdict(event, seen, answers, score=None, reason=reason)
+        near = max((o.strength for of_target in outcomes for o in of_target), default=0.0)
         return self._verdict(event, seen, answers, score=min(near, 0.49))
 
     def _judge_event(
@@ -152,18 +154,29 @@ class EmbeddedVerifier(Verifier):
     ) -> Verdict:
         excused = _excused(seen, rules)
         points = _without(seen, excused)
-        base = event.interval.time_base.fraction
-        suspicion = sustained(points, [float(p.pts * base) for p in points])
-        induced = [a for a in applied if a.induced]
-        ruled = max((_testimony(a) for a in induced), default=0.0)
-        stated = max((a.match.strength for a in applied if not a.induced), default=None)
+        base = float(event.interval.time_base.fraction)
+        suspicion = _held(points, base)
+        told: list[_Applied] = []
+        for found in applied:
+            if found.induced:
+                raw = max(_testimony(found), _held(_carried(points, [found.observation]), base))
+                match = found.match.model_copy(update={"raw": min(raw, MAX_RAW)})
+                told.append(replace(found, match=match))
+            else:
+                told.append(found)
+        culprits = [a.observation for a in told if a.induced]
+        covered = max(
+            _held(_carried(points, culprits), base),
+            max((a.match.raw or 0.0 for a in told if a.induced), default=0.0),
+        )
         return self._verdict(
             event,
             seen,
             answers,
-            score=stated,
-            raw=min(max(suspicion, ruled), MAX_RAW),
-            applied=applied,
+            score=max((a.match.strength for a in told if not a.induced), default=None),
+            raw=min(max(suspicion, covered), MAX_RAW),
+            covered=min(covered, MAX_RAW),
+            applied=told,
         )
 
     # -- pieces ------------------------------------------------------------------
@@ -211,6 +224,7 @@ class EmbeddedVerifier(Verifier):
         score: float | None,
         reason: str = "",
         raw: float | None = None,
+        covered: float | None = None,
         applied: Sequence[_Applied] = (),
     ) -> Verdict:
         claims = [
@@ -242,6 +256,7 @@ class EmbeddedVerifier(Verifier):
             score=score,
             reason=reason,
             raw=raw,
+            covered=covered,
             claims=tuple(claims),
             matches=matches,
             verifier=self.name,
@@ -365,6 +380,33 @@ def _testimony(found: _Applied) -> float:
             past_bound = _raw_of(margin.strength)
             raw = max(raw, past_bound if surprise is None else min(past_bound, surprise))
     return raw or _raw_of(found.match.strength)
+
+
+def _held(points: Sequence[Point], base: float) -> float:
+    return sustained(points, [p.pts * base for p in points])
+
+
+def _carried(points: Sequence[Point], culprits: Sequence[Observation]) -> tuple[Point, ...]:
+    """The series where its strongest place is that of a culprit; elsewhere nothing.
+
+    A frame without a place counts where any culprit is seen in it.
+    """
+    where: dict[int, list[Box | None]] = {}
+    for culprit in culprits:
+        for point in culprit.points:
+            where.setdefault(point.frame, []).append(point.box)
+    return tuple(
+        p
+        if any(_together(p.box, box) for box in where.get(p.frame, ()))
+        else p.model_copy(update={"surprise": 0.0})
+        for p in points
+    )
+
+
+def _together(a: Box | None, b: Box | None) -> bool:
+    if a is None or b is None:
+        return True
+    return min(a.x1, b.x1) > max(a.x0, b.x0) and min(a.y1, b.y1) > max(a.y0, b.y0)
 
 
 def _raw_of(strength: float) -> float:
