@@ -50,9 +50,17 @@ def ask_and_show(request: Request, *, as_json: bool, report: Path | None) -> Non
                 result = _begin(agent, request, run, tell)
         decision: Decision | None = result.get("decision")
         answer: str = result.get("answer", "")
-        paths = write_report(report, decision, answer, stores) if report and decision else ()
-        _show(stores, run, decision, answer, paths, as_json=as_json)
-        if decision is not None and _nothing_judged(decision):
+        own = decision is not None and decision.run_id == run  # not what a follow-up speaks of
+        unanswered = decision is not None and own and _nothing_judged(decision)
+        if as_json:
+            paths = write_report(report, decision, answer, stores) if report and decision else ()
+            _show_json(stores, run, decision, answer, paths)
+        else:
+            _show(stores, run, decision if own else None, answer, unanswered=unanswered)
+            if report and decision:
+                for path in write_report(report, decision, answer, stores):
+                    remark(f"wrote {path}")
+        if unanswered:
             raise typer.Exit(2)
     except KeyboardInterrupt:
         complain(f"stopped; go on with: vidocq ask --resume {run}")
@@ -122,34 +130,32 @@ def _nothing_judged(decision: Decision) -> bool:
 
 
 def _show(
-    stores: Stores,
-    run: str,
-    decision: Decision | None,
-    answer: str,
-    paths: tuple[Path, ...],
-    *,
-    as_json: bool,
+    stores: Stores, run: str, decision: Decision | None, answer: str, *, unanswered: bool
 ) -> None:
-    unanswered = decision is not None and _nothing_judged(decision)
+    _complain_of_failures(decision)
+    if not unanswered:  # otherwise the lines above are the answer
+        show_answer(answer, decision)
+    remark(f"run {run}; trace: {stores.runs.path(run) / 'trace.jsonl'}")
+
+
+def _show_json(
+    stores: Stores, run: str, decision: Decision | None, answer: str, paths: tuple[Path, ...]
+) -> None:
+    _complain_of_failures(decision)
+    value = {
+        "run": run,
+        "answer": answer,
+        "decision": decision.model_dump(mode="json") if decision is not None else None,
+        "trace": str(stores.runs.path(run) / "trace.jsonl"),
+        "report": [str(p) for p in paths],
+    }
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _complain_of_failures(decision: Decision | None) -> None:
     for failure in decision.failures if decision is not None else ():
         remedy = f" ({failure.remedy})" if failure.remedy else ""
         complain(f"{failure.item}: {failure.reason}{remedy}")
-    trace = stores.runs.path(run) / "trace.jsonl"
-    if as_json:
-        value = {
-            "run": run,
-            "answer": answer,
-            "decision": decision.model_dump(mode="json") if decision is not None else None,
-            "trace": str(trace),
-            "report": [str(p) for p in paths],
-        }
-        typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
-        return
-    if not unanswered:  # otherwise the lines above are the answer
-        show_answer(answer, decision)
-    remark(f"run {run}; trace: {trace}")
-    for path in paths:
-        remark(f"wrote {path}")
 
 
 def write_report(folder: Path, decision: Decision, answer: str, stores: Stores) -> tuple[Path, ...]:

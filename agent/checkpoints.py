@@ -21,6 +21,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 
 from tools import decision, types
 from tools.errors import StoreError
+from tools.record import journal_mode
 
 __all__ = ["Checkpoints"]
 
@@ -33,14 +34,8 @@ class _Connection(sqlite3.Connection):
     """Keeps the rollback journal where this SQLite's write-ahead log can lose commits."""
 
     def executescript(self, script: str, /) -> sqlite3.Cursor:
-        return super().executescript(script if _wal_is_safe() else script.replace(WAL, ""))
-
-
-def _wal_is_safe() -> bool:
-    """Whether the WAL-reset fix is in: 3.51.3, or the patched 3.50.7 and 3.44.6."""
-    version = sqlite3.sqlite_version_info
-    patched = {(3, 50): 7, (3, 44): 6}
-    return version >= (3, 51, 3) or version[2] >= patched.get(version[:2], 10**6)
+        safe = journal_mode() == "WAL"
+        return super().executescript(script if safe else script.replace(WAL, ""))
 
 
 class Checkpoints(SqliteSaver):

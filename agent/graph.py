@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, Self
 
 from langchain_core.runnables import RunnableConfig
@@ -11,6 +11,20 @@ from langchain_core.runnables.config import merge_configs
 from langgraph.graph.state import CompiledStateGraph
 
 __all__ = ["Agent"]
+
+
+BLANK: Mapping[str, Any] = {
+    "query": None,
+    "videos": [],
+    "scene_free": False,
+    "budget": None,
+    "run_id": None,
+}
+"""What a turn that does not give these gets, so that nothing of a failed turn leaks into it."""
+
+
+def _whole(given: Any) -> Any:
+    return {**BLANK, **given} if isinstance(given, dict) else given
 
 
 class Agent(CompiledStateGraph[Any, Any, Any, Any]):
@@ -30,12 +44,12 @@ class Agent(CompiledStateGraph[Any, Any, Any, Any]):
     def stream(
         self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[Any]:
-        return super().stream(input, self._threaded(config), **kwargs)
+        return super().stream(_whole(input), self._threaded(config), **kwargs)
 
     def astream(
         self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Any]:
-        return super().astream(input, self._threaded(config), **kwargs)
+        return super().astream(_whole(input), self._threaded(config), **kwargs)
 
     def close(self) -> None:
         """Close the stores the agent was built with."""

@@ -92,7 +92,7 @@ def build_agent(
     from graphs.context import Context
     from graphs.investigate import build
 
-    made = stores or open_stores(**overrides)
+    made = _opened(stores, overrides)
     settings = made.settings
     context = Context(
         tools=made.tools,
@@ -144,12 +144,20 @@ def induce_scene(
         MediaError: no clip can be read. UserError: they do not show one scene, or a bad name.
         StoreError: the archive cannot be written; nothing of the scene is then changed.
     """
-    made = stores or open_stores(**overrides)
+    made = _opened(stores, overrides)
     try:
         return induce_and_save(made.tools, paths, scene, progress=progress)
     finally:
         if stores is None:
             made.close()
+
+
+def _opened(stores: Stores | None, overrides: Mapping[str, Any]) -> Stores:
+    if stores is None:
+        return open_stores(**overrides)
+    if overrides:
+        raise TypeError(f"opened stores have their settings; not allowed: {sorted(overrides)}")
+    return stores
 
 
 # ---------------------------------------------------------------- what a trace says of its origin

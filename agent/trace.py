@@ -7,7 +7,7 @@
     {"kind": "decision", "decision": …, "answer": …}
 
 A line is written whole or, after a crash, dropped when the file is opened again. Times (``t``) are
-seconds since the line before the first of this process.
+seconds worked on the run; a resumed run counts on from the last line.
 """
 
 from __future__ import annotations
@@ -53,7 +53,6 @@ class Trace(Ledger):
         self.answer = ""
         self._file: FileIO | None = None
         self._write_lock = threading.Lock()
-        self._started = time.monotonic()
         whole = self._load() if path.exists() else 0
         if writable:
             try:
@@ -109,7 +108,7 @@ class Trace(Ledger):
     def _write(self, line: Mapping[str, Any]) -> None:
         if self._file is None:
             return
-        stamped = {"t": round(time.monotonic() - self._started, 4), **line}
+        stamped = {"t": round(self.elapsed, 4), **line}
         text = json.dumps(stamped, default=_plain, separators=(",", ":"), ensure_ascii=False)
         rest = memoryview(text.encode() + b"\n")
         with self._write_lock:
@@ -137,6 +136,7 @@ class Trace(Ledger):
                     remedy="ask the question again",
                 ) from error
             whole = end
+            self._begun = time.monotonic() - float(line.get("t", 0.0))
         return whole
 
     def _take(self, line: dict[str, Any]) -> None:
@@ -150,6 +150,7 @@ class Trace(Ledger):
                 self.results[line["hash"]] = record
                 self._index(record)
                 if line["kind"] == "result":
+                    self._use(line["tool"], line["hash"])
                     self.calls.append(
                         Called(tool=line["tool"], request=line["hash"], seconds=line["seconds"])
                     )
@@ -266,6 +267,14 @@ class TraceStore:
                 remedy=f"the last runs are: {', '.join(names[-3:]) or 'none yet'}",
             )
         return Trace(run_id, path, writable=False)
+
+    def release(self, run_id: str) -> None:
+        """Let a run go that did not finish; it can be resumed."""
+        with self._lock:
+            known = self._open.pop(run_id, None)
+        if known is not None:
+            known[0].close()
+            known[1].release()
 
     def finish(self, ledger: Ledger, decision: Decision, answer: str) -> None:
         """Write the decision and let the run go."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from langchain_core.messages import AIMessage
 from langgraph.runtime import Runtime
 
@@ -58,8 +56,10 @@ def decide(state: State, runtime: Runtime[Context]) -> State:
     items = standing(ledger)
     scores = [ledger.scores[i.look.event.id].score for i in items]
     limits = context.tools.limits(ledger.scene)
+    if made.targets:  # their own test decides; there is nothing to abstain on
+        limits = limits.model_copy(update={"normal_below": limits.alarm_at})
     found = episodes(ledger, items, scores, limits)
-    unseen = tuple(e.id for e in targets_of(ledger, made) if e.id not in ledger.verdicts)
+    unseen = tuple(e.id for e in targets_of(ledger) if e.id not in ledger.verdicts)
     label, reason = _label(made, ledger, found, unseen, state["stop_reason"])
     top = max((e.score for e in found if e.score is not None), default=None)
     timelines = (
@@ -83,7 +83,7 @@ def decide(state: State, runtime: Runtime[Context]) -> State:
         label=label,
         score=None if label is Label.UNCERTAIN else top,
         reason=reason,
-        false_alarm_rate=limits.false_alarm_rate if ledger.scene else None,
+        false_alarm_rate=_false_alarm_rate(made, ledger),
         events=found,
         timelines=tuple(t for t in timelines if t is not None),
         not_looked_at=unseen,
@@ -92,6 +92,14 @@ def decide(state: State, runtime: Runtime[Context]) -> State:
         cost=_cost(state, ledger),
     )
     return {"decision": decision}
+
+
+def _false_alarm_rate(made: Plan, ledger: Ledger) -> float | None:
+    """What the threshold is set to; None where it was not set from normal footage."""
+    scene = ledger.scene
+    if made.targets or scene is None or not scene.normal_events:
+        return None
+    return scene.false_alarm_rate
 
 
 def _label(
@@ -136,7 +144,7 @@ def _cost(state: State, ledger: Ledger) -> Cost:
         rounds=state["round"],
         frames_decoded=frames + sum(s.samples for s in ledger.segmentations.values()),
         cache_hits=ledger.reused,
-        seconds=round(time.time() - state["started"], 3),
+        seconds=round(ledger.elapsed, 3),
         tool_seconds=round(ledger.tool_seconds, 3),
     )
 
@@ -210,5 +218,6 @@ def _closing(text: str) -> State:
         "query": None,
         "run_id": None,
         "videos": [],
+        "scene_free": False,
         "budget": None,
     }

@@ -24,6 +24,9 @@ class RunStore(Protocol):
     def read(self, run_id: str) -> Ledger:
         """The ledger of an earlier run, for looking things up only. Raises StoreError."""
 
+    def release(self, run_id: str) -> None:
+        """A run that failed is let go; it can be taken up again."""
+
     def finish(self, ledger: Ledger, decision: Decision, answer: str) -> None:
         """The run is over; the decision and its text are its last words. Raises StoreError."""
 
@@ -41,6 +44,9 @@ class MemoryRuns:
         if run_id not in self._ledgers:
             raise StoreError(f"run {run_id} is not known", remedy="ask the question again")
         return self._ledgers[run_id]
+
+    def release(self, run_id: str) -> None:
+        """Nothing is held."""
 
     def finish(self, ledger: Ledger, decision: Decision, answer: str) -> None:
         """Nothing to write."""

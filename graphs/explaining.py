@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from tools.decision import Decision, EventScore, Intent, Label, Step
-from tools.ledger import Ledger, SceneView
+from tools.ledger import Ledger, Look, SceneView
+from tools.predicates import evaluate
 from tools.priors import AUTHOR
 from tools.types import (
     Attribute,
@@ -22,7 +23,7 @@ from tools.types import (
     ordered_unique,
 )
 
-__all__ = ["answer_text", "explain", "notes", "place_in_picture", "threshold_text"]
+__all__ = ["answer_text", "episode_steps", "explain", "notes", "place_in_picture", "threshold_text"]
 
 EPISODES_EXPLAINED = 5
 MEASURES_NAMED = 3
@@ -34,7 +35,7 @@ def explain(decision: Decision, ledger: Ledger) -> tuple[Step, ...]:
     steps: list[Step] = []
     found = [e for e in decision.events if e.label is Label.ANOMALOUS]
     for episode in found[:EPISODES_EXPLAINED]:
-        steps.extend(_episode(episode, decision, ledger))
+        steps.extend(episode_steps(episode, decision, ledger))
     if not found:
         steps.extend(_nothing(decision, ledger))
     steps.extend(_open(decision, ledger))
@@ -45,7 +46,8 @@ def explain(decision: Decision, ledger: Ledger) -> tuple[Step, ...]:
 # ---------------------------------------------------------------- one thing found
 
 
-def _episode(episode: EventScore, decision: Decision, ledger: Ledger) -> list[Step]:
+def episode_steps(episode: EventScore, decision: Decision, ledger: Ledger) -> list[Step]:
+    """The chain for one thing found: when, where, what, which rule, how sure."""
     video = ledger.videos[episode.video_id]
     sightings = [o for i in episode.observations if (o := ledger.observation(i)) is not None]
     best = max(
@@ -177,9 +179,14 @@ def _judgement(episode: EventScore, decision: Decision, ledger: Ledger) -> Step:
 
 def threshold_text(scene: SceneView) -> str:
     """What the alarm threshold of a scene means, and how well that is known."""
+    if not scene.normal_events:
+        return (
+            "where 0.50 is the alarm threshold: the scene's normal limit, which no held-out normal "
+            "footage could check."
+        )
     base = (
-        f"where 0.50 is the alarm threshold: about {100 * scene.false_alarm_rate:g} % of normal "
-        f"events would reach it, judged from {scene.normal_events} held-out normal events "
+        f"where 0.50 is the alarm threshold: at most about {100 * scene.false_alarm_rate:g} % of "
+        f"normal events would reach it, judged from {scene.normal_events} held-out normal events "
         f"({scene.normal_seconds:.0f} s)"
     )
     if scene.extrapolated:
@@ -198,12 +205,12 @@ def _nothing(decision: Decision, ledger: Ledger) -> list[Step]:
     look = ledger.looks[top.event_id]
     caption = look.description.caption
     video = ledger.videos[top.video_id]
-    refs = [f"event:{e.event_id}" for e in scored]
+    refs = [f"event:{e.event_id}" for e in decision.events]
     steps = [
         Step(
             kind="when",
-            text=f"{_count(len(scored), 'event')} looked at; the most striking is "
-            f"{clock(top.interval.start_s)} to {clock(top.interval.end_s)} in {video.name}.",
+            text=f"{_count(len(refs), 'event')} looked at; the most striking that could be scored "
+            f"is {clock(top.interval.start_s)} to {clock(top.interval.end_s)} in {video.name}.",
             evidence=(*refs, f"video:{video.id}"),
         ),
         Step(kind="what", text=f"Seen there: {caption.text}", evidence=(f"caption:{caption.id}",)),
@@ -213,11 +220,18 @@ def _nothing(decision: Decision, ledger: Ledger) -> list[Step]:
     normal = [
         rule
         for hit in ledger.recalls[top.event_id].hits
-        if (rule := hit.rule).kind is RuleKind.NORMAL
+        if (rule := hit.rule).kind is RuleKind.NORMAL and _seen_to_hold(rule, look)
     ]
     if decision.intent is Intent.ANOMALY and normal and not verdict.matches:
         steps.insert(2, _rule(normal[0]))
     return steps
+
+
+def _seen_to_hold(rule: Rule, look: Look) -> bool:
+    """Whether something seen in a look is as a normal rule says."""
+    return rule.predicate is not None and any(
+        evaluate(rule.predicate, o).holds for o in look.description.observations
+    )
 
 
 def _open(decision: Decision, ledger: Ledger) -> list[Step]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from graphs.explaining import place_in_picture, threshold_text
+from graphs.explaining import episode_steps, threshold_text
 from tools.decision import Decision, EventScore, Intent, Label
 from tools.ledger import Ledger
-from tools.types import Rule, clock
+from tools.types import clock
 
 __all__ = ["confidence_answer", "why_answer"]
 
@@ -30,20 +28,10 @@ def why_answer(decision: Decision, ledger: Ledger, moment_s: float | None) -> st
 
 
 def _why(event: EventScore, decision: Decision, ledger: Ledger) -> str:
-    """The steps of the explanation that belong to one event."""
-    mine = {f"event:{event.event_id}", *(f"obs:{o}" for o in event.observations), *event.rules}
-    final = {f"score:{event.event_id}", f"verdict:{ledger.verdicts[event.event_id].id}"}
-    steps = [s for s in decision.explanation if {*s.evidence} & (mine | final)]
-    video = ledger.videos[event.video_id]
-    if not steps:
-        where = f", {place_in_picture(event.box, video)}" if event.box else ""
-        rules = [r for ref in event.rules if isinstance(r := ledger.evidence(ref), Rule)]
-        reasons = (
-            "; ".join(f"{r.id}@{r.version}: {r.text}" for r in rules) or "the question's own test"
-        )
-        return f"{event.interval} in {video.name}{where}: {event.summary}. By {reasons}."
+    """The chain of one thing found."""
+    steps = episode_steps(event, decision, ledger)
     body = "\n".join(f"{n}. {s.text} [{', '.join(s.evidence[:4])}]" for n, s in enumerate(steps, 1))
-    return f"{event.interval} in {video.name} was flagged because:\n{body}"
+    return f"{event.interval} in {ledger.videos[event.video_id].name} was flagged because:\n{body}"
 
 
 def _not_flagged(decision: Decision) -> str:
@@ -53,19 +41,29 @@ def _not_flagged(decision: Decision) -> str:
 
 
 def _moment_not_flagged(decision: Decision, ledger: Ledger, moment_s: float) -> str:
+    what = "score" if decision.intent is Intent.ANOMALY else "match strength"
     lines = []
-    for line in decision.timelines:
-        video = ledger.videos[line.video_id]
-        seconds = np.asarray(line.seconds)
-        nearest = int(np.argmin(np.abs(seconds - moment_s)))
-        if moment_s > video.seconds or abs(float(seconds[nearest]) - moment_s) > NEAR_S:
-            lines.append(f"{clock(moment_s)} of {video.name} was not looked at")
-            continue
-        what = "score" if decision.intent is Intent.ANOMALY else "match strength"
-        lines.append(
-            f"{clock(moment_s)} of {video.name} was not flagged: its {what} is "
-            f"{line.scores[nearest]:.2f}, and 0.50 is the threshold"
+    for video_id in ledger.segmentations:
+        video = ledger.videos[video_id]
+        at = f"{clock(moment_s)} of {video.name}"
+        event = next(
+            (
+                e
+                for e in decision.events
+                if e.video_id == video_id and e.interval.start_s <= moment_s < e.interval.end_s
+            ),
+            None,
         )
+        if event is None:
+            lines.append(f"{at} was not looked at")
+        elif event.score is None or event.label is Label.UNCERTAIN:
+            reason = event.reason or "the score lies between the thresholds"
+            lines.append(f"{at} was not flagged but left open: {reason}")
+        else:
+            lines.append(
+                f"{at} was not flagged: the {what} of {event.interval} is {event.score:.2f}, and "
+                "0.50 is the threshold"
+            )
     flagged = [e for e in decision.events if e.label is Label.ANOMALOUS]
     if flagged:
         spans = "; ".join(f"{ledger.videos[e.video_id].name} {e.interval}" for e in flagged)
@@ -93,7 +91,7 @@ def confidence_answer(decision: Decision, ledger: Ledger) -> str:
     if missed:
         spans = "; ".join(f"{ledger.videos[e.video_id].name} {e.interval}" for e in missed)
         lines.append(f"Not looked at: {spans} ({decision.stop_reason}).")
-    else:
+    elif not decision.failures:
         lines.append(f"Every event in scope was looked at ({decision.cost.looks} looks).")
     if decision.stop_reason.startswith("budget"):
         lines.append(f"It stopped early: {decision.stop_reason}.")

@@ -74,7 +74,13 @@ def _bound(step: Node, context: Context) -> Callable[..., Any]:
     """The node with its handles: callers of ``invoke`` give a question, not model clients."""
 
     def run(state: Any, runtime: Runtime[Any], config: RunnableConfig) -> State:
-        return step(state, cast("Runtime[Context]", runtime.override(context=context)))
+        try:
+            return step(state, cast("Runtime[Context]", runtime.override(context=context)))
+        except Exception:
+            # Parallel looks share the run; what they leave open is let go with the process.
+            if step is not nodes.look and isinstance(state.get("run"), str):
+                context.runs.release(state["run"])
+            raise
 
     run.__name__ = step.__name__
     run.__doc__ = step.__doc__

@@ -6,7 +6,6 @@ state carries only what the next node needs to know.
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable
 
@@ -15,15 +14,16 @@ from langgraph.runtime import Runtime
 from graphs.context import Context
 from graphs.request import budget_of, paths_of, question_of
 from graphs.state import LookTask, State
-from tools.decision import Action, Failure, Intent, Plan
+from tools.decision import Action, Budget, Failure, Intent, Plan
 from tools.errors import BackendError, MediaError, ToolFailed, UserError
-from tools.ledger import Ledger
+from tools.ledger import Ledger, clipped
 from tools.ports import PlanningContext, Progress
 from tools.types import Event, Interval, Level, VideoInfo
 
 __all__ = ["choose", "judge", "look", "plan", "recall", "reflect", "segment", "targets_of"]
 
 FOLLOW_UPS = frozenset({Intent.WHY, Intent.CONFIDENCE})
+LOOKS = frozenset({"look", "zoom"})
 SPARSE_FRAMES_PER_SECOND = 1.0
 
 
@@ -36,24 +36,46 @@ def plan(state: State, runtime: Runtime[Context]) -> State:
     videos, query = paths_of(state, query)
     scene = state.get("scene") or context.default_scene
     info = runtime.execution_info
-    ledger = context.runs.open(
-        run,
-        {
-            "thread": info.thread_id if info else None,
-            "query": query,
-            "videos": videos,
-            "scene": scene,
-            "scene_free": bool(state.get("scene_free")),
-            "budget": budget.model_dump(),
-        },
+    header = {
+        "thread": info.thread_id if info else None,
+        "query": query,
+        "videos": videos,
+        "scene": scene,
+        "scene_free": bool(state.get("scene_free")),
+        "budget": budget.model_dump(),
+    }
+    ledger = context.runs.open(run, header)
+    try:
+        return _begun(state, context, ledger, query, videos, scene, budget)
+    except Exception:
+        context.runs.release(run)
+        raise
+
+
+def _begun(
+    state: State,
+    context: Context,
+    ledger: Ledger,
+    query: str,
+    videos: list[str],
+    scene: str | None,
+    budget: Budget,
+) -> State:
+    """The run's first state. What an interrupted run recorded is at hand, not done."""
+    ledger.restart()
+    last = state.get("decision")
+    # Only a decision that looked at something can be followed up.
+    previous = last if last is not None and last.cost.looks else state.get("previous")
+    planning = PlanningContext(
+        scene=scene,
+        rule_texts=_rule_texts(context, scene),
+        attributes=context.tools.captioner.attributes,
+        has_decision=previous is not None,
+        names_video=bool(set(videos) - set(state.get("paths") or ())),
     )
-    previous = state.get("decision")
-    made = context.tools.plan(
-        ledger, query, PlanningContext(scene=scene, has_decision=previous is not None)
-    ).model_copy(update={"budget": budget})
+    made = context.tools.plan(ledger, query, planning).model_copy(update={"budget": budget})
     draft: State = {
-        "run": run,
-        "started": time.time(),
+        "run": ledger.run_id,
         "plan": made,
         "paths": videos,
         "video_ids": (),
@@ -75,6 +97,13 @@ def plan(state: State, runtime: Runtime[Context]) -> State:
         context, ledger, scene, scene_free=bool(state.get("scene_free"))
     )
     return draft
+
+
+def _rule_texts(context: Context, scene: str | None) -> tuple[str, ...]:
+    """What a planner may read of the scene; nothing where there is no such scene."""
+    if scene is None or scene not in {s.name for s in context.tools.archive.scenes()}:
+        return ()
+    return tuple(rule.text for rule in context.tools.archive.rules.list(scene))
 
 
 def _open_videos(context: Context, ledger: Ledger, paths: list[str]) -> tuple[str, ...]:
@@ -115,7 +144,10 @@ def segment(state: State, runtime: Runtime[Context]) -> State:
     for video_id in state["video_ids"]:
         video = ledger.videos[video_id]
         try:
-            context.tools.segment(ledger, video, _reporter(runtime, video))
+            found = context.tools.segment(ledger, video, _reporter(runtime, video))
+            window = _window(video, state["plan"])
+            if window != video.interval:
+                ledger.note(clipped(found, window))
         except (MediaError, BackendError, ToolFailed) as error:
             ledger.note(Failure(item=video.path, reason=error.message, remedy=error.remedy))
     return {}
@@ -125,54 +157,48 @@ def choose(state: State, runtime: Runtime[Context]) -> State:
     """Pick the next looks, best value of information first, within the budget.
 
     What the last reflection asked for comes first; then events not looked at yet, the liveliest
-    (by the cheap reflex of the boundary pass) first.
+    (by the cheap reflex of the boundary pass) first. Rules and questions cost no look.
     """
     context = runtime.context
     ledger = context.runs.open(state["run"])
     ledger.sync()
     made = state["plan"]
-    spent = _spent(state, ledger, made)
-    if spent:
-        return {"actions": (), "stop_reason": spent}
-    waiting = [*state["wanted"], *_first_looks(state, ledger, made)]
-    if not waiting:
+    wanted = state["wanted"]
+    waiting = [a for a in wanted if a.kind in LOOKS] + _first_looks(ledger)
+    free = [a for a in wanted if a.kind not in LOOKS]
+    if not waiting and not free:
         return {"actions": (), "stop_reason": "everything in scope was looked at"}
     room = context.batch
     if made.budget.max_looks is not None:
-        room = min(room, made.budget.max_looks - ledger.count("look"))
-    looks = [a for a in waiting if a.kind in {"look", "zoom"}][:room]
-    others = [a for a in state["wanted"] if a.kind not in {"look", "zoom"}]
-    left = tuple(a for a in state["wanted"] if a not in looks and a not in others)
-    return {
-        "actions": (*others, *looks),
-        "wanted": left,
-        "round": state["round"] + 1,
-    }
+        room = max(0, min(room, made.budget.max_looks - ledger.count("look")))
+    spent = _spent(state, ledger, made)
+    if spent or (not room and not free):
+        return {
+            "actions": (),
+            "stop_reason": spent or f"budget spent: {made.budget.max_looks} looks",
+        }
+    looks = waiting[:room]
+    left = tuple(a for a in wanted if a.kind in LOOKS and a not in looks)
+    return {"actions": (*free, *looks), "wanted": left, "round": state["round"] + 1}
 
 
 def _spent(state: State, ledger: Ledger, made: Plan) -> str:
+    """Which bound ends the loop now, whatever is still wanted; empty for none."""
     budget = made.budget
-    if budget.max_looks is not None and ledger.count("look") >= budget.max_looks:
-        return f"budget spent: {budget.max_looks} looks"
-    if budget.max_seconds is not None and time.time() - state["started"] >= budget.max_seconds:
+    if budget.max_seconds is not None and ledger.elapsed >= budget.max_seconds:
         return f"budget spent: {budget.max_seconds:g} seconds"
     if state["round"] >= budget.max_rounds:
         return f"budget spent: {budget.max_rounds} rounds"
     return ""
 
 
-def targets_of(ledger: Ledger, made: Plan) -> tuple[Event, ...]:
-    """Coarse events in the question's time window, in time order, video by video."""
-    found: list[Event] = []
-    for video_id, segmentation in ledger.segmentations.items():
-        window = _window(ledger.videos[video_id], made)
-        if window is None:
-            continue
-        found.extend(e for e in segmentation.tree.coarse if e.interval.intersection(window))
-    return tuple(found)
+def targets_of(ledger: Ledger) -> tuple[Event, ...]:
+    """Coarse events in scope, in time order, video by video."""
+    return tuple(e for s in ledger.segmentations.values() for e in s.tree.coarse)
 
 
 def _window(video: VideoInfo, made: Plan) -> Interval | None:
+    """The part of a video the question is about; None where it does not reach it."""
     if made.window is None:
         return video.interval
     start = made.window.start_s
@@ -182,11 +208,9 @@ def _window(video: VideoInfo, made: Plan) -> Interval | None:
     return Interval.from_seconds(start, end, video.time_base)
 
 
-def _first_looks(state: State, ledger: Ledger, made: Plan) -> list[Action]:
+def _first_looks(ledger: Ledger) -> list[Action]:
     open_events = [
-        e
-        for e in targets_of(ledger, made)
-        if e.id not in ledger.looks and e.id not in ledger.failures
+        e for e in targets_of(ledger) if e.id not in ledger.looks and e.id not in ledger.failures
     ]
     if not open_events:
         return []
@@ -279,7 +303,7 @@ def reflect(state: State, runtime: Runtime[Context]) -> State:
 def _missing(context: Context, made: Plan, ledger: Ledger, action: Action) -> list[Action]:
     verdict = ledger.verdicts.get(action.event_id)
     seen = ledger.looks.get(action.event_id)
-    if verdict is None or seen is None:
+    if verdict is None or seen is None or action.event_id in ledger.failures:
         return []
 
     def want(kind: str, reason: str, event_id: str = action.event_id) -> Action:

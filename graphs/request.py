@@ -66,6 +66,11 @@ def budget_of(state: State, default: Budget) -> Budget:
             f"budget {field}: {first['msg'].lower()}",
             remedy="known: max_looks, max_seconds, max_rounds",
         ) from None
+    if budget.max_rounds > default.max_rounds:
+        raise UserError(
+            f"a budget of {budget.max_rounds} rounds is more than the {default.max_rounds} allowed",
+            remedy="raise the setting max_rounds",
+        )
     if budget.max_looks == 0 or budget.max_seconds == 0:
         raise UserError(
             "a budget of zero cannot answer anything",

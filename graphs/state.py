@@ -68,8 +68,6 @@ class State(TypedDict, total=False):
 
     run: str
     """The run whose ledger the nodes use."""
-    started: float
-    """Unix time at which the run began, for the budget of seconds."""
     plan: Plan
     """The question turned into work."""
     paths: list[str]

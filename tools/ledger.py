@@ -28,6 +28,8 @@ from tools.types import (
     Event,
     EventTree,
     Frozen,
+    Interval,
+    Level,
     Observation,
     RuleHit,
     Verdict,
@@ -43,6 +45,7 @@ __all__ = [
     "Recall",
     "SceneView",
     "Segmentation",
+    "clipped",
     "request_hash",
 ]
 
@@ -55,6 +58,28 @@ class Segmentation(Frozen):
     """Mean novelty of each event relative to the video's own median, by event id."""
     samples: int = 0
     detector: str
+
+
+def clipped(found: Segmentation, window: Interval | None) -> Segmentation:
+    """The event tree within a window: events are cut at its ends; None leaves no event."""
+    kept: list[Event] = []
+    renamed: dict[str, str] = {}
+    novelty: dict[str, float] = {}
+    for event in found.tree.events:
+        part = event.interval.intersection(window) if window is not None else None
+        if part is None:
+            continue
+        cut = part != event.interval
+        name = content_id(event.id, part) if cut else event.id
+        renamed[event.id] = name
+        parent = renamed.get(event.parent) if event.parent else None
+        kept.append(event.model_copy(update={"id": name, "interval": part, "parent": parent}))
+        novelty[name] = found.novelty.get(event.id, 0.0)
+    # A coarse event cut down to one of its own fine events needs no such child.
+    spans = {e.interval: e.id for e in kept if e.level is Level.COARSE}
+    events = [e for e in kept if e.level is Level.COARSE or e.interval not in spans]
+    tree = found.tree.model_copy(update={"events": tuple(events)})
+    return found.model_copy(update={"tree": tree, "novelty": novelty})
 
 
 class Look(Frozen):
@@ -152,6 +177,12 @@ class Ledger:
         self.results: dict[str, Frozen] = {}
         self.calls: list[Called] = []
         self.reused = 0
+        self._lock = threading.RLock()
+        self._begun = time.monotonic()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._used: dict[str, set[str]] = {}
         self.videos: dict[str, VideoInfo] = {}
         self.segmentations: dict[str, Segmentation] = {}
         self.looks: dict[str, Look] = {}
@@ -162,7 +193,16 @@ class Ledger:
         self.failures: dict[str, Failure] = {}
         self.scores: dict[str, FinalScore] = {}
         self._evidence: dict[str, Frozen] = {}
-        self._lock = threading.RLock()
+
+    def restart(self) -> None:
+        """Begin the run's work anew: recorded results stay at hand, but nothing counts as done."""
+        with self._lock:
+            self._forget()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds worked on the run, without the pause between interruption and resumption."""
+        return time.monotonic() - self._begun
 
     # -- recording ---------------------------------------------------------------
 
@@ -179,6 +219,7 @@ class Ledger:
         if isinstance(known, kind):
             with self._lock:
                 self.reused += 1
+                self._use(tool, key)
                 self._index(known)
             return known
         self._called(tool, key, request)
@@ -186,6 +227,7 @@ class Ledger:
         with self._lock:
             self.results[key] = result
             self.calls.append(Called(tool=tool, request=key, seconds=seconds))
+            self._use(tool, key)
             self._index(result)
         self._finished(tool, key, result, seconds)
         return result
@@ -200,6 +242,9 @@ class Ledger:
             self.results[key] = record
             self._index(record)
         self._noted(key, record)
+
+    def _use(self, tool: str, key: str) -> None:
+        self._used.setdefault(tool, set()).add(key)
 
     def _timed(self, work: Callable[[], R]) -> tuple[R, float]:
         started = time.perf_counter()
@@ -296,5 +341,5 @@ class Ledger:
         return sum(call.seconds for call in self.calls)
 
     def count(self, tool: str) -> int:
-        """Finished calls of a tool in this process and, after a resume, before it."""
-        return sum(call.tool == tool for call in self.calls)
+        """Different calls of a tool that the run has made use of, also before a resume."""
+        return len(self._used.get(tool, ()))

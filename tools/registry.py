@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from tools.decision import Plan
-from tools.errors import MediaError, ToolRetry, UserError
+from tools.errors import BudgetSpent, MediaError, ToolRetry, UserError
 from tools.ledger import Ledger, SceneView
 from tools.types import Event, Level, Question, VideoInfo, clock, content_id
 
@@ -79,6 +79,9 @@ class Registry:
         """Look at an event: what is seen there, in words and numbers, with references."""
         event = self._event(event_id)
         video = self._video(event.video_id)
+        allowed = self._plan.budget.max_looks
+        if allowed is not None and self._ledger.count("look") >= allowed:
+            raise BudgetSpent(f"the {allowed} looks of this run are spent")
         seen = self._tools.look(
             self._ledger, video, event, scene=self._scene(), detail=detail
         ).description
@@ -182,6 +185,8 @@ def langchain_tools(toolbox: Toolbox, ledger: Ledger, plan: Plan) -> tuple[BaseT
                 return function(*args, **kwargs)
             except ToolRetry as error:
                 raise ToolException(f"Try again: {error}") from error
+            except BudgetSpent as error:
+                raise ToolException(f"Not possible: {error}") from error
 
         return run
 

@@ -114,7 +114,7 @@ def _upper_quantile(ascending: NDArray[np.float64], rate: float) -> tuple[float,
 
 
 def score_of(raw: float, limits: Thresholds) -> float:
-    """Calibrated score in [0, 1): 0.5 at the alarm threshold."""
+    """Calibrated score in [0, 1]: 0.5 at the alarm threshold."""
     return float(1.0 - 2.0 ** (-max(raw, 0.0) / limits.alarm_at))
 
 
@@ -180,8 +180,8 @@ def correlate(
     """Let alike events inform each other (after VADTree's inter-node correlation).
 
     Each strength moves by ``weight`` towards the mean of the others, weighted by ``similarity``
-    (square, in [0, 1]; the diagonal is ignored), but an event is never lowered under its own
-    measurement by less than ``1 − weight`` of it, and one without alike neighbours stays.
+    (square, in [0, 1]; the diagonal is ignored). It never loses more than the share ``weight`` of
+    its own measurement, and one without alike neighbours stays as it is.
     """
     values = np.asarray(raw, dtype=np.float64)
     weights = np.clip(np.asarray(similarity, dtype=np.float64), 0.0, 1.0).copy()

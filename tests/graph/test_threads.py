@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ def test_a_moment_that_was_not_flagged_is_told_its_score(asked: dict[str, Any], 
     with closing(build_agent(home=home)) as agent:
         calm = say(agent, "Why was 0:01 flagged?", "t")["answer"]
         beyond = say(agent, "Why was 9:59 flagged?", "t")["answer"]
-    assert "00:01.0 of bike.mp4 was not flagged: its score is 0." in calm
+    assert re.search(r"00:01\.0 of bike\.mp4 was not flagged: the score of \S+ is 0\.\d\d,", calm)
     assert "flagged" in calm
     assert "09:59.0 of bike.mp4 was not looked at" in beyond
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import CheckpointMetadata, empty_checkpoint
 
-from agent.checkpoints import Checkpoints, _wal_is_safe
+from agent.checkpoints import Checkpoints
 from tests.builders import find_plan, observation_of, scene_of, span, video_of
 from tools.decision import (
     Action,
@@ -30,6 +29,7 @@ from tools.decision import (
 )
 from tools.errors import StoreError
 from tools.ledger import SceneView
+from tools.record import journal_mode
 
 CONFIG: RunnableConfig = {"configurable": {"thread_id": "t1", "checkpoint_ns": ""}}
 METADATA: CheckpointMetadata = {"source": "loop", "step": 1, "parents": {}}
@@ -170,24 +170,4 @@ def test_a_path_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
 
 def test_write_ahead_logging_only_where_it_loses_nothing(saver: Checkpoints) -> None:
     (mode,) = saver.conn.execute("PRAGMA journal_mode").fetchone()
-    assert mode == ("wal" if _wal_is_safe() else "delete")
-
-
-@pytest.mark.parametrize(
-    ("version", "safe"),
-    [
-        ((3, 40, 1), False),
-        ((3, 44, 5), False),
-        ((3, 44, 6), True),
-        ((3, 45, 0), False),
-        ((3, 50, 7), True),
-        ((3, 51, 2), False),
-        ((3, 51, 3), True),
-        ((3, 52, 0), True),
-    ],
-)
-def test_which_sqlite_keeps_every_commit_under_it(
-    version: tuple[int, int, int], safe: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sqlite3, "sqlite_version_info", version)
-    assert _wal_is_safe() is safe
+    assert mode == journal_mode().lower()
