@@ -41,7 +41,7 @@ def explained(saved: Saved, outcome: Outcome, fps: float) -> str:
     told = [Step(kind=_kind(t.kind), text=t.text, evidence=t.evidence) for t in outcome.steps]
     flagged = [e for e in outcome.events if e.label is not Label.NORMAL]
     in_order = _in_order(told, len(flagged))
-    chains: Sequence[Sequence[Step] | None] = in_order or [None for _ in flagged]
+    each: Sequence[Sequence[Step] | None] = in_order or [None for _ in flagged]
     parts = [
         _details(
             f"{clock(e.start / fps)}–{clock(e.end / fps)}",
@@ -50,7 +50,7 @@ def explained(saved: Saved, outcome: Outcome, fps: float) -> str:
             e.summary,
             _rules(e) if chain is None else _chain(chain, None),
         )
-        for e, chain in zip(flagged, chains, strict=True)
+        for e, chain in zip(flagged, each, strict=True)
     ]
     if told and in_order is None:
         parts.append(_folded("Explanation", _chain(told, None)))
