@@ -15,8 +15,10 @@ from tests.builders import (
     rule_of,
     seen_of,
 )
+from tools.backends.embedded.planner import EmbeddedPlanner
 from tools.backends.embedded.verifier import EmbeddedVerifier, target_ref
 from tools.decision import Intent, Plan
+from tools.ports import PlanningContext
 from tools.scoring import Thresholds
 from tools.types import Answer, Box, Description, Observation, Rule, RuleKind, Verdict
 from tools.verification import calibrated
@@ -272,3 +274,44 @@ def test_exactly_at_the_threshold_is_an_alarm() -> None:
         update={"raw": LIMITS.alarm_at}
     )
     assert calibrated(at, LIMITS).score == 0.5
+
+
+# ---------------------------------------------------------------- whose suspicion it is
+
+
+def test_a_suspicion_on_one_thing_is_not_charged_to_another() -> None:
+    """The frames surprise where nothing matched; what did match is elsewhere and barely odd."""
+    walker = observation_of("walker", speed=1.6, surprise=1.02)
+    aside = Box(x0=300, y0=10, x1=320, y1=50)
+    walker = walker.model_copy(
+        update={"points": tuple(p.model_copy(update={"box": aside}) for p in walker.points)}
+    )
+    seen = seen_of(walker, surprise=8.0)
+    here = Box(x0=0, y0=150, x1=40, y1=200)
+    series = tuple(p.model_copy(update={"box": here}) for p in seen.series)
+    raw = judged(seen.model_copy(update={"series": series}), rule_of(when="speed > 1.5"))
+    assert raw.raw == pytest.approx(8.0)
+    assert raw.covered is not None
+    assert raw.covered < 1.5
+    verdict = calibrated(raw, LIMITS)
+    assert verdict.score is None
+    assert "no active rule of the scene covers it" in verdict.reason
+
+
+def test_each_match_has_its_own_strength_on_the_calibrated_scale() -> None:
+    verdict = calibrated(
+        judged(seen_of(rider(speed=3.0), surprise=4.5), rule_of(when="speed > 1.5")), LIMITS
+    )
+    (match,) = verdict.matches
+    assert match.raw is not None
+    assert match.strength == pytest.approx(1 - 2 ** (-match.raw / 1.5))
+
+
+def test_what_cannot_be_measured_is_not_absent() -> None:
+    """Two things asked for: one is measured and absent, the other cannot be told."""
+    plan = EmbeddedPlanner().plan(
+        "Was anyone riding or on the grass?", PlanningContext(scene="gate")
+    )
+    verdict = EmbeddedVerifier().judge(plan, event_of(), seen_of(observation_of(speed=1.0)), ())
+    assert verdict.score is None
+    assert verdict.reason == "place could not be measured here"
