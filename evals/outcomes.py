@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,8 +14,10 @@ from tools.decision import EventScore, Label, Step
 from tools.ledger import Ledger, Recall
 from tools.types import Box, Event, Frozen, Interval, Observation, VideoInfo
 
-__all__ = ["outcome_of"]
+__all__ = ["INJECTED", "outcome_of"]
 
+INJECTED = "failure injected by the harness"
+"""Reason of a tool failure that was put there to see whether the run recovers."""
 MODEL_TOOLS = frozenset({"plan", "segment", "look", "recall", "judge", "ask"})
 """Tools whose calls make up a trajectory; the others (probe, scene) open what is worked on."""
 
@@ -128,23 +131,43 @@ def _stands_for(ref: str, record: Frozen | None, sample: Sample) -> Span | None:
 
 
 def _calls(saved: Saved) -> tuple[ToolCall, ...]:
-    """Tool calls in the order in which they began; one that never came back has failed."""
+    """Tool calls in the order in which they began; one that never came back has failed.
+
+    A call brought nothing new where its result equals that of an earlier one.
+    """
     ended: dict[str, Mapping[str, Any]] = {}
+    struck = False
     for line in saved.lines:
         if line["kind"] == "result":
             ended.setdefault(line["hash"], line)
+        elif line["kind"] == "note" and line["type"] == "Failure":
+            struck |= line["record"]["reason"] == INJECTED
     calls = []
+    known: set[str] = set()
     for line in saved.lines:
         if line["kind"] != "call" or line["tool"] not in MODEL_TOOLS:
             continue
         result = ended.get(line["hash"])
+        if result is None:
+            calls.append(
+                ToolCall(
+                    tool=line["tool"],
+                    request=line["hash"],
+                    ok=False,
+                    error="no result is recorded",
+                    injected=struck,
+                )
+            )
+            struck = False
+            continue
+        found = json.dumps(result["record"], sort_keys=True)
         calls.append(
             ToolCall(
                 tool=line["tool"],
                 request=line["hash"],
-                ok=result is not None,
-                error="" if result is not None else "no result is recorded",
-                seconds=0.0 if result is None else float(result["seconds"]),
+                seconds=float(result["seconds"]),
+                new_evidence=int(found not in known),
             )
         )
+        known.add(found)
     return tuple(calls)

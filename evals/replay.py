@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from agent import build_agent, load_settings, open_stores
 from agent.runtime import Stores
 from evals.datasets.recorded import Node, Recorded, load_recorded
+from evals.outcomes import INJECTED
 from tools.decision import Decision, Plan
 from tools.errors import MediaError, ToolFailed, UserError
 from tools.ledger import Asked, Ledger, Look, Recall, SceneView, Segmentation
@@ -255,6 +256,13 @@ class ReplayToolbox(Toolbox):
 
     library: Library = field(default_factory=lambda: Library(()))
     videos: dict[str, VideoInfo] = field(default_factory=dict)
+    faults: set[str] = field(default_factory=set)
+    """Tools of which the next call fails, to see whether the run recovers."""
+
+    def _strike(self, tool: str) -> None:
+        if tool in self.faults:
+            self.faults.discard(tool)
+            raise ToolFailed(INJECTED)
 
     def probe(self, ledger: Ledger, path: str) -> VideoInfo:
         """Raises MediaError for a recording that is not there."""
@@ -293,6 +301,7 @@ class ReplayToolbox(Toolbox):
         """The recorded caption. Raises ToolFailed where there is none."""
 
         def work() -> Look:
+            self._strike("look")
             captioner = RecordedCaptioner(self.library, event.level)
             seen = captioner.describe(_Source(video), event.interval, profile=None, detail=detail)
             return Look(event=event, detail=detail, description=seen)
@@ -326,17 +335,17 @@ class ReplayToolbox(Toolbox):
         scene: SceneView | None,
     ) -> Verdict:
         """The recorded verdict as it was given. Raises ToolFailed where there is none."""
+
+        def work() -> Verdict:
+            self._strike("judge")
+            return self.verifier.judge(plan, look.event, look.description, ())
+
         request = {
             "verifier": self.verifier.name,
             "event": look.event.id,
             "caption": look.description.caption.id,
         }
-        return ledger.call(
-            "judge",
-            request,
-            Verdict,
-            lambda: self.verifier.judge(plan, look.event, look.description, ()),
-        )
+        return ledger.call("judge", request, Verdict, work)
 
 
 class Replay:
@@ -349,6 +358,7 @@ class Replay:
         self.recorded = load_recorded(folder)
         library = Library(self.recorded)
         videos: dict[str, VideoInfo] = {}
+        self._faults: set[str] = set()
         made = open_stores(load_settings({"home": home, **settings}))
         tools = ReplayToolbox(
             archive=made.archive,
@@ -359,14 +369,27 @@ class Replay:
             embedder=made.tools.embedder,
             library=library,
             videos=videos,
+            faults=self._faults,
         )
         self._stores = Stores(settings=made.settings, tools=tools, runs=made.runs)
         self._agent = build_agent(self._stores, checkpoints=False)
 
     def ask(
-        self, source: str, question: str, *, budget: Mapping[str, float | int | None] | None = None
+        self,
+        source: str,
+        question: str,
+        *,
+        budget: Mapping[str, float | int | None] | None = None,
+        inject: Literal["look", "judge"] | None = None,
     ) -> tuple[Decision, Path]:
-        """The decision about ``recorded:DATASET/ID`` and the run's trace. Raises VidocqError."""
+        """The decision about ``recorded:DATASET/ID`` and the run's trace. Raises VidocqError.
+
+        Args:
+            inject: the tool whose first call of the run is made to fail.
+        """
+        self._faults.clear()
+        if inject is not None:
+            self._faults.add(inject)
         state = self._agent.invoke(
             {
                 "query": question,

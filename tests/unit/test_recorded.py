@@ -13,8 +13,12 @@ from evals.datasets.recorded import (
     load_recorded,
     reference_pairs,
 )
+from evals.figures import figures
+from evals.model import Pair
+from evals.outcomes import INJECTED, outcome_of
 from evals.replay import Replay
 from evals.rounds import held_scores, round_scores
+from evals.saved import load_saved, save
 from tools.decision import Label
 from tools.errors import UserError
 from tools.types import Caption
@@ -178,3 +182,26 @@ def test_a_truncated_recording_leaves_frames_unanswered(tmp_path):
     scores, answered = held_scores(Trace(decision.run_id, path, writable=False), sample)
     assert np.flatnonzero(~answered).tolist() == list(range(100, 120))
     assert scores[110] == 0.0
+
+
+@pytest.mark.parametrize(("tool", "label"), [("look", Label.ANOMALOUS), ("judge", Label.ANOMALOUS)])
+def test_recovery_from_an_injected_failure_is_seen_in_the_trace(tmp_path, tool, label):
+    where = folder(tmp_path)
+    (sample,) = load_labels(where, load_recorded(where))
+    with Replay(where, tmp_path / "home") as replay:
+        decision, path = replay.ask(sample.source, QUESTION, inject=tool)
+        again, _ = replay.ask(sample.source, QUESTION)
+    assert [f.reason for f in decision.failures] == [INJECTED]
+    assert again.failures == ()
+    # The calm event is lost, and said to be; the fight is found all the same.
+    assert decision.label is label
+    saved = tmp_path / "saved.jsonl"
+    save(saved, sample=sample, section="test", key="k", seconds=1.0, trace=path)
+    outcome = outcome_of(load_saved(saved), max_gap_s=1.0)
+    struck = [c for c in outcome.trajectory if not c.ok]
+    assert [(c.tool, c.injected) for c in struck] == [(tool, True)]
+    made = figures([Pair(sample, outcome)], samples=5).metrics
+    assert made["recovery"] == 1.0
+    assert (made["calls_failed"], made["calls_redundant"]) == (1, 0)
+    assert len(outcome.rounds) == 2
+    assert outcome.scores[99] > 0.5
