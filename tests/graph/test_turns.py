@@ -9,7 +9,6 @@ from tests.walkway import ANYTHING, SCENE, Walkway
 from tools.decision import Intent, Label
 from tools.errors import UserError
 
-
 THREAD = {"configurable": {"thread_id": "turns"}}
 
 
