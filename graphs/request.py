@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from graphs.state import State
 from tools.decision import Budget
 from tools.errors import UserError
-from tools.video import VIDEO_SUFFIXES
+from tools.medianames import VIDEO_SUFFIXES
 
 __all__ = ["budget_of", "paths_of", "question_of"]
 

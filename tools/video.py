@@ -8,33 +8,21 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol, Self
 
+from tools.medianames import IMAGE_SUFFIXES, VIDEO_SUFFIXES, natural_key
 from tools.ports import Frame, FrameSource, Progress
 from tools.types import Interval, VideoInfo
 
 __all__ = [
-    "IMAGE_SUFFIXES",
-    "VIDEO_SUFFIXES",
     "OpenedVideo",
     "find_videos",
-    "natural_key",
     "open_video",
     "probe",
     "run_pass",
 ]
-
-VIDEO_SUFFIXES = frozenset(
-    ".mp4 .m4v .mov .mkv .webm .avi .ts .m2ts .mts .mpg .mpeg .flv .wmv .asf .3gp .ogv .gif "
-    ".dav .h264 .264 .h265 .265 .hevc .mjpeg .mjpg".split()
-)
-"""Suffixes taken for videos when a folder is searched; a file named outright may have any."""
-
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
-"""Suffixes of the frames in a folder of numbered images."""
 
 DEFAULT_FOLDER_FPS = 10.0
 
@@ -86,12 +74,6 @@ def probe(path: str | os.PathLike[str], *, fps: float | None = None) -> VideoInf
     """What is known of a video, with the same checks and errors as :func:`open_video`."""
     with open_video(path, fps=fps) as source:
         return source.info
-
-
-def natural_key(name: str) -> tuple[tuple[int, int | str], ...]:
-    """Sort key that orders ``img2`` before ``img10``."""
-    parts = re.split(r"(\d+)", name)
-    return tuple((0, int(p)) if p.isdecimal() else (1, p.casefold()) for p in parts if p)
 
 
 def find_videos(paths: Iterable[str | os.PathLike[str]]) -> tuple[str, ...]:

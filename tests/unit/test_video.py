@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tools.errors import MediaError, UserError
+from tools.medianames import natural_key
 from tools.types import Interval
-from tools.video import find_videos, natural_key, open_video, probe
+from tools.video import find_videos, open_video, probe
 
 Reader = Callable[[NDArray[np.uint8]], int]
 

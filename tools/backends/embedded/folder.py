@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from tools.backends.embedded.demux import MAX_FPS, MAX_FRAMES, check_size
 from tools.backends.embedded.media import scaled, span
 from tools.errors import MediaError, UserError
+from tools.medianames import IMAGE_SUFFIXES, natural_key
 from tools.ports import Frame
 from tools.types import Interval, TimeBase, VideoInfo
-from tools.video import IMAGE_SUFFIXES, natural_key
 
 __all__ = ["FolderSource", "image_size"]
 
