@@ -8,25 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evals.conduct import Embed, put_cost, put_explanations, put_trajectory
 from evals.metrics.calibration import brier, ece, reliability, risk_coverage
 from evals.metrics.curves import Curve, MetricUndefined
-from evals.metrics.definitions import definition
 from evals.metrics.detection import IOUS, Matching, delays, false_alarms, match_events
-from evals.metrics.explanations import (
-    Citations,
-    DoublyRight,
-    choice_cells,
-    citations,
-    doubly_right,
-    rouge_l,
-    similarity,
-)
 from evals.metrics.frames import (
     joined_curve,
     latency_aware_ap,
@@ -41,8 +32,8 @@ from evals.metrics.resampling import (
     interval_of,
 )
 from evals.metrics.space import Located, Region, pointed, rbdc, tbdc
-from evals.metrics.trajectory import Waste, matches, recovery, waste
 from evals.model import Pair, Sample
+from evals.tally import ACTED, Figures, over, real
 from tools.decision import Label
 from tools.errors import UserError
 from tools.types import Box
@@ -50,66 +41,6 @@ from tools.types import Box
 __all__ = ["CONTROLS", "Figures", "figures", "scored"]
 
 CONTROLS = ("random", "video_constant", "no_rules", "shuffled_rules", "single_look")
-ACTED = frozenset({"Events", "Space", "Explanations", "Trajectory", "Cost"})
-GIVEN = frozenset(
-    {
-        "true_events",
-        "false_alarms_per_hour",
-        "false_alarm_threshold",
-        "false_alarm_recall",
-        "normal_hours",
-        "video_hours",
-    }
-)
-"""Of these groups, what follows from frame scores and truth alone."""
-Embed = Callable[[Sequence[str]], NDArray[np.float32]]
-
-
-@dataclass
-class Figures:
-    """All figures of a set of items, ready for JSON."""
-
-    metrics: dict[str, float | int | None] = field(default_factory=dict)
-    """See :data:`evals.metrics.definitions.DEFINITIONS`."""
-    undefined: dict[str, str] = field(default_factory=dict)
-    """Why a metric is None."""
-    controls: dict[str, dict[str, float | None] | str] = field(default_factory=dict)
-    """Control → its figures, or why it does not apply."""
-    by_category: dict[str, dict[str, float | int | None]] = field(default_factory=dict)
-    by_kind: dict[str, dict[str, float | int | None]] = field(default_factory=dict)
-    by_completeness: dict[str, dict[str, float | int | None]] = field(default_factory=dict)
-    """Whole and truncated recordings apart; empty where all are whole."""
-    rounds: list[dict[str, float | int | None]] = field(default_factory=list)
-    """What each round of iteration bought."""
-    stop_reasons: dict[str, int] = field(default_factory=dict)
-    tool_seconds: dict[str, float] = field(default_factory=dict)
-    reliability: list[dict[str, float | int | None]] = field(default_factory=list)
-    risk_coverage: list[tuple[float, float]] = field(default_factory=list)
-    roc: list[tuple[float, float]] = field(default_factory=list)
-    precision_recall: list[tuple[float, float]] = field(default_factory=list)
-
-    def put(self, key: str, make: Callable[[], float | int]) -> None:
-        """Record a metric, or why it has no value."""
-        try:
-            value = make()
-        except MetricUndefined as reason:
-            self.metrics[key], self.undefined[key] = None, str(reason)
-        else:
-            self.metrics[key] = value if isinstance(value, int) else round(float(value), 6)
-
-    def withdraw(self, groups: frozenset[str], why: str, *, given: bool = False) -> None:
-        """Take back every metric of these groups of definitions: a 0 there would be no finding.
-
-        ``given``: also those that follow from scores and truth alone.
-        """
-        for key in self.metrics:
-            known = definition(key)
-            if known is not None and known.group in groups and (given or key not in GIVEN):
-                self.metrics[key] = None
-                self.undefined[key] = why
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def scored(pairs: Sequence[Pair]) -> list[ScoredVideo]:
@@ -156,9 +87,9 @@ def figures(
     _events(made, labelled, videos)
     _space(made, labelled)
     _calibration(made, labelled, videos)
-    _explanations(made, pairs, embed, judged)
-    _trajectory(made, pairs)
-    _cost(made, pairs)
+    put_explanations(made, pairs, embed, judged)
+    put_trajectory(made, pairs)
+    put_cost(made, pairs)
     if pairs and all(s.choice is not None for s, _ in pairs):
         made.withdraw(frozenset({"Events"}), "single frames: there is no time", given=True)
     if pairs and not any(_acted(p) for p in pairs):
@@ -188,7 +119,7 @@ def _frames(
     made.metrics["frames"] = total
     made.put(
         "coverage",
-        lambda: _over(sum(float(o.answered.sum()) for _, o in pairs), total, "no labelled frames"),
+        lambda: over(sum(float(o.answered.sum()) for _, o in pairs), total, "no labelled frames"),
     )
     line: Curve | None = None
     try:
@@ -207,15 +138,15 @@ def _frames(
 
     once = np.ones((1, len(videos)), np.int64)
     made.put("micro_auroc", of(lambda c: c.auroc))
-    made.put("macro_auroc", lambda: _real(counts.macro(once), "no video holds both classes"))
+    made.put("macro_auroc", lambda: real(counts.macro(once), "no video holds both classes"))
     made.metrics["macro_auroc_videos"] = int((counts.positives * counts.negatives > 0).sum())
-    made.put("auroc_within", lambda: _real(counts.within(once), "no video holds both classes"))
-    made.put("auroc_cross", lambda: _real(counts.cross(once), "no pairs across videos"))
-    made.put("auroc_within_weight", lambda: _real(counts.weight(once), "one class only"))
+    made.put("auroc_within", lambda: real(counts.within(once), "no video holds both classes"))
+    made.put("auroc_cross", lambda: real(counts.cross(once), "no pairs across videos"))
+    made.put("auroc_within_weight", lambda: real(counts.weight(once), "one class only"))
     made.put("average_precision", of(lambda c: c.average_precision))
     made.put("pr_trapezoid", of(lambda c: c.pr_trapezoid))
     abnormal = (counts.positives > 0).astype(np.int64)[None]
-    made.put("auroc_abnormal_videos", lambda: _real(counts.micro(abnormal), "no normal frames"))
+    made.put("auroc_abnormal_videos", lambda: real(counts.micro(abnormal), "no normal frames"))
     made.put("per_video_scaled_auroc", lambda: joined_curve(scaled_per_video(videos)).auroc)
     made.metrics["distinct_scores"] = len(line.thresholds) if line else _distinct(videos)
     several = any(len(s.truth) > 1 for s, _ in pairs)
@@ -336,7 +267,7 @@ def _rounds(made: Figures, pairs: Sequence[Pair]) -> None:
         made.rounds.append({"round": n + 1, "items": running, **_ranked(videos)})
     made.put(
         "rounds_mean",
-        lambda: _over(sum(o.cost.rounds for _, o in pairs), len(pairs), "nothing was asked about"),
+        lambda: over(sum(o.cost.rounds for _, o in pairs), len(pairs), "nothing was asked about"),
     )
 
 
@@ -348,7 +279,7 @@ def _events(made: Figures, pairs: Sequence[Pair], videos: Sequence[ScoredVideo])
             total += match_events(found, true, iou)[0]
         made.put(f"event_f1_{round(100 * iou)}", lambda total=total: total.f1)  # type: ignore[misc]
     best = [p for found, true in spans for p in match_events(found, true, 0.0)[1]]
-    made.put("event_mean_iou", lambda: _over(sum(best), len(best), "no true stretches"))
+    made.put("event_mean_iou", lambda: over(sum(best), len(best), "no true stretches"))
     made.metrics["true_events"] = sum(len(true) for _, true in spans)
     made.metrics["flagged_events"] = sum(len(found) for found, _ in spans)
     try:
@@ -387,7 +318,7 @@ def _events(made: Figures, pairs: Sequence[Pair], videos: Sequence[ScoredVideo])
 def _space(made: Figures, pairs: Sequence[Pair]) -> None:
     boxed = [p for p in pairs if p.sample.boxes or p.sample.tracks]
     hits = [_top_box(p) for p in boxed]
-    made.put("top_box_hit", lambda: _over(sum(hits), len(hits), "no true boxes"))
+    made.put("top_box_hit", lambda: over(sum(hits), len(hits), "no true boxes"))
     made.metrics["top_boxes"] = len(hits)
     places = [_located(p) for p in boxed]
     made.put("rbdc", lambda: rbdc(places))
@@ -432,7 +363,7 @@ def _located(pair: Pair) -> Located:
 def _calibration(made: Figures, pairs: Sequence[Pair], videos: Sequence[ScoredVideo]) -> None:
     decided = [p for p in pairs if p.outcome.label in (Label.NORMAL, Label.ANOMALOUS)]
     wrong = [(o.label is Label.ANOMALOUS) != bool(s.abnormal.any()) for s, o in decided]
-    made.put("accuracy", lambda: _over(len(wrong) - sum(wrong), len(wrong), "no item has a label"))
+    made.put("accuracy", lambda: over(len(wrong) - sum(wrong), len(wrong), "no item has a label"))
     sure = [p for p in decided if p.outcome.score is not None]
     scores = [float(o.score) for _, o in sure if o.score is not None]
     truth = [bool(s.abnormal.any()) for s, _ in sure]
@@ -464,114 +395,5 @@ def _calibration(made: Figures, pairs: Sequence[Pair], videos: Sequence[ScoredVi
             made.metrics[key], made.undefined[key] = None, str(reason)
 
 
-def _explanations(
-    made: Figures,
-    pairs: Sequence[Pair],
-    embed: Embed | None,
-    judged: Mapping[str, bool | None] | None,
-) -> None:
-    cells = DoublyRight()
-    for sample, outcome in pairs:
-        if sample.choice is not None:
-            cells += choice_cells(sample, outcome)
-    for cell in ("rr", "rw", "wr", "ww", "unanswered"):
-        made.put(f"choice_{cell}", lambda cell=cell: cells.share(cell))  # type: ignore[misc]
-    free = DoublyRight()
-    for sample, outcome in pairs:
-        if judged is not None and sample.id in judged and sample.labelled:
-            decided = outcome.label in (Label.NORMAL, Label.ANOMALOUS)
-            right = (outcome.label is Label.ANOMALOUS) == bool(sample.abnormal.any())
-            free += doubly_right(right if decided else None, judged[sample.id])
-    for cell in ("rr", "rw", "wr", "ww", "unanswered"):
-        made.put(f"free_{cell}", lambda cell=cell: _judged(free, cell))  # type: ignore[misc]
-    cited = Citations()
-    for pair in pairs:
-        if pair.sample.labelled:
-            cited += citations(pair)
-    made.put("citation_precision", lambda: cited.precision)
-    made.put("citation_recall", lambda: cited.recall)
-    made.metrics["citations_unresolved"] = cited.unresolved
-    told = [p for p in pairs if p.sample.references and p.outcome.answer]
-    made.put(
-        "rouge_l",
-        lambda: _mean([rouge_l(o.answer, s.references) for s, o in told], "no reference answers"),
-    )
-
-    def alike() -> float:
-        if embed is None:
-            raise MetricUndefined("no sentence embedder is configured")
-        return _mean(
-            [similarity(o.answer, s.references, embed) for s, o in told], "no reference answers"
-        )
-
-    made.put("similarity", alike)
-
-
-def _judged(cells: DoublyRight, cell: str) -> float:
-    if not cells.total:
-        raise MetricUndefined("no judge of free text is configured")
-    return cells.share(cell)
-
-
-def _trajectory(made: Figures, pairs: Sequence[Pair]) -> None:
-    expected = [
-        ([c.tool for c in o.trajectory], s.expected) for s, o in pairs if s.expected is not None
-    ]
-    for mode in ("strict", "unordered", "subset", "superset"):
-        made.put(
-            f"tools_{mode}",
-            lambda mode=mode: _mean(  # type: ignore[misc]
-                [matches(have, want, mode) for have, want in expected],
-                "no sample states the tools expected",
-            ),
-        )
-    total = Waste(0, 0, 0, 0, 0)
-    for _, outcome in pairs:
-        total += waste(outcome.trajectory)
-    made.metrics |= {
-        "tool_calls": total.calls,
-        "calls_invalid": total.invalid,
-        "calls_failed": total.failed,
-        "calls_repeated": total.repeated,
-        "calls_redundant": total.redundant,
-    }
-    made.put("recovery", lambda: recovery([(o.trajectory, o.label is not None) for _, o in pairs]))
-
-
-def _cost(made: Figures, pairs: Sequence[Pair]) -> None:
-    costs = [o.cost for _, o in pairs]
-    for key in ("looks", "questions", "verdicts", "model_calls", "tokens", "cache_hits"):
-        made.metrics[key] = sum(int(getattr(c, key)) for c in costs)
-    hours = sum(s.frames / s.fps for s, _ in pairs) / 3600
-    wall = sum(o.seconds for _, o in pairs)
-    made.metrics |= {
-        "tool_seconds": round(sum(c.tool_seconds for c in costs), 3),
-        "wall_seconds": round(wall, 3),
-        "video_hours": round(hours, 6),
-    }
-    made.put("wall_s_per_video_hour", lambda: _over(wall, hours, "no video"))
-    spent: Counter[str] = Counter()
-    for _, outcome in pairs:
-        for call in outcome.trajectory:
-            spent[call.tool] += call.seconds  # type: ignore[assignment]
-    made.tool_seconds = {tool: round(float(s), 3) for tool, s in sorted(spent.items())}
-
-
 def _distinct(videos: Sequence[ScoredVideo]) -> int:
     return len(np.unique(np.concatenate([v.scores for v in videos]))) if videos else 0
-
-
-def _over(above: float, below: float, why: str) -> float:
-    if not below:
-        raise MetricUndefined(why)
-    return above / below
-
-
-def _mean(values: Sequence[float], why: str) -> float:
-    return _over(float(sum(values)), len(values), why)
-
-
-def _real(values: NDArray[np.float64], why: str) -> float:
-    if values.size == 0 or np.isnan(values[0]):
-        raise MetricUndefined(why)
-    return float(values[0])

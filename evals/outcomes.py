@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from evals.metrics.timeline import densify
@@ -32,7 +33,7 @@ def outcome_of(saved: Saved, *, max_gap_s: float) -> Outcome:
     Raises UserError where the trace scores frames that the sample does not have.
     """
     if saved.outcome is not None:
-        return saved.outcome
+        return replace(saved.outcome, seconds=saved.outcome.seconds or saved.seconds)
     sample, decision = saved.sample, saved.decision
     if decision is None or saved.ledger is None:
         return Outcome(

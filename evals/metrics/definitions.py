@@ -282,7 +282,7 @@ DEFINITIONS: dict[str, Definition] = {
         ("calls_invalid", "calls", "Refused for their arguments.", "", "lower"),
         ("calls_failed", "calls", "Raised or never came back.", "", "lower"),
         ("calls_repeated", "calls", "Same call as an earlier successful one.", "", "lower"),
-        ("calls_redundant", "calls", "Succeeded, but with an earlier result.", "", "lower"),
+        ("calls_redundant", "calls", "Succeeded, but added no record.", "", "lower"),
         (
             "recovery",
             "share",
