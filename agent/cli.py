@@ -274,15 +274,19 @@ def rules_edit(
 ) -> None:
     """Write a new version of a rule."""
     from agent.console import show_rules
+    from tools.predicates import describe
     from tools.types import RuleCategory, RuleKind, RuleStatus
 
     with _archive() as stores:
+        predicate = _predicate(stores, when)
+        if predicate is not None and text is None:  # the old sentence would say something else
+            text = f"Something is seen with {describe(predicate)}."
         rule = stores.archive.rules.edit(
             rule_id,
             text=text,
             kind=RuleKind(kind) if kind else None,
             category=RuleCategory(category) if category else None,
-            predicate=_predicate(stores, when),
+            predicate=predicate,
             drop_predicate=no_test,
             status=RuleStatus.ACTIVE if restore else None,
             author=author,

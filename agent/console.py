@@ -110,6 +110,7 @@ def show_answer(text: str, decision: Decision | None) -> None:
 
 def show_rules(rules: Sequence[Rule]) -> None:
     """Rules with what each is tested by and where it comes from."""
+    from tools.concepts import tests_of
     from tools.predicates import describe
 
     for rule in rules:
@@ -119,7 +120,8 @@ def show_rules(rules: Sequence[Rule]) -> None:
             head.append(f"  {rule.status}", style="yellow")
         out.print(head)
         out.print(Text(f"    {rule.text}"))
-        tested = describe(rule.predicate) if rule.predicate else "the measurable words it names"
+        tests = " or ".join(describe(t) for t in tests_of(rule)) or "nothing: no measurable word"
+        tested = tests if rule.predicate else f"its words: {tests}" if tests_of(rule) else tests
         votes = f", {rule.support} of {rule.batches} batches agree" if rule.batches else ""
         who = rule.author or rule.source
         out.print(Text(f"    tested by {tested}; from {who}{votes}", style="dim"))

@@ -261,7 +261,8 @@ class TraceStore:
             return known[0]
         path = self.path(run_id) / "trace.jsonl"
         if not path.is_file():
-            names = sorted(p.name for p in self.folder.glob("*/")) if self.folder.is_dir() else []
+            traces = sorted(self.folder.glob("*/trace.jsonl"), key=lambda p: p.stat().st_mtime)
+            names = [p.parent.name for p in traces]
             raise UserError(
                 f"no run {run_id} in {self.folder}",
                 remedy=f"the last runs are: {', '.join(names[-3:]) or 'none yet'}",

@@ -400,6 +400,11 @@ def _points(ledger: Ledger, item: Standing, *, targeted: bool) -> Sequence[Point
             raw = match.strength if targeted else item.verdict.raw or 0.0
             reached[match.observation] = max(raw, reached.get(match.observation, 0.0))
     for observation in item.look.description.observations:
+        if targeted and observation.id in reached:  # a frame it was lost in does not end it
+            for frame, point in values.items():
+                if observation.interval.contains(point.pts):
+                    best = max(point.surprise, reached[observation.id])
+                    values[frame] = point.model_copy(update={"surprise": best})
         for point in observation.points if observation.id in reached else ():
             known = values.get(point.frame)
             if known is None or known.surprise < reached[observation.id]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from tools.concepts import tests_of
 from tools.decision import Decision, EventScore, Intent, Label, Step
 from tools.ledger import Ledger, Look, SceneView
 from tools.predicates import evaluate
@@ -189,6 +190,8 @@ def threshold_text(scene: SceneView) -> str:
         f"normal events would reach it, judged from {scene.normal_events} held-out normal events "
         f"({scene.normal_seconds:.0f} s)"
     )
+    if scene.own_rules:
+        base += f", not counting what {scene.own_rules} rules written by people add"
     if scene.extrapolated:
         return base + "; these are too few to observe that rate, so it is extrapolated."
     return base + "."
@@ -222,16 +225,21 @@ def _nothing(decision: Decision, ledger: Ledger) -> list[Step]:
         for hit in ledger.recalls[top.event_id].hits
         if (rule := hit.rule).kind is RuleKind.NORMAL and _seen_to_hold(rule, look)
     ]
+    normal.sort(key=lambda r: r.source != "user")
     if decision.intent is Intent.ANOMALY and normal and not verdict.matches:
         steps.insert(2, _rule(normal[0]))
     return steps
 
 
 def _seen_to_hold(rule: Rule, look: Look) -> bool:
-    """Whether something seen in a look is as a normal rule says."""
-    return rule.predicate is not None and any(
-        evaluate(rule.predicate, o).holds for o in look.description.observations
-    )
+    """Whether what was seen in a look is as a normal rule says.
+
+    A person's rule speaks of what it allows; an induced one of everything it can be tested on.
+    """
+    holds = [
+        evaluate(test, o).holds for test in tests_of(rule) for o in look.description.observations
+    ]
+    return True in holds and (rule.source == "user" or False not in holds)
 
 
 def _open(decision: Decision, ledger: Ledger) -> list[Step]:

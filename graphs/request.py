@@ -47,7 +47,8 @@ def paths_of(state: State, query: str) -> tuple[list[str], str]:
     those of the turn before.
     """
     named = [quoted or bare for quoted, bare in PATHS.findall(query)]
-    given = [*(state.get("videos") or ()), *named]
+    listed = state.get("videos") or ()
+    given = [*([listed] if isinstance(listed, str) else listed), *named]
     return list(dict.fromkeys(given or state.get("paths") or ())), PATHS.sub("the video", query)
 
 

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 
 from tools.types import Condition, Predicate, Rule, RuleCategory
 
-__all__ = ["CONCEPTS", "Concept", "find_concepts", "tests_of"]
+DIRECTIONS = (
+    (r"\b(?:to|towards?) the left\b|\bleftwards?\b|\bright to left\b", "left"),
+    (r"\b(?:to|towards?) the right\b|\brightwards?\b|\bleft to right\b", "right"),
+    (r"\b(?:to|towards?) the camera\b", "toward the camera"),
+    (r"\baway from the camera\b", "away from the camera"),
+)
+
+__all__ = ["CONCEPTS", "Concept", "directions_in", "find_concepts", "tests_of"]
 
 
 @dataclass(frozen=True)
@@ -51,12 +58,13 @@ CONCEPTS: tuple[Concept, ...] = (
         r"|skat(?:e|es|ing|er|ers)|skateboard\w*|rollerblad\w*|scooters?|mopeds?|glid(?:e|es|ing)",
         predicate=_all(_is("activity", "glides"), _over("speed", 1.5, WALKING_SPEED)),
         category=RuleCategory.ACTIVITY,
-        caveat="tested as fast motion without swinging limbs; which vehicle it is was not measured",
+        caveat="tested as fast motion without swinging limbs; which vehicle it is was not "
+        "measured; riding at walking pace cannot be told from walking",
     ),
     Concept(
         name="running",
         words=r"runs?|running|ran|runners?|jog\w*|sprint\w*|dash(?:es|ed|ing)?",
-        predicate=_all(_is("activity", "runs"), _over("speed", 1.5, WALKING_SPEED)),
+        predicate=_all(_is("activity", "runs"), _over("speed", 1.8, WALKING_SPEED)),
         category=RuleCategory.ACTIVITY,
         caveat="tested as fast motion with swinging limbs",
     ),
@@ -91,7 +99,9 @@ CONCEPTS: tuple[Concept, ...] = (
     Concept(
         name="standing",
         words=r"stand(?:s|ing)?|stood|stop(?:s|ped|ping)?|still|motionless",
-        predicate=_all(_is("activity", "stands")),
+        predicate=_all(
+            _is("activity", "stands"), _is("subject", "person", "person-sized object", "group")
+        ),
         category=RuleCategory.ACTIVITY,
     ),
     Concept(
@@ -143,4 +153,15 @@ def tests_of(rule: Rule) -> tuple[Predicate, ...]:
     """How a rule is tested by code: its predicate, or the measurable concepts its text names."""
     if rule.predicate is not None:
         return (rule.predicate,)
-    return tuple(concept.predicate for concept, _ in find_concepts(rule.text))
+    also = directions_in(rule.text)
+    return tuple(
+        Predicate(all=(*concept.predicate.all, *also)) for concept, _ in find_concepts(rule.text)
+    )
+
+
+def directions_in(text: str) -> tuple[Condition, ...]:
+    """The direction a sentence names ("to the left", "towards the camera"), as a condition."""
+    for pattern, direction in DIRECTIONS:
+        if re.search(pattern, text, re.IGNORECASE):
+            return (_is("direction", direction),)
+    return ()

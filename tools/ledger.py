@@ -118,6 +118,8 @@ class SceneView(Frozen):
     normal_events: int
     normal_seconds: float
     clips: tuple[str, ...] = ()
+    own_rules: int = 0
+    """Active rules written or changed by people: the calibration does not know them."""
 
     @property
     def ref(self) -> str:

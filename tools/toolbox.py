@@ -95,12 +95,14 @@ class Toolbox:
                     f"{self.captioner.name}",
                     remedy=f"induce it again: vidocq induce NORMAL... --scene {name}",
                 )
-            if not self.archive.rules.list(name):
+            rules = self.archive.rules.list(name)
+            if not rules:
                 raise UserError(
                     f"scene {name!r} has no active rules",
                     remedy=f"induce some: vidocq induce NORMAL... --scene {name}",
                 )
-            return self._view(record)
+            own = sum(rule.source == "user" for rule in rules)
+            return self._view(record).model_copy(update={"own_rules": own})
 
         return ledger.call("scene", {"name": name}, SceneView, view)
 

@@ -48,8 +48,8 @@ def calibrated(verdict: Verdict, limits: Thresholds) -> Verdict:
     elif score >= 0.5:
         changes |= {
             "score": None,
-            "reason": f"measured {verdict.raw:.1f}× the scene's normal limit, but no active rule "
-            "of the scene covers it",
+            "reason": f"measured {verdict.raw:.1f}× the normal limit, but no active rule "
+            "accounts for it",
         }
     changes["id"] = content_id(verdict.id, limits)
     return verdict.model_copy(update=changes)

@@ -82,7 +82,7 @@ def test_an_uncovered_suspicion_asks_for_more_rules_and_then_stays_open(
     assert kinds(rounds) == [{"look"}, {"zoom"}, {"rules"}]
     assert {a.reason for a in rounds[2]} == {"a suspicion that no retrieved rule covers"}
     assert (decision.label, decision.score) == (Label.UNCERTAIN, None)
-    assert "no active rule of the scene covers it" in decision.reason
+    assert "no active rule accounts for it" in decision.reason
     left_open = [e for e in decision.events if e.label is Label.UNCERTAIN]
     assert left_open
     assert all(e.score is None and e.reason for e in left_open)

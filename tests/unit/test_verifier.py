@@ -61,9 +61,7 @@ def test_what_cannot_be_judged_stays_open_whatever_was_measured() -> None:
 def test_a_suspicion_that_no_rule_covers_accuses_nobody() -> None:
     verdict = calibrated(judged(seen_of(rider(), surprise=4.5)), LIMITS)
     assert verdict.score is None
-    assert verdict.reason == (
-        "measured 4.5× the scene's normal limit, but no active rule of the scene covers it"
-    )
+    assert verdict.reason == ("measured 4.5× the normal limit, but no active rule accounts for it")
 
 
 def test_a_suspicion_that_a_rule_covers_counts_with_its_own_strength() -> None:
@@ -295,7 +293,7 @@ def test_a_suspicion_on_one_thing_is_not_charged_to_another() -> None:
     assert raw.covered < 1.5
     verdict = calibrated(raw, LIMITS)
     assert verdict.score is None
-    assert "no active rule of the scene covers it" in verdict.reason
+    assert "no active rule accounts for it" in verdict.reason
 
 
 def test_each_match_has_its_own_strength_on_the_calibrated_scale() -> None:

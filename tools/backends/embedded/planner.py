@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from tools.concepts import CONCEPTS, Concept, find_concepts
+from tools.concepts import CONCEPTS, Concept, directions_in, find_concepts
 from tools.decision import Intent, Plan, Target, Window
 from tools.errors import UserError
 from tools.ports import PlanningContext
@@ -206,6 +206,7 @@ def _seconds(token: str, unit: str = "") -> float:
 
 def _target(concept: Concept, phrase: str, text: str) -> Target:
     predicate = _with_numbers(concept.predicate, text)
+    predicate = Predicate(all=(*predicate.all, *directions_in(text)))
     untested = _untested(text)
     caveats = [concept.caveat] if concept.caveat else []
     if untested:

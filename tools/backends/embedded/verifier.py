@@ -188,7 +188,7 @@ class EmbeddedVerifier(Verifier):
         found: list[_Applied] = []
         for observation in _things(seen, whole_scene=True):
             if plan.intent in {Intent.FIND, Intent.CHECK}:
-                for target in plan.targets:
+                for target in plan.targets if observation.subject != "scene" else ():
                     ref = target_ref(target.concept)
                     hit = _holds(
                         ref, RuleKind.ANOMALOUS, target.predicate, observation, "predicate"

@@ -23,6 +23,7 @@ _FROZEN_S = 2.0
 _SAME_VIEW = 0.62
 """Edges of the same view keep this share of their usual agreement with the background, whoever
 walks through it; another view of a similar place does not."""
+_OTHER_FOREGROUND, _LASTING_S = 0.4, 8.0
 _MOST_FOREGROUND = 0.5
 """With more of the picture unlike the background, it is the picture that changed."""
 _SHIFT_PX = 0.6
@@ -68,7 +69,10 @@ def frame_faults(
     if view is None:
         other = seen & (health[:, Health.VIEW] < 0.15)
     else:
-        other = seen & (health[:, Health.VIEW] < _SAME_VIEW * view)
+        unlike = seen & (health[:, Health.VIEW] < _SAME_VIEW * view)
+        # A lorry passing close hides edges too, but not most of the picture and not for long.
+        lasting = bool(unlike.mean() >= 0.8 and gap.sum() >= _LASTING_S)
+        other = unlike & (lasting | (health[:, Health.FOREGROUND] > _OTHER_FOREGROUND))
     return {
         "black": black,
         "blank": blank,
