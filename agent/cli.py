@@ -124,7 +124,8 @@ def induce(
         )
         return
     out.print(
-        f"Scene {scene}: {len(rules)} rules from {len(record.clips)} clips "
+        f"Scene {scene}: {len(rules)} rules from {len(record.clips)} "
+        f"clip{'' if len(record.clips) == 1 else 's'} "
         f"({record.seconds:.0f} s of normal footage); calibrated on "
         f"{record.calibration.events} held-out events."
     )

@@ -62,7 +62,8 @@ def test_open_questions_ask_for_anomalies(query: str) -> None:
         (
             "Did anyone stand longer than 2 minutes?",
             ["standing"],
-            "activity in {stands} and subject in {person, person-sized object, group} and dwell > 120 s",
+            "activity in {stands} and subject in {person, person-sized object, group} "
+            "and dwell > 120 s",
         ),
         (
             "Did anything move faster than 3 times the usual walking speed?",
