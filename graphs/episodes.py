@@ -390,14 +390,15 @@ def _points(ledger: Ledger, item: Standing, *, targeted: bool) -> Sequence[Point
 
     For a question about something named the scene's surprise does not count, and a match counts
     by its strength. Otherwise the surprise of the frames shows motion already; a match about
-    anything else (place, size, stay, direction) adds the verdict's raw strength where it was seen.
+    anything else (place, size, stay, direction) adds its own raw strength where it was seen.
     """
     series = item.look.description.series
     values = {p.frame: p.model_copy(update={"surprise": 0.0}) if targeted else p for p in series}
     reached: dict[str, float] = {}
     for match in item.verdict.matches:
         if _accuses(match) and (targeted or _beyond_motion(ledger, match)):
-            raw = match.strength if targeted else item.verdict.raw or 0.0
+            own = item.verdict.raw if match.raw is None else match.raw
+            raw = match.strength if targeted else own or 0.0
             reached[match.observation] = max(raw, reached.get(match.observation, 0.0))
     for observation in item.look.description.observations:
         if targeted and observation.id in reached:  # a frame it was lost in does not end it
