@@ -64,8 +64,9 @@ def test_the_settings_file_can_stand_elsewhere(
 
 
 def test_the_folder_of_evaluation_data_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = load_settings()
     monkeypatch.setenv("VIDOCQ_DATA", "/data")
-    load_settings()
+    assert load_settings() == before
 
 
 def test_an_unknown_key_is_refused_wherever_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
