@@ -239,7 +239,7 @@ def rules_add(
 ) -> None:
     """Add a rule of your own."""
     from agent.console import remark, show_rules
-    from tools.concepts import find_concepts
+    from tools.concepts import tests_of
     from tools.types import RuleCategory, RuleKind
 
     with _archive() as stores:
@@ -252,7 +252,7 @@ def rules_add(
             _predicate(stores, when),
             author=author,
         )
-    if rule.predicate is None and not find_concepts(rule.text):
+    if not tests_of(rule):
         remark(
             "note: no measurable concept is named in this rule and no --when TEST is given, so the "
             "embedded verifier cannot apply it"

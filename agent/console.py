@@ -120,8 +120,9 @@ def show_rules(rules: Sequence[Rule]) -> None:
             head.append(f"  {rule.status}", style="yellow")
         out.print(head)
         out.print(Text(f"    {rule.text}"))
-        tests = " or ".join(describe(t) for t in tests_of(rule)) or "nothing: no measurable word"
-        tested = tests if rule.predicate else f"its words: {tests}" if tests_of(rule) else tests
+        tested = " or ".join(describe(t) for t in tests_of(rule)) or "nothing: no measurable word"
+        if rule.predicate is None and tests_of(rule):
+            tested = f"its words: {tested}"
         votes = f", {rule.support} of {rule.batches} batches agree" if rule.batches else ""
         who = rule.author or rule.source
         out.print(Text(f"    tested by {tested}; from {who}{votes}", style="dim"))

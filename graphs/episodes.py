@@ -315,13 +315,13 @@ def _episode(group: Sequence[_Sighting], wider: Sequence[Observation]) -> EventS
         summary=best.text,
         key_frame=best.key_frame,
         box=best.box,
-        attributes=_telling(best.attributes),
+        attributes=_most_surprising_first(best.attributes),
         rules=rules,
         observations=ordered_unique(o.id for o in seen),
     )
 
 
-def _telling(attributes: Sequence[Attribute]) -> tuple[Attribute, ...]:
+def _most_surprising_first(attributes: Sequence[Attribute]) -> tuple[Attribute, ...]:
     return tuple(sorted(attributes, key=lambda a: -(a.surprise or 0.0)))
 
 

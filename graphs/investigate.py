@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
@@ -73,7 +72,7 @@ def build(context: Context) -> StateGraph[State, None, Input, Output]:
 def _bound(step: Node, context: Context) -> Callable[..., Any]:
     """The node with its handles: callers of ``invoke`` give a question, not model clients."""
 
-    def run(state: Any, runtime: Runtime[Any], config: RunnableConfig) -> State:
+    def run(state: Any, runtime: Runtime[Any]) -> State:
         try:
             return step(state, cast("Runtime[Context]", runtime.override(context=context)))
         except Exception:

@@ -12,7 +12,6 @@ import numpy as np
 
 from tools.backends.embedded.perception.describing import (
     Scene,
-    Seen,
     attribute,
     full_box,
     observe,
@@ -164,9 +163,7 @@ class EmbeddedCaptioner(Captioner):
         )  # fmt: skip
         tracks = self._linked(source, scene.geometry, wide, detail, seen)
         found = [s for s in (observe(t, interval, info, scene) for t in tracks) if s is not None]
-        everything = sorted(
-            (s.observation for s in found), key=lambda o: (-o.surprise, -o.interval.seconds, o.id)
-        )
+        everything = sorted(found, key=lambda o: (-o.surprise, -o.interval.seconds, o.id))
         kept = everything[:_MOST_OBSERVATIONS]
         series = self._series(inner, scene, found)
         counts = _count(inner, interval, info, scene, self.store)
@@ -242,7 +239,7 @@ class EmbeddedCaptioner(Captioner):
         return tracks
 
     def _series(
-        self, inner: Sequence[FramePercept], scene: Scene, found: Sequence[Seen]
+        self, inner: Sequence[FramePercept], scene: Scene, found: Sequence[Observation]
     ) -> tuple[Point, ...]:
         grid = self.store.analyser(scene.geometry).grid
         nothing = np.zeros(0)
@@ -250,14 +247,11 @@ class EmbeddedCaptioner(Captioner):
             window_surprise(grid, p, scene.normal) if steady(p) else nothing for p in inner
         ]
         values = frame_surprise(strengths)
-        # Windows see motion. Size belongs to objects: it adds what goes beyond its limit, so that
-        # a normal frame's score is its motion alone.
-        beyond: dict[int, float] = {}
+        # A frame's surprise is its motion alone. Size, place and stay belong to objects: from
+        # minutes of footage their limits suspect nobody without a rule that the footage upheld.
         strongest: dict[int, Point] = {}
         for seen in found:
-            for frame, value in seen.excess.items():
-                beyond[frame] = max(beyond.get(frame, 0.0), value)
-            for point in seen.observation.points:
+            for point in seen.points:
                 known = strongest.get(point.frame)
                 if known is None or point.surprise > known.surprise:
                     strongest[point.frame] = point
@@ -281,7 +275,7 @@ class EmbeddedCaptioner(Captioner):
                 Point(
                     frame=percept.frame,
                     pts=percept.pts,
-                    surprise=round(float(value) + beyond.get(percept.frame, 0.0), 4),
+                    surprise=round(float(value), 4),
                     box=box,
                 )
             )

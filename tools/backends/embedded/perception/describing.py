@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,11 +22,8 @@ from tools.backends.embedded.perception.tracks import Track
 from tools.backends.embedded.perception.wording import Scale, fact, region
 from tools.types import Attribute, Box, Interval, Observation, Point, VideoInfo, content_id
 
-__all__ = ["POINT_ATTRIBUTES", "Scene", "Seen", "attribute", "full_box", "observe"]
+__all__ = ["POINT_ATTRIBUTES", "Scene", "attribute", "full_box", "observe"]
 
-EXCESS_ATTRIBUTES: tuple[str, ...] = ()
-"""What an object adds to the scene's surprise by itself. Place and stay do not: from minutes of
-footage their limits are too uncertain to suspect anyone without a rule that the footage upheld."""
 POINT_ATTRIBUTES = ("speed", "glide", "size", "area", "place", "dwell")
 """Attributes whose surprise is known frame by frame."""
 _PEAKS = frozenset({"speed", "limb_motion", "glide", "size", "area"})
@@ -44,14 +40,6 @@ _STIR = 0.8
 _LEAST_POINTS = 3
 _LEAST_SEEN_S = 0.4
 _CLEAR = 0.15
-
-
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """An observation, and per frame how far what is not motion goes beyond its limit (≥ 0)."""
-
-    observation: Observation
-    excess: Mapping[int, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +85,7 @@ def attribute(name: str, value: float, distribution: Distribution | None) -> Att
     )
 
 
-def observe(track: Track, interval: Interval, info: VideoInfo, scene: Scene) -> Seen | None:
+def observe(track: Track, interval: Interval, info: VideoInfo, scene: Scene) -> Observation | None:
     """The observation of one track within an interval; None where it is hardly in it.
 
     The track may reach beyond the interval: smoothing uses that, points and numbers do not.
@@ -120,7 +108,6 @@ def observe(track: Track, interval: Interval, info: VideoInfo, scene: Scene) -> 
         return None  # noise, a shadow, the trace of something gone: nothing happens to it
     names = [n for n in POINT_ATTRIBUTES if _counts(n, subject, activity)]
     points_surprise = surprises(whole, normal, names)
-    lasting = surprises(whole, normal, [n for n in names if n in EXCESS_ATTRIBUTES])
     attributes = [
         attribute(name, value, normal.of(name, small=whole.small))
         for name, value in numbers.items()
@@ -163,7 +150,7 @@ def observe(track: Track, interval: Interval, info: VideoInfo, scene: Scene) -> 
         region(ends[1], info.width, info.height),
     )
     text = fact(subject, activity, attributes, span, where, scale=scene.scale)
-    observation = Observation(
+    return Observation(
         id=content_id("observation", info.id, interval, track.frames[first], points, attributes),
         video_id=info.id,
         interval=span,
@@ -176,8 +163,6 @@ def observe(track: Track, interval: Interval, info: VideoInfo, scene: Scene) -> 
         box=box,
         points=points,
     )
-    excess = {track.frames[i]: max(0.0, float(lasting[i]) - 1.0) for i in range(first, last + 1)}
-    return Seen(observation, excess)
 
 
 def _moves_as_it_flows(whole: Measured, part: slice, speed: float) -> bool:

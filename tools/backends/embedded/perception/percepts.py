@@ -91,7 +91,6 @@ class Analyser:
         rows = np.arange(height, dtype=np.float64)
         middle = float(self.geometry.height(np.array(0.6 * height)))
         self._row_height = self.geometry.height(rows + 0.3 * middle).astype(np.float32)[:, None]
-        self._person = middle
         self._segment = Segmenter(self.geometry.background, self.geometry.threshold, middle)
         self._flow = FlowField()
         background = grey(self.geometry.background)
