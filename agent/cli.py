@@ -11,6 +11,7 @@ from typing import Annotated, Any, ParamSpec, TypeVar
 
 import typer
 
+from agent.usage import OneLine
 from tools.errors import UserError, VidocqError
 
 __all__ = ["app", "main"]
@@ -18,7 +19,13 @@ __all__ = ["app", "main"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
+
+class _Vidocq(OneLine):
+    prefix = "vidocq"
+
+
 app = typer.Typer(
+    cls=_Vidocq,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

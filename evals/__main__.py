@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agent.usage import OneLine
 from tools.errors import VidocqError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="evals",
+    cls=OneLine,
     help="Renders test scenes and measures Vidocq on them and on real footage.",
     no_args_is_help=True,
     add_completion=False,

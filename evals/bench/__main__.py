@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from agent.usage import OneLine
 from tools.errors import VidocqError
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="bench",
+    cls=OneLine,
     help="Measures what Vidocq costs on this machine.",
     no_args_is_help=True,
     add_completion=False,

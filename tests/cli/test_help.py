@@ -69,9 +69,20 @@ def test_help_loads_nothing_that_is_slow() -> None:
     assert "induce" in done.stdout
 
 
-@pytest.mark.parametrize("arguments", [["sing"], ["ask", "--max-looks", "many"], ["--loud"]])
-def test_a_wrong_command_line_is_a_usage_error(vidocq: Run, arguments: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["sing"], "no such command 'sing' (see vidocq --help)"),
+        (["ask", "--max-looks", "many"], "invalid value for '--max-looks'"),
+        (["--loud"], "no such option: --loud (see vidocq --help)"),
+        (["induce", "x.mp4"], "missing option '--scene'"),
+        (["rules", "history"], "missing argument"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line(vidocq: Run, arguments: list[str], said: str) -> None:
     done = vidocq(*arguments)
     assert done.exit_code == 2
-    assert "Usage: " in done.stderr
+    assert done.stderr.startswith(f"vidocq: {said}")
+    assert done.stderr.endswith(" --help)\n")
+    assert done.stderr.count("\n") == 1
     assert done.stdout == ""
