@@ -1,6 +1,12 @@
 """Who walks through the scene: trajectories, gaits and the moments that count as abnormal.
 
 Speeds are in body heights a second; :data:`WALK` is the usual one (1.3 m/s for 1.72 m).
+
+A figure counts as abnormal exactly while it is visible and what is odd about it can be told:
+riders, runners, carts, gliders and those on the wrong way or off the path always; a stopped rider
+also while standing; someone who loiters once the stay exceeds :data:`LONGEST_PAUSE_S`, which is as
+long as any pedestrian stands; a thing left behind once whoever left it is further away than
+:data:`UNATTENDED` (3 m: the definition of PETS 2006, Thirde et al.).
 """
 
 from __future__ import annotations
@@ -18,6 +24,7 @@ from evals.scenes.figures import (
     cart,
     case,
     cyclist,
+    kick_scooter,
     random_look,
     runner,
     skater,
@@ -28,12 +35,25 @@ from evals.scenes.figures import (
 from evals.scenes.place import Place
 from tools.errors import UserError
 
-__all__ = ["KINDS", "WALK", "Actor", "Stage", "abnormal", "crowd"]
+__all__ = [
+    "KINDS",
+    "LONGEST_PAUSE_S",
+    "UNATTENDED",
+    "WALK",
+    "Actor",
+    "Stage",
+    "abnormal",
+    "crowd",
+]
 
 Series = NDArray[np.float64]
 Fact = float | str
 
 WALK = 0.76
+LONGEST_PAUSE_S = 4.0
+"""No pedestrian of the crowd stands longer."""
+UNATTENDED = 1.75
+"""Body heights (3 m) between a thing and its carrier from which on it is left alone."""
 _STRIDE = 0.78
 """Body heights per gait cycle of a walker (two steps)."""
 
@@ -88,7 +108,7 @@ def crowd(stage: Stage, density: float = 1.0, pause: float = 0.1) -> list[Actor]
 
     Args:
         density: 1.0 puts about ten people in view.
-        pause: share of them that stand still for two to four seconds.
+        pause: share of them that stand still for two to :data:`LONGEST_PAUSE_S` seconds.
     """
     rng, actors = stage.rng, []
     for lane, (row, direction) in enumerate(stage.place.lanes):
@@ -97,7 +117,11 @@ def crowd(stage: Stage, density: float = 1.0, pause: float = 0.1) -> list[Actor]
         while at < stage.seconds and density > 0:
             pace = WALK * float(np.clip(rng.normal(1.0, 0.08), 0.8, 1.2))
             stops = rng.random() < pause
-            halt = (at + rng.uniform(0.2, 0.8) * crossing, rng.uniform(2.0, 4.0)) if stops else None
+            halt = (
+                (at + rng.uniform(0.2, 0.8) * crossing, rng.uniform(2.0, LONGEST_PAUSE_S))
+                if stops
+                else None
+            )
             actors.append(_pedestrian(stage, at, direction, row + rng.normal(0, 3.0), pace, halt))
             if rng.random() < 0.25:
                 beside = row + rng.choice((-1.0, 1.0)) * rng.uniform(5.0, 8.0)
@@ -321,6 +345,20 @@ def _skater(stage: Stage, start_s: float, speed: float) -> list[Actor]:
     return _crossing(stage, "skater", way, pose, _facts(stage, row, direction, speed))
 
 
+def _glider(stage: Stage, start_s: float, speed: float) -> list[Actor]:
+    """Someone upright on a kick scooter that rolls: as tall and as wide as a walker, but rigid."""
+    row, direction = _lane(stage)
+    way = _way(stage, start_s, direction, row, speed * WALK, reach=0.25)
+    look, paint = random_look(stage.rng), _paint(stage.rng)
+    size = float(way.height.mean())
+
+    def pose(i: int) -> list[Shape]:
+        rolled = float(way.gone[i]) / (0.05 * size)
+        return turn(kick_scooter(look, rolled, paint), direction)
+
+    return _crossing(stage, "glider", way, pose, _facts(stage, row, direction, speed))
+
+
 def _cart(stage: Stage, start_s: float, speed: float) -> list[Actor]:
     row, direction = _lane(stage)
     way = _way(stage, start_s, direction, row, speed * WALK, reach=0.86)
@@ -353,7 +391,7 @@ def _off_path(stage: Stage, start_s: float, speed: float) -> list[Actor]:
 def _loitering(stage: Stage, start_s: float, speed: float) -> list[Actor]:
     """Someone who comes to a spot and paces there until shortly before the clip ends."""
     row, direction = _lane(stage)
-    t, leave = stage.times, max(start_s + 3.0, stage.seconds - 2.5)
+    t, leave = stage.times, max(start_s + LONGEST_PAUSE_S + 1.0, stage.seconds - 2.5)
     pace = speed * WALK * float(stage.place.body_height(row))
     spot = float(stage.rng.uniform(0.35, 0.65)) * stage.place.width
     pacing = 0.55 * np.sin(2 * math.pi * (t - start_s) / 5.0)
@@ -365,8 +403,11 @@ def _loitering(stage: Stage, start_s: float, speed: float) -> list[Actor]:
         shift = stage.place.width - spot - float(np.interp(start_s, t, way.x))
     way = replace(way, x=way.x + shift)
     actor = _walk(stage, "loitering", way, direction, usual=speed * WALK)
-    facts = _facts(stage, row, direction, speed) | {"stays_s": round(leave - start_s, 2)}
-    return [replace(actor, odd=(t >= start_s) & (t < leave), facts=facts)]
+    facts = _facts(stage, row, direction, speed) | {
+        "arrives_s": round(start_s, 2),
+        "stays_s": round(leave - start_s, 2),
+    }
+    return [replace(actor, odd=(t >= start_s + LONGEST_PAUSE_S) & (t < leave), facts=facts)]
 
 
 def _abandoned(stage: Stage, start_s: float, speed: float) -> list[Actor]:
@@ -382,6 +423,7 @@ def _abandoned(stage: Stage, start_s: float, speed: float) -> list[Actor]:
     i = min(stage.frames - 1, math.ceil(start_s * stage.fps - 1e-9))
     there = t >= start_s - 1e-9
     size = float(way.height[i])
+    alone = there & (np.abs(way.x - way.x[i]) > UNATTENDED * size)
     full = np.ones(stage.frames)
     bag = Actor(
         role="abandoned",
@@ -389,9 +431,9 @@ def _abandoned(stage: Stage, start_s: float, speed: float) -> list[Actor]:
         row=full * (way.row[i] + 1.0),
         height=full * size,
         pose=lambda _: case(colour),
-        odd=there,
+        odd=alone,
         present=there,
-        facts=_facts(stage, row, direction, 0.0),
+        facts=_facts(stage, row, direction, 0.0) | {"put_down_s": round(start_s, 2)},
     )
     return [carrier, bag]
 
@@ -421,6 +463,7 @@ _MAKERS: Mapping[str, tuple[_Maker, float, int]] = {
     "runner": (_runner, 2.8, 1),
     "cart": (_cart, 2.0, 1),
     "skater": (_skater, 2.4, 1),
+    "glider": (_glider, 1.8, 1),
     "wrong_way": (_wrong_way, 1.0, 1),
     "off_path": (_off_path, 1.0, 1),
     "loitering": (_loitering, 1.0, 1),

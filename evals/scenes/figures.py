@@ -23,6 +23,7 @@ __all__ = [
     "cart",
     "case",
     "cyclist",
+    "kick_scooter",
     "random_look",
     "runner",
     "skater",
@@ -174,6 +175,28 @@ def skater(look: Look, sway: float) -> list[Shape]:
         *near,
         *body,
         *_arm(look, shoulder, 0.5, 0.3, 1.0),
+    ]
+
+
+def kick_scooter(look: Look, rolled: float, paint: Colour) -> list[Shape]:
+    """Someone who stands on a rolling kick scooter. ``rolled``: wheel angle in radians."""
+    wheels: list[Shape] = []
+    for x in (-0.22, 0.27):
+        spoke = (x + 0.04 * math.cos(-rolled), 0.05 + 0.04 * math.sin(-rolled))
+        wheels += [Disc((x, 0.05), 0.05, _TYRE), Limb((x, 0.05), spoke, 0.008, 0.008, paint)]
+    hip: Vec = (-0.04, 0.55)
+    shoulder, body = _trunk(look, hip, 0.06)
+    grip: Vec = (0.2, 0.62)
+    elbow = ((shoulder[0] + grip[0]) / 2 - 0.02, (shoulder[1] + grip[1]) / 2 - 0.05)
+    return [
+        *wheels,
+        Limb((-0.2, 0.07), (0.22, 0.07), 0.018, 0.018, paint),
+        Limb((0.26, 0.07), grip, 0.014, 0.014, paint),
+        *_bent(hip, (-0.1, 0.1), _THIGH, _SHIN + 0.02, look.legs, 0.75, look),
+        *_bent(hip, (0.02, 0.1), _THIGH, _SHIN + 0.02, look.legs, 1.0, look),
+        *body,
+        Limb(shoulder, elbow, 0.04, 0.033, _dim(look.top, 0.86)),
+        Limb(elbow, grip, 0.032, 0.024, _dim(look.top, 0.8)),
     ]
 
 

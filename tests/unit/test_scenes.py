@@ -100,8 +100,22 @@ def test_an_abandoned_case_stays_after_its_owner_left(tmp_path):
     case, owner = only(truth, "abandoned"), only(truth, "carrier")
     assert min(case.boxes) == 20
     assert len({b.center for b in case.boxes.values()}) == 1
+    # It counts as left behind once its owner is more than 1.75 body heights (3 m) away.
+    first = truth.intervals[0][0]
+    size = float(case.facts["body_height_px"])
+    apart = [
+        abs(owner.boxes[i].center[0] - case.boxes[i].center[0]) / size
+        for i in (first - 3, first + 3)
+    ]
+    assert apart[0] < 1.9 < apart[1] + 0.2
     last = max(owner.boxes)
     assert abs(owner.boxes[last].center[0] - case.boxes[last].center[0]) > 40
+
+
+def test_loitering_counts_once_it_exceeds_any_pause(tmp_path):
+    truth = render(tmp_path / "a.mp4", kind="loitering", seconds=12.0, seed=3, start_s=3.0)
+    assert truth.intervals == ((70, 95),)
+    assert only(truth, "loitering").facts["arrives_s"] == 3.0
 
 
 def test_clips_of_one_place_share_the_background_and_other_places_do_not(tmp_path):
