@@ -18,7 +18,7 @@ from evals.metrics.explanations import (
     rouge_l,
     similarity,
 )
-from evals.metrics.trajectory import Waste, matches, recovery, waste
+from evals.metrics.trajectory import Waste, matches, waste
 from evals.model import Pair
 from evals.tally import Figures, mean, over
 from tools.decision import Label
@@ -35,58 +35,62 @@ def put_explanations(
     judged: Mapping[str, bool | None] | None,
 ) -> None:
     """Doubly right, citations, likeness to references."""
-    cells = DoublyRight()
-    for sample, outcome in pairs:
-        if sample.choice is not None:
-            cells += choice_cells(sample, outcome)
+    choices = [choice_cells(s, o) if s.choice is not None else DoublyRight() for s, o in pairs]
+    free = [_freely(p, judged) for p in pairs]
     for cell in ("rr", "rw", "wr", "ww", "unanswered"):
-        made.put(f"choice_{cell}", lambda cell=cell: cells.share(cell))  # type: ignore[misc]
-    free = DoublyRight()
-    for sample, outcome in pairs:
-        if judged is not None and sample.id in judged and sample.labelled:
-            decided = outcome.label in (Label.NORMAL, Label.ANOMALOUS)
-            right = (outcome.label is Label.ANOMALOUS) == bool(sample.abnormal.any())
-            free += doubly_right(right if decided else None, judged[sample.id])
-    for cell in ("rr", "rw", "wr", "ww", "unanswered"):
-        made.put(f"free_{cell}", lambda cell=cell: _judged(free, cell))  # type: ignore[misc]
-    cited = Citations()
-    for pair in pairs:
-        if pair.sample.labelled:
-            cited += citations(pair)
-    made.put("citation_precision", lambda: cited.precision)
-    explained = any(o.steps for _, o in pairs)
-    made.put("citation_recall", lambda: _cited_recall(cited, explained))
-    made.metrics["citations_unresolved"] = cited.unresolved
-    told = [p for p in pairs if p.sample.references and p.outcome.answer]
-    made.put(
-        "rouge_l",
-        lambda: mean([rouge_l(o.answer, s.references) for s, o in told], "no reference answers"),
+        for kind, cells, why in (
+            ("choice", choices, "no questions"),
+            ("free", free, "no judge of free text is configured"),
+        ):
+            made.share(
+                f"{kind}_{cell}", [getattr(c, cell) for c in cells], [c.total for c in cells], why
+            )
+    cited = [citations(p) if p.sample.labelled else Citations() for p in pairs]
+    made.share(
+        "citation_precision",
+        [c.times_right + c.rules_right for c in cited],
+        [c.times + c.rules + c.unresolved for c in cited],
+        "nothing is cited",
     )
+    if any(o.steps for _, o in pairs):
+        made.share(
+            "citation_recall",
+            [c.true_cited for c in cited],
+            [c.true for c in cited],
+            "no true stretches",
+        )
+    else:
+        made.share("citation_recall", (), (), "no answer has an explanation")
+    made.metrics["citations_unresolved"] = sum(c.unresolved for c in cited)
+    told = [bool(s.references and o.answer) for s, o in pairs]
 
-    def alike() -> float:
+    def best(of: Callable[[str, Sequence[str]], float]) -> list[float]:
+        return [
+            of(p.outcome.answer, p.sample.references) if known else 0.0
+            for p, known in zip(pairs, told, strict=True)
+        ]
+
+    made.shares("rouge_l", lambda: (best(rouge_l), told), "no reference answers")
+
+    def alike() -> tuple[Sequence[float], Sequence[float]]:
         if embed is None:
             raise MetricUndefined("no sentence embedder is configured")
-        return mean(
-            [similarity(o.answer, s.references, embed) for s, o in told], "no reference answers"
-        )
+        return best(lambda text, references: similarity(text, references, embed)), told
 
-    made.put("similarity", alike)
+    made.shares("similarity", alike, "no reference answers")
 
 
-def _cited_recall(cited: Citations, explained: bool) -> float:
-    if not explained:
-        raise MetricUndefined("no answer has an explanation")
-    return cited.recall
-
-
-def _judged(cells: DoublyRight, cell: str) -> float:
-    if not cells.total:
-        raise MetricUndefined("no judge of free text is configured")
-    return cells.share(cell)
+def _freely(pair: Pair, judged: Mapping[str, bool | None] | None) -> DoublyRight:
+    sample, outcome = pair
+    if judged is None or sample.id not in judged or not sample.labelled:
+        return DoublyRight()
+    decided = outcome.label in (Label.NORMAL, Label.ANOMALOUS)
+    right = (outcome.label is Label.ANOMALOUS) == bool(sample.abnormal.any())
+    return doubly_right(right if decided else None, judged[sample.id])
 
 
 def put_trajectory(made: Figures, pairs: Sequence[Pair]) -> None:
-    """Tool calls against those expected, waste, recovery."""
+    """Tool calls against those expected, and waste."""
     expected = [
         ([c.tool for c in o.trajectory], s.expected) for s, o in pairs if s.expected is not None
     ]
@@ -108,7 +112,6 @@ def put_trajectory(made: Figures, pairs: Sequence[Pair]) -> None:
         "calls_repeated": total.repeated,
         "calls_redundant": total.redundant,
     }
-    made.put("recovery", lambda: recovery([(o.trajectory, o.label is not None) for _, o in pairs]))
 
 
 def put_cost(made: Figures, pairs: Sequence[Pair]) -> None:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
-from typing import Any
+from contextlib import suppress
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evals.conduct import Embed, put_cost, put_explanations, put_trajectory
-from evals.metrics.calibration import brier, ece, reliability, risk_coverage
+from evals.controls import CONTROLS, control_figures, ranked
+from evals.findings import put_calibration, put_events, put_space
 from evals.metrics.curves import Curve, MetricUndefined
-from evals.metrics.detection import IOUS, Matching, delays, false_alarms, match_events
 from evals.metrics.frames import (
     joined_curve,
     latency_aware_ap,
@@ -31,16 +31,13 @@ from evals.metrics.resampling import (
     draws,
     interval_of,
 )
-from evals.metrics.space import Located, Region, pointed, rbdc, tbdc
+from evals.metrics.spreads import Spread
 from evals.model import Pair, Sample
-from evals.tally import ACTED, Figures, over, real
+from evals.tally import ACTED, Figures, real
 from tools.decision import Label
 from tools.errors import UserError
-from tools.types import Box
 
-__all__ = ["CONTROLS", "Figures", "figures", "scored"]
-
-CONTROLS = ("random", "video_constant", "no_rules", "shuffled_rules", "single_look")
+__all__ = ["CONTROLS", "Figures", "figures", "measured", "scored"]
 
 
 def scored(pairs: Sequence[Pair]) -> list[ScoredVideo]:
@@ -63,7 +60,7 @@ def figures(
     embed: Embed | None = None,
     judged: Mapping[str, bool | None] | None = None,
 ) -> Figures:
-    """Every figure of a run.
+    """Every figure of a run, with intervals and controls.
 
     Args:
         samples: draws of the bootstrap over videos.
@@ -74,19 +71,31 @@ def figures(
         judged: sample → whether a judge calls the free-text reason right, None where it gave no
             readable answer (:mod:`evals.judging`); without it those figures have no value.
     """
+    made = measured(pairs, embed=embed, judged=judged)
+    labelled = [p for p in pairs if p.sample.labelled]
+    videos = scored(pairs)
+    _groups(made, labelled, PairCounts.of(videos), samples, seed)
+    made.controls = control_figures(pairs, videos, seed=seed, others=others or {}, measure=measured)
+    made.intervals(samples=samples, seed=seed)
+    return made
+
+
+def measured(
+    pairs: Sequence[Pair],
+    *,
+    embed: Embed | None = None,
+    judged: Mapping[str, bool | None] | None = None,
+) -> Figures:
+    """The figures alone: without intervals, groups and controls."""
     made = Figures()
     _labels(made, pairs)
     videos = scored(pairs)
-    counts = PairCounts.of(videos)
     labelled = [p for p in pairs if p.sample.labelled]
-    _frames(made, labelled, videos, counts)
-    _intervals(made, videos, counts, samples, seed)
-    _controls(made, labelled, videos, seed, others or {})
-    _groups(made, labelled, counts)
+    _frames(made, labelled, videos, PairCounts.of(videos))
     _rounds(made, labelled)
-    _events(made, labelled, videos)
-    _space(made, labelled)
-    _calibration(made, labelled, videos)
+    put_events(made, labelled, videos)
+    put_space(made, labelled)
+    put_calibration(made, labelled, videos)
     put_explanations(made, pairs, embed, judged)
     put_trajectory(made, pairs)
     put_cost(made, pairs)
@@ -117,9 +126,11 @@ def _frames(
 ) -> None:
     total = sum(v.scores.size for v in videos)
     made.metrics["frames"] = total
-    made.put(
+    made.share(
         "coverage",
-        lambda: over(sum(float(o.answered.sum()) for _, o in pairs), total, "no labelled frames"),
+        [float(o.answered.sum()) for _, o in pairs],
+        [s.frames for s, _ in pairs],
+        "no labelled frames",
     )
     line: Curve | None = None
     try:
@@ -161,84 +172,55 @@ def _frames(
     rates = [s.fps for s, _ in pairs]
     made.put("latency_aware_ap", of(lambda c: latency_aware_ap(videos, rates, line=c)))
 
+    @cache
+    def levels() -> Histograms:
+        return Histograms.of(videos)
 
-def _intervals(
-    made: Figures, videos: Sequence[ScoredVideo], counts: PairCounts, samples: int, seed: int
-) -> None:
-    parts: dict[str, Callable[[NDArray[np.int64]], NDArray[np.float64]]] = {
+    ranked: dict[str, Spread] = {
         "micro_auroc": counts.micro,
         "macro_auroc": counts.macro,
         "auroc_within": counts.within,
         "auroc_cross": counts.cross,
+        "auroc_within_weight": counts.weight,
+        "auroc_abnormal_videos": lambda drawn: counts.micro(drawn * abnormal),
+        "average_precision": lambda drawn: levels().average_precision(drawn),
+        "pr_trapezoid": lambda drawn: levels().pr_trapezoid(drawn),
     }
-    if videos:
-        parts["average_precision"] = Histograms.of(videos).average_precision
-        drawn = draws(len(videos), samples=samples, seed=seed)
-    for key, part in parts.items():
-        made.metrics[f"{key}_95_low"] = made.metrics[f"{key}_95_high"] = None
-        if made.metrics.get(key) is None or not videos:
-            made.undefined[f"{key}_95"] = made.undefined.get(key, "no videos")
-            continue
-        try:
-            spread = interval_of(part(drawn))
-        except MetricUndefined as reason:
-            made.undefined[f"{key}_95"] = str(reason)
-            continue
-        made.metrics[f"{key}_95_low"] = round(spread.low, 6)
-        made.metrics[f"{key}_95_high"] = round(spread.high, 6)
+    for key, spread in ranked.items():
+        made.spread(key, len(videos), spread)
 
 
-def _controls(
-    made: Figures,
-    pairs: Sequence[Pair],
-    videos: Sequence[ScoredVideo],
-    seed: int,
-    others: Mapping[str, Sequence[Pair] | str],
+def _groups(
+    made: Figures, pairs: Sequence[Pair], counts: PairCounts, samples: int, seed: int
 ) -> None:
-    rng = np.random.default_rng(seed)
-    made.controls["random"] = _ranked(
-        [replace(v, scores=rng.random(v.scores.size)) for v in videos]
-    )
-    made.controls["video_constant"] = _ranked(
-        [replace(v, scores=np.full(v.scores.size, v.scores.mean())) for v in videos]
-    )
-    for name in CONTROLS[2:]:
-        given = others.get(name)
-        if given is None:
-            made.controls[name] = "not applicable: the traces hold no such run"
-        else:
-            made.controls[name] = given if isinstance(given, str) else _ranked(scored(given))
-
-
-def _ranked(videos: Sequence[ScoredVideo]) -> dict[str, float | None]:
-    try:
-        line = joined_curve(videos)
-    except MetricUndefined:
-        return {"micro_auroc": None, "average_precision": None, "pr_trapezoid": None}
-    return {
-        "micro_auroc": round(line.auroc, 6),
-        "average_precision": round(line.average_precision, 6),
-        "pr_trapezoid": round(line.pr_trapezoid, 6),
-    }
-
-
-def _groups(made: Figures, pairs: Sequence[Pair], counts: PairCounts) -> None:
     normal = counts.positives == 0
+    drawn = draws(len(pairs), samples=samples, seed=seed) if pairs else np.zeros((0, 0), np.int64)
+
+    def auroc(of: NDArray[np.bool_]) -> dict[str, float | int | None]:
+        mask = of.astype(np.int64)[None]
+        value = float(counts.micro(mask)[0]) if len(pairs) else float("nan")
+        row: dict[str, float | int | None] = {"auroc": None, "auroc_95_low": None}
+        row["auroc_95_high"] = None
+        if not np.isnan(value):
+            row["auroc"] = round(value, 6)
+            with suppress(MetricUndefined):
+                found = interval_of(counts.micro(drawn * mask))
+                row["auroc_95_low"] = round(found.low, 6)
+                row["auroc_95_high"] = round(found.high, 6)
+        return row
 
     def rows(of: Callable[[Sample], str]) -> dict[str, dict[str, float | int | None]]:
         table: dict[str, dict[str, float | int | None]] = {}
         names = np.array([of(s) for s, _ in pairs], dtype=object)
         for name in sorted({n for n in names if n}):
             group = names == name
-            against = (group | normal).astype(np.int64)[None]
-            value = float(counts.micro(against)[0]) if len(pairs) else float("nan")
             members = [p for p, inside in zip(pairs, group, strict=True) if inside]
             table[name] = {
                 "items": len(members),
                 "anomalous": sum(o.label is Label.ANOMALOUS for _, o in members),
                 "uncertain": sum(o.label is Label.UNCERTAIN for _, o in members),
                 "failed": sum(o.label is None for _, o in members),
-                "auroc": None if np.isnan(value) else round(value, 6),
+                **auroc(group | normal),
             }
         return table
 
@@ -247,11 +229,7 @@ def _groups(made: Figures, pairs: Sequence[Pair], counts: PairCounts) -> None:
     if not all(s.complete for s, _ in pairs):
         whole = np.array([s.complete for s, _ in pairs])
         for name, group in (("complete", whole), ("truncated", ~whole)):
-            value = float(counts.micro(group.astype(np.int64)[None])[0])
-            made.by_completeness[name] = {
-                "items": int(group.sum()),
-                "auroc": None if np.isnan(value) else round(value, 6),
-            }
+            made.by_completeness[name] = {"items": int(group.sum()), **auroc(group)}
 
 
 def _rounds(made: Figures, pairs: Sequence[Pair]) -> None:
@@ -264,135 +242,13 @@ def _rounds(made: Figures, pairs: Sequence[Pair]) -> None:
             for s, o in pairs
         ]
         running = sum(len(o.rounds) > n for _, o in pairs)
-        made.rounds.append({"round": n + 1, "items": running, **_ranked(videos)})
-    made.put(
+        made.rounds.append({"round": n + 1, "items": running, **ranked(videos)})
+    made.share(
         "rounds_mean",
-        lambda: over(sum(o.cost.rounds for _, o in pairs), len(pairs), "nothing was asked about"),
+        [o.cost.rounds for _, o in pairs],
+        [1] * len(pairs),
+        "nothing was asked about",
     )
-
-
-def _events(made: Figures, pairs: Sequence[Pair], videos: Sequence[ScoredVideo]) -> None:
-    spans = [([(e.start, e.end) for e in o.flagged], s.spans) for s, o in pairs]
-    for iou in IOUS:
-        total = Matching(0, 0, 0)
-        for found, true in spans:
-            total += match_events(found, true, iou)[0]
-        made.put(f"event_f1_{round(100 * iou)}", lambda total=total: total.f1)  # type: ignore[misc]
-    best = [p for found, true in spans for p in match_events(found, true, 0.0)[1]]
-    made.put("event_mean_iou", lambda: over(sum(best), len(best), "no true stretches"))
-    made.metrics["true_events"] = sum(len(true) for _, true in spans)
-    made.metrics["flagged_events"] = sum(len(found) for found, _ in spans)
-    try:
-        alarms = false_alarms(videos, [s.fps for s, _ in pairs])
-        made.metrics |= {
-            "false_alarms_per_hour": round(alarms.per_hour, 4),
-            "false_alarm_threshold": round(alarms.threshold, 6),
-            "false_alarm_recall": round(alarms.recall, 6),
-            "normal_hours": round(alarms.hours, 6),
-        }
-    except MetricUndefined as reason:
-        for key in (
-            "false_alarms_per_hour",
-            "false_alarm_threshold",
-            "false_alarm_recall",
-            "normal_hours",
-        ):
-            made.metrics[key], made.undefined[key] = None, str(reason)
-    late = delays(
-        [
-            (
-                [
-                    ((e.start if e.first_flag is None else e.first_flag) / s.fps, e.end / s.fps)
-                    for e in o.flagged
-                ],
-                [(a / s.fps, b / s.fps) for a, b in s.spans],
-            )
-            for s, o in pairs
-        ]
-    )
-    made.put("delay_median_s", lambda: late.median)
-    made.put("delay_p90_s", lambda: late.p90)
-    made.metrics["delay_missed"] = late.missed
-
-
-def _space(made: Figures, pairs: Sequence[Pair]) -> None:
-    boxed = [p for p in pairs if p.sample.boxes or p.sample.tracks]
-    hits = [_top_box(p) for p in boxed]
-    made.put("top_box_hit", lambda: over(sum(hits), len(hits), "no true boxes"))
-    made.metrics["top_boxes"] = len(hits)
-    places = [_located(p) for p in boxed]
-    made.put("rbdc", lambda: rbdc(places))
-    made.put("tbdc", lambda: tbdc(places))
-
-
-def _boxes_at(sample: Sample, frame: int) -> list[Box]:
-    return [*sample.boxes.get(frame, ()), *(t[frame] for t in sample.tracks.values() if frame in t)]
-
-
-def _top_box(pair: Pair) -> bool:
-    sample, outcome = pair
-    top = max(outcome.flagged, key=lambda e: e.score or 0.0, default=None)
-    if top is None or top.box is None or top.key_frame is None:
-        return False
-    return pointed(top.box, _boxes_at(sample, top.key_frame))
-
-
-def _located(pair: Pair) -> Located:
-    sample, outcome = pair
-    regions = []
-    for event in outcome.events:
-        if event.score is None:
-            continue
-        boxes = dict(event.boxes)
-        if not boxes and event.box is not None and event.key_frame is not None:
-            boxes = {event.key_frame: event.box}
-        regions += [Region(frame, box, event.score) for frame, box in boxes.items()]
-    tracks: list[Mapping[int, Box]] = list(sample.tracks.values())
-    if not tracks:
-        deep = max((len(b) for b in sample.boxes.values()), default=0)
-        for start, end in sample.spans:
-            for i in range(deep):
-                track = {
-                    f: b[i] for f, b in sample.boxes.items() if start <= f < end and len(b) > i
-                }
-                if track:
-                    tracks.append(track)
-    return Located(sample.frames, regions, tracks)
-
-
-def _calibration(made: Figures, pairs: Sequence[Pair], videos: Sequence[ScoredVideo]) -> None:
-    decided = [p for p in pairs if p.outcome.label in (Label.NORMAL, Label.ANOMALOUS)]
-    wrong = [(o.label is Label.ANOMALOUS) != bool(s.abnormal.any()) for s, o in decided]
-    made.put("accuracy", lambda: over(len(wrong) - sum(wrong), len(wrong), "no item has a label"))
-    sure = [p for p in decided if p.outcome.score is not None]
-    scores = [float(o.score) for _, o in sure if o.score is not None]
-    truth = [bool(s.abnormal.any()) for s, _ in sure]
-    made.put("ece", lambda: ece(scores, truth))
-    made.put("brier", lambda: brier(scores, truth))
-    try:
-        made.reliability = [asdict(b) for b in reliability(scores, truth)]
-    except MetricUndefined as reason:
-        made.undefined["reliability"] = str(reason)
-    joined = np.concatenate([v.scores for v in videos]) if videos else np.zeros(0)
-    marks = np.concatenate([v.truth for v in videos]) if videos else np.zeros(0, bool)
-    inside = bool(((joined >= 0) & (joined <= 1)).all())
-
-    def frame(part: Callable[[Any, Any], float]) -> float:
-        if not inside:
-            raise MetricUndefined("frame scores are not on a scale from 0 to 1")
-        return part(joined, marks)
-
-    made.put("frame_ece", lambda: frame(ece))
-    made.put("frame_brier", lambda: frame(brier))
-    mistakes = [(o.label is Label.ANOMALOUS) != t for (_, o), t in zip(sure, truth, strict=True)]
-    try:
-        curve = risk_coverage([abs(x - 0.5) for x in scores], mistakes, total=len(pairs))
-        made.risk_coverage = list(curve.points)
-        made.metrics["aurc"] = round(curve.area, 6)
-        made.metrics["coverage_at_risk_10"] = round(curve.coverage_at(0.1), 6)
-    except MetricUndefined as reason:
-        for key in ("aurc", "coverage_at_risk_10"):
-            made.metrics[key], made.undefined[key] = None, str(reason)
 
 
 def _distinct(videos: Sequence[ScoredVideo]) -> int:

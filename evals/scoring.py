@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from evals.figures import figures
+from evals.judgements import load_judgements
 from evals.metrics.curves import MetricUndefined, curve
-from evals.metrics.events import Hits, interval_hits
 from evals.metrics.timeline import NEUTRAL
 from evals.model import Pair
 from evals.outcomes import outcome_of
@@ -17,7 +17,9 @@ from evals.page import Entry, lost, write_page
 from evals.plan import RunPlan, read_plan, trace_path
 from evals.provenance import read_json, write_json
 from evals.saved import Damaged, load_saved, unresolved
+from evals.scrutiny import put_judge, put_recovery, verdicts
 from evals.suite import Suite
+from evals.tally import Figures
 from tools.decision import Label
 from tools.errors import UserError
 
@@ -126,17 +128,23 @@ def results_of(scored: Scored) -> dict[str, Any]:
     """The content of ``results.json``."""
     suite = scored.plan.suite
     tests, heldout = scored.section("test"), scored.section("heldout")
-    controls = {
-        name: [Pair(e.sample, e.outcome) for e in scored.section(f"control:{name}")]
-        for name in suite.controls
-    }
+    controls = {name: _pairs(scored.section(f"control:{name}")) for name in suite.controls}
+    judged, asked = load_judgements(scored.folder), _pairs(tests)
     made = figures(
-        [Pair(e.sample, e.outcome) for e in tests],
+        asked,
         samples=suite.bootstrap.samples,
         seed=suite.bootstrap.seed,
         others={name: pairs or "not applicable: no trace" for name, pairs in controls.items()},
+        judged=verdicts(judged, asked),
     ).as_dict()
-    made["metrics"] |= _extra(tests, heldout) | {"unscored": len(scored.unscored)}
+    beside = Figures()
+    tools = suite.inject.tools if suite.inject is not None else ()
+    struck = {tool: _pairs(scored.section(f"inject:{tool}")) for tool in tools}
+    injected = put_recovery(beside, asked, struck)
+    judge = put_judge(beside, judged)
+    made["metrics"] |= beside.metrics
+    made["undefined"] |= beside.undefined
+    made["metrics"] |= _heldout(heldout) | {"unscored": len(scored.unscored)}
     return {
         "suite": suite.name,
         "question": suite.question,
@@ -144,10 +152,16 @@ def results_of(scored: Scored) -> dict[str, Any]:
         "policy": POLICY,
         **made,
         "reference": _reference(scored.section("reference"), suite),
+        "injected": injected,
+        "judge": judge,
         "unscored": [dict(row) for row in scored.unscored],
         "items": _rows(tests),
         "heldout": _rows(heldout),
     }
+
+
+def _pairs(entries: Sequence[Entry]) -> list[Pair]:
+    return [Pair(e.sample, e.outcome) for e in entries]
 
 
 def _reference(entries: Sequence[Entry], suite: Suite) -> dict[str, Any]:
@@ -163,24 +177,16 @@ def _reference(entries: Sequence[Entry], suite: Suite) -> dict[str, Any]:
     return {"metrics": keep, "controls": {"video_constant": made.controls["video_constant"]}}
 
 
-def _extra(tests: Sequence[Entry], heldout: Sequence[Entry]) -> dict[str, float | int | None]:
-    hits = Hits(0, 0, 0, 0)
-    for entry in tests:
-        found = [(e.start, e.end) for e in entry.outcome.flagged]
-        hits += interval_hits(found, entry.sample.spans)
-    extra: dict[str, float | int | None] = {
-        "interval_recall": _rounded(hits.recall),
-        "flagged_precision": _rounded(hits.precision),
+def _heldout(entries: Sequence[Entry]) -> dict[str, float | int | None]:
+    if not entries:
+        return {}
+    labels = [e.outcome.label for e in entries]
+    return {
+        "heldout_normal_items": len(labels),
+        "heldout_normal_anomalous": labels.count(Label.ANOMALOUS),
+        "heldout_normal_uncertain": labels.count(Label.UNCERTAIN),
+        "heldout_normal_failed": labels.count(None),
     }
-    if heldout:
-        labels = [e.outcome.label for e in heldout]
-        extra |= {
-            "heldout_normal_items": len(labels),
-            "heldout_normal_anomalous": labels.count(Label.ANOMALOUS),
-            "heldout_normal_uncertain": labels.count(Label.UNCERTAIN),
-            "heldout_normal_failed": labels.count(None),
-        }
-    return extra
 
 
 def _rows(entries: Sequence[Entry]) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from evals.metrics.curves import MetricUndefined
 from evals.metrics.definitions import definition
+from evals.metrics.resampling import draws, interval_of
+from evals.metrics.spreads import Spread, ratio
 
 __all__ = ["ACTED", "Figures", "mean", "over", "real"]
 
@@ -50,6 +52,9 @@ class Figures:
     risk_coverage: list[tuple[float, float]] = field(default_factory=list)
     roc: list[tuple[float, float]] = field(default_factory=list)
     precision_recall: list[tuple[float, float]] = field(default_factory=list)
+    spreads: dict[str, tuple[int, Spread]] = field(default_factory=dict)
+    """Figure → the number of items it is made of, and its values under draws of them. Not for
+    JSON: :meth:`intervals` turns them into figures."""
 
     def put(self, key: str, make: Callable[[], float | int]) -> None:
         """Record a metric, or why it has no value."""
@@ -59,6 +64,45 @@ class Figures:
             self.metrics[key], self.undefined[key] = None, str(reason)
         else:
             self.metrics[key] = value if isinstance(value, int) else round(float(value), 6)
+
+    def share(self, key: str, above: Sequence[float], below: Sequence[float], why: str) -> None:
+        """Record Σ above / Σ below over items, with its spread; ``why`` there is none."""
+        self.put(key, lambda: over(float(sum(above)), float(sum(below)), why))
+        self.spread(key, len(above), ratio(above, below))
+
+    def shares(
+        self, key: str, make: Callable[[], tuple[Sequence[float], Sequence[float]]], why: str
+    ) -> None:
+        """:meth:`share` of sums that may raise MetricUndefined themselves."""
+        try:
+            above, below = make()
+        except MetricUndefined as reason:
+            above, below, why = (), (), str(reason)
+        self.share(key, above, below, why)
+
+    def spread(self, key: str, items: int, spread: Spread) -> None:
+        """How the figure ``key``, made of so many ``items``, varies under draws of them."""
+        self.spreads[key] = (items, spread)
+
+    def intervals(self, *, samples: int, seed: int) -> None:
+        """Put the ends of the 95 % interval of every figure with a spread beside it.
+
+        Figures of the same number of items share their draws.
+        """
+        drawn: dict[int, NDArray[np.int64]] = {}
+        for key, (items, spread) in self.spreads.items():
+            low = high = None
+            if self.metrics.get(key) is None:
+                self.undefined[f"{key}_95"] = self.undefined.get(key, "no videos")
+            else:
+                if items not in drawn:
+                    drawn[items] = draws(items, samples=samples, seed=seed)
+                try:
+                    found = interval_of(spread(drawn[items]))
+                    low, high = round(found.low, 6), round(found.high, 6)
+                except MetricUndefined as reason:
+                    self.undefined[f"{key}_95"] = str(reason)
+            self.metrics[f"{key}_95_low"], self.metrics[f"{key}_95_high"] = low, high
 
     def withdraw(self, groups: frozenset[str], why: str, *, given: bool = False) -> None:
         """Take back every metric of these groups of definitions: a 0 there would be no finding.
@@ -72,7 +116,8 @@ class Figures:
                 self.undefined[key] = why
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Ready for JSON."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "spreads"}
 
 
 def over(above: float, below: float, why: str) -> float:

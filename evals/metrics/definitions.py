@@ -159,6 +159,20 @@ DEFINITIONS: dict[str, Definition] = {
         ),
         ("delay_p90_s", "s", "90th percentile of the same.", "", "lower"),
         ("delay_missed", "events", "True stretches never flagged; not in the delays.", "", "lower"),
+        (
+            "interval_recall",
+            "share",
+            "True stretches touched by a flagged event, however briefly.",
+            "",
+            "higher",
+        ),
+        (
+            "flagged_precision",
+            "share",
+            "Flagged events that touch a true stretch, however briefly.",
+            "",
+            "higher",
+        ),
     ),
     **_of(
         "Space",
@@ -266,6 +280,14 @@ DEFINITIONS: dict[str, Definition] = {
         ),
         ("judge_agreement", "share", "Judge's labels equal to the given ones.", "", "higher"),
         ("judge_kappa", "−1–1", "Cohen's kappa of the same.", "Cohen 1960", "higher"),
+        ("judge_labels", "reasons", "Reasons with a given label that the judge was shown.", "", ""),
+        (
+            "judge_unreadable",
+            "reasons",
+            "Replies of the judge that could not be read: unanswered, and no agreement.",
+            "",
+            "lower",
+        ),
     ),
     **_of(
         "Trajectory",
@@ -279,17 +301,31 @@ DEFINITIONS: dict[str, Definition] = {
             )
         ),
         ("tool_calls", "calls", "All tool calls.", "", ""),
-        ("calls_invalid", "calls", "Refused for their arguments.", "", "lower"),
+        (
+            "calls_invalid",
+            "calls",
+            "Refused for their arguments; the state machine, which words no call, makes none.",
+            "",
+            "lower",
+        ),
         ("calls_failed", "calls", "Raised or never came back.", "", "lower"),
         ("calls_repeated", "calls", "Same call as an earlier successful one.", "", "lower"),
         ("calls_redundant", "calls", "Succeeded, but added no record.", "", "lower"),
         (
             "recovery",
             "share",
-            "Items with an injected tool failure that still ended in a decision.",
+            "Items whose run met an injected tool failure and ended in the same label as without.",
             "",
             "higher",
         ),
+        (
+            "recovery_answered",
+            "share",
+            "Of these, ended in a decision, be it an *uncertain* that names the failure.",
+            "",
+            "higher",
+        ),
+        ("recovery_items", "items", "Items that recovery is a share of.", "", ""),
         ("rounds_mean", "rounds", "Mean rounds of choose–look–judge–reflect.", "", ""),
     ),
     **_of(
@@ -307,7 +343,7 @@ DEFINITIONS: dict[str, Definition] = {
     ),
 }
 """Key in ``results.json`` → what it means. Keys of 95 % intervals end in ``_95_low`` and
-``_95_high``: percentile bootstrap over videos."""
+``_95_high``: percentile bootstrap over videos (over items, where a figure counts items)."""
 
 
 def definition(key: str) -> Definition | None:

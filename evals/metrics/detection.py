@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evals.metrics.curves import MetricUndefined
-from evals.metrics.resampling import ScoredVideo
+from evals.metrics.resampling import ScoredVideo, divided
 from evals.model import frame_runs
 from tools.errors import UserError
 
 __all__ = [
     "IOUS",
+    "AlarmCounts",
     "Delays",
     "FalseAlarms",
     "Matching",
@@ -23,6 +25,7 @@ __all__ = [
     "match_events",
 ]
 
+Array = NDArray[np.float64]
 Span = tuple[float, float]
 IOUS = (0.1, 0.2, 0.3, 0.5, 0.7)
 """Temporal overlaps at which F1 is given."""
@@ -151,24 +154,105 @@ def false_alarms(
     where it touches no abnormal frame. Normal footage is every frame labelled normal. Raises
     MetricUndefined without true stretches or normal frames.
     """
-    peaks: list[float] = []
-    hours = 0.0
-    for video, rate in zip(videos, fps, strict=True):
-        peaks += [float(video.scores[a:b].max()) for a, b in frame_runs(video.truth)]
-        hours += float((~video.truth).sum()) / rate / 3600
-    if not peaks or hours == 0:
+    counts = AlarmCounts.of(videos, fps)
+    if not counts.stretches.sum() or not counts.hours.sum():
         raise MetricUndefined("false alarms per hour need true stretches and normal frames")
-    ranked = np.sort(peaks)[::-1]
-    threshold = float(ranked[max(0, int(np.ceil(recall * len(ranked) - 1e-9)) - 1)])
-    alarms = sum(
-        not video.truth[a:b].any()
-        for video in videos
-        for a, b in frame_runs(video.scores >= threshold)
-    )
+    once = np.ones((1, len(videos)), np.int64)
+    at = int(counts.level(once, recall=recall)[0])
+    alarms, hours = int(counts.alarms[:, at].sum()), float(counts.hours.sum())
     return FalseAlarms(
         per_hour=alarms / hours,
         alarms=alarms,
         hours=hours,
-        threshold=threshold,
-        recall=float(np.mean(ranked >= threshold)),
+        threshold=float(counts.thresholds[at]),
+        recall=float(counts.found[:, at].sum() / counts.stretches.sum()),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class AlarmCounts:
+    """Stretches found and false alarms of each video, at every threshold that could be chosen.
+
+    Of a run of frames at or above t only its rise counts: Σ over normal frames of
+    [s(i−1) < t ≤ s(i)], less the runs that reach into an abnormal neighbour. Each term is a step
+    in t, so that all thresholds are counted in one pass over the frames.
+    """
+
+    thresholds: Array
+    """Shape ``(levels,)``: the distinct peaks of true stretches, highest first."""
+    found: Array
+    """Shape ``(videos, levels)``."""
+    alarms: Array
+    """Shape ``(videos, levels)``."""
+    stretches: Array
+    """Shape ``(videos,)``, as hours."""
+    hours: Array
+
+    @classmethod
+    def of(cls, videos: Sequence[ScoredVideo], fps: Sequence[float]) -> AlarmCounts:
+        """``fps``: frames per second of each video."""
+        peaks = [
+            np.array([v.scores[a:b].max() for a, b in frame_runs(v.truth)], np.float64)
+            for v in videos
+        ]
+        levels = np.unique(np.concatenate(peaks)) if peaks else np.zeros(0)
+        shape = (len(videos), len(levels))
+        found = [np.cumsum(_hits(levels, p)[::-1])[::-1] for p in peaks]
+        alarms = [_false_runs(v, levels) for v in videos]
+        hours = [(~v.truth).sum() / rate / 3600 for v, rate in zip(videos, fps, strict=True)]
+        return cls(
+            thresholds=levels[::-1],
+            found=np.array(found, np.float64).reshape(shape)[:, ::-1],
+            alarms=np.array(alarms, np.float64).reshape(shape)[:, ::-1],
+            stretches=np.array([len(p) for p in peaks], np.float64),
+            hours=np.array(hours, np.float64),
+        )
+
+    def level(self, counts: NDArray[np.int64], *, recall: float = RECALL) -> NDArray[np.int64]:
+        """Index of the highest threshold that finds a share ``recall``, per draw."""
+        c = counts.astype(np.float64)
+        need = np.maximum(1, np.ceil(recall * (c @ self.stretches) - 1e-9))
+        return np.asarray(np.argmax(c @ self.found >= need[:, None], axis=1), np.int64)
+
+    def per_hour(self, counts: NDArray[np.int64], *, recall: float = RECALL) -> Array:
+        """False alarms per hour, the threshold chosen anew in each draw; NaN where undefined."""
+        if not self.thresholds.size:
+            return np.full(len(counts), np.nan)
+        out = []
+        for rows in np.array_split(counts, max(1, len(counts) // 100)):
+            c = rows.astype(np.float64)
+            at = self.level(rows, recall=recall)
+            alarms = (c @ self.alarms)[np.arange(len(rows)), at]
+            value = divided(alarms, c @ self.hours)
+            out.append(np.where(c @ self.stretches > 0, value, np.nan))
+        return np.concatenate(out)
+
+
+def _hits(levels: Array, peaks: Array) -> Array:
+    return np.bincount(np.searchsorted(levels, peaks), minlength=len(levels)).astype(np.float64)
+
+
+def _false_runs(video: ScoredVideo, levels: Array) -> Array:
+    """Runs at or above each of the ascending levels that touch no abnormal frame."""
+    scores, truth = video.scores, video.truth
+    before = np.concatenate([[-np.inf], scores[:-1]])
+    before[1:][truth[:-1]] = -np.inf
+    rise = ~truth & (scores > before)
+    change = np.zeros(len(levels) + 1)
+
+    def add(low: Array, high: Array, sign: float) -> None:
+        """Where low < level ≤ high."""
+        for ends, one in ((low, sign), (high, -sign)):
+            at = np.searchsorted(levels, ends, side="right")
+            np.add(change, one * np.bincount(at, minlength=len(change)), out=change)
+
+    add(before[rise], scores[rise], 1.0)
+    for a, b in frame_runs(~truth):
+        left, right = a > 0, b < len(scores)
+        ends = [scores[a - 1 : a + 1].min()] if left else []
+        ends += [scores[b - 1 : b + 1].min()] if right else []
+        high = np.array(ends, np.float64)
+        add(np.full(high.shape, -np.inf), high, -1.0)
+        if left and right:
+            add(np.array([-np.inf]), scores[a - 1 : b + 1].min(keepdims=True), 1.0)
+    return np.asarray(np.cumsum(change)[:-1], np.float64)

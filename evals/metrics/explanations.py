@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,33 +159,22 @@ def _known(rule: str, outcome: Outcome) -> bool:
 def rouge_l(text: str, references: Sequence[str]) -> float:
     """ROUGE-L F1 (Lin 2004): the longest common subsequence of words, best over the references.
 
-    Words are lower-case runs of letters and digits, unstemmed, as in rouge-score. Raises
-    MetricUndefined without references.
+    By the rouge-score package: words are lower-case runs of letters and digits, unstemmed. Raises
+    MetricUndefined without references, or where the package is not installed.
     """
     if not references:
         raise MetricUndefined("no reference answers")
-    return max(_rouge(_words(text), _words(reference)) for reference in references)
+    scorer = _rouge()
+    return max(float(scorer.score(r, text)["rougeL"].fmeasure) for r in references)
 
 
-def _words(text: str) -> list[str]:
-    return re.findall(r"[a-z0-9]+", text.lower())
-
-
-def _rouge(said: Sequence[str], reference: Sequence[str]) -> float:
-    if not said or not reference:
-        return 0.0
-    row = [0] * (len(reference) + 1)
-    for word in said:
-        diagonal = 0
-        for j, other in enumerate(reference, 1):
-            kept = row[j]
-            row[j] = diagonal + 1 if word == other else max(row[j], row[j - 1])
-            diagonal = kept
-    common = row[-1]
-    if common == 0:
-        return 0.0
-    precision, recall = common / len(said), common / len(reference)
-    return 2 * precision * recall / (precision + recall)
+@cache
+def _rouge() -> Any:
+    try:
+        from rouge_score.rouge_scorer import RougeScorer
+    except ImportError:
+        raise MetricUndefined("rouge-score is not installed: pip install 'vidocq[evals]'") from None
+    return RougeScorer(["rougeL"])
 
 
 def similarity(

@@ -25,6 +25,7 @@ __all__ = [
     "PairCounts",
     "ScoredVideo",
     "bootstrap",
+    "divided",
     "draws",
     "interval_of",
 ]
@@ -32,8 +33,11 @@ __all__ = [
 Array = NDArray[np.float64]
 BLOCK = 4096
 LEVELS = 4096
-_LAST: dict[bytes, PairCounts] = {}
-"""The last counts by content, at most one."""
+DEFINED = 0.8
+"""Share of the draws in which a figure must have a value for it to have an interval."""
+KEPT = 8
+_KNOWN: dict[bytes, PairCounts] = {}
+"""The last counts by content, at most ``KEPT``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,14 +87,17 @@ def draws(videos: int, *, samples: int, seed: int) -> NDArray[np.int64]:
 def interval_of(values: NDArray[Any] | Sequence[float], *, level: float = 0.95) -> Estimate:
     """The percentile interval of resampled values; NaN marks a resample without a value.
 
-    Raises MetricUndefined where none has one.
+    Raises MetricUndefined where fewer than four in five have one: what is left would be an
+    interval under the condition that the figure exists.
     """
     if not 0 < level < 1:
         raise UserError(f"no interval at level {level}")
     found = np.asarray(values, np.float64)
     kept = found[~np.isnan(found)]
-    if kept.size == 0:
-        raise MetricUndefined("no resample of the videos holds both classes")
+    if kept.size < max(1, DEFINED * found.size):
+        raise MetricUndefined(
+            f"only {kept.size} of {found.size} resamples of the videos give a value"
+        )
     tail = 100 * (1 - level) / 2
     low, high = np.percentile(kept, [tail, 100 - tail])
     return Estimate(float(low), float(high), int(found.size), int(found.size - kept.size))
@@ -139,7 +146,8 @@ class PairCounts:
     def of(cls, videos: Sequence[ScoredVideo]) -> PairCounts:
         """Exact, in memory ``O(videos × BLOCK + frames)``.
 
-        The last result is kept: figures and the ranking of videos on a page ask for the same.
+        The last few results are kept: figures and the ranking of videos on a page ask for the
+        same.
         """
         digest = hashlib.blake2b(digest_size=16)
         for video in videos:
@@ -147,11 +155,11 @@ class PairCounts:
             digest.update(np.ascontiguousarray(video.scores).data)
             digest.update(np.ascontiguousarray(video.truth).data)
         key = digest.digest()
-        if key not in _LAST:
-            made = cls._count(videos)
-            _LAST.clear()
-            _LAST[key] = made
-        return _LAST[key]
+        made = _KNOWN.pop(key, None) or cls._count(videos)
+        _KNOWN[key] = made
+        if len(_KNOWN) > KEPT:
+            del _KNOWN[next(iter(_KNOWN))]
+        return made
 
     @classmethod
     def _count(cls, videos: Sequence[ScoredVideo]) -> PairCounts:
@@ -189,33 +197,33 @@ class PairCounts:
     def micro(self, counts: NDArray[np.int64]) -> Array:
         """AUROC over the frames of all drawn videos together."""
         c = counts.astype(np.float64)
-        return _ratio(((c @ self.wins) * c).sum(1), (c @ self.positives) * (c @ self.negatives))
+        return divided(((c @ self.wins) * c).sum(1), (c @ self.positives) * (c @ self.negatives))
 
     def within(self, counts: NDArray[np.int64]) -> Array:
         """AUROC over pairs of frames of one video."""
         c = counts.astype(np.float64)
-        return _ratio(c @ np.diag(self.wins), c @ (self.positives * self.negatives))
+        return divided(c @ np.diag(self.wins), c @ (self.positives * self.negatives))
 
     def cross(self, counts: NDArray[np.int64]) -> Array:
         """AUROC over pairs of frames of two videos."""
         c = counts.astype(np.float64)
         own = self.positives * self.negatives
         wins = ((c @ self.wins) * c).sum(1) - c @ np.diag(self.wins)
-        return _ratio(wins, (c @ self.positives) * (c @ self.negatives) - c @ own)
+        return divided(wins, (c @ self.positives) * (c @ self.negatives) - c @ own)
 
     def weight(self, counts: NDArray[np.int64]) -> Array:
         """w: share of all pairs that lie within one video, so that
         micro = w · within + (1 − w) · cross."""
         c = counts.astype(np.float64)
         own = self.positives * self.negatives
-        return _ratio(c @ own, (c @ self.positives) * (c @ self.negatives))
+        return divided(c @ own, (c @ self.positives) * (c @ self.negatives))
 
     def macro(self, counts: NDArray[np.int64]) -> Array:
         """Mean AUROC of the drawn videos that hold both classes."""
         own = self.positives * self.negatives
         both = own > 0
         c = counts[:, both].astype(np.float64)
-        return _ratio(c @ (np.diag(self.wins)[both] / own[both]), c.sum(1))
+        return divided(c @ (np.diag(self.wins)[both] / own[both]), c.sum(1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,16 +256,34 @@ class Histograms:
 
     def average_precision(self, counts: NDArray[np.int64]) -> Array:
         """Average precision per draw, NaN where a class is missing."""
+
+        def area(step: Array, precision: Array) -> Array:
+            return np.asarray((step * precision).sum(1), np.float64)
+
+        return self._each(counts, area)
+
+    def pr_trapezoid(self, counts: NDArray[np.int64]) -> Array:
+        """Trapezoidal area per draw, from (0, 1) on; NaN where a class is missing."""
+
+        def area(step: Array, precision: Array) -> Array:
+            before = np.concatenate([np.ones((len(precision), 1)), precision[:, :-1]], axis=1)
+            return np.asarray((step * (precision + before)).sum(1) / 2, np.float64)
+
+        return self._each(counts, area)
+
+    def _each(self, counts: NDArray[np.int64], area: Callable[[Array, Array], Array]) -> Array:
         out = []
         for rows in np.array_split(counts.astype(np.float64), max(1, len(counts) // 100)):
             step = rows @ self.positive
             tp, fp = np.cumsum(step, axis=1), np.cumsum(rows @ self.negative, axis=1)
-            precision = np.divide(tp, tp + fp, out=np.zeros_like(tp), where=tp > 0)
-            value = _ratio((step * precision).sum(1), tp[:, -1])
+            # Before the first drawn frame the curve stands at (0, 1).
+            precision = np.divide(tp, tp + fp, out=np.ones_like(tp), where=tp + fp > 0)
+            value = divided(area(step, precision), tp[:, -1])
             out.append(np.where(fp[:, -1] > 0, value, np.nan))
         return np.concatenate(out)
 
 
-def _ratio(above: Array, below: Array) -> Array:
+def divided(above: Array, below: Array) -> Array:
+    """Elementwise ``above / below``, NaN where ``below`` is 0."""
     empty = np.full(below.shape, np.nan)
     return np.asarray(np.divide(above, below, out=empty, where=below > 0), np.float64)

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evals.metrics.curves import MetricUndefined
 from tools.types import Box
 
-__all__ = ["Located", "Region", "box_iou", "pointed", "rbdc", "tbdc"]
+__all__ = ["Detections", "Located", "Region", "box_iou", "pointed", "rbdc", "tbdc"]
 
+Array = NDArray[np.float64]
 OVERLAP = 0.1
 """IoU at which a found region detects a true one (β of Ramachandra & Jones 2020)."""
 TRACK_SHARE = 0.1
@@ -60,11 +62,7 @@ def rbdc(videos: Sequence[Located], *, overlap: float = OVERLAP) -> float:
     without such a partner is false. The value is the area under detected share against false
     regions per frame, from 0 to 1 of the latter. Raises MetricUndefined without true regions.
     """
-    best: list[float] = []
-    for video in videos:
-        for track in video.tracks:
-            best += _scores_of(video, track, overlap)
-    return _area(videos, best, overlap)
+    return _once(Detections.of_regions(videos, overlap=overlap))
 
 
 def tbdc(
@@ -74,14 +72,79 @@ def tbdc(
 
     A track is detected at a threshold where at least ``share`` of its regions are.
     """
-    best = []
-    for video in videos:
-        for track in video.tracks:
-            scores = sorted(_scores_of(video, track, overlap), reverse=True)
-            if scores:
-                need = max(1, int(np.ceil(share * len(scores) - 1e-9)))
-                best.append(scores[need - 1])
-    return _area(videos, best, overlap)
+    return _once(Detections.of_tracks(videos, overlap=overlap, share=share))
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """What each video adds to the curve, per score level from the highest down."""
+
+    false: Array
+    """Shape ``(videos, levels)``: found regions without a partner, at this very score."""
+    detected: Array
+    """Shape ``(videos, levels)``: true regions or tracks first detected here."""
+    truths: Array
+    """Shape ``(videos,)``, as frames."""
+    frames: Array
+
+    @classmethod
+    def of_regions(cls, videos: Sequence[Located], *, overlap: float = OVERLAP) -> Detections:
+        """Every true box counts."""
+        best = [[s for t in v.tracks for s in _scores_of(v, t, overlap)] for v in videos]
+        return cls._of(videos, best, overlap)
+
+    @classmethod
+    def of_tracks(
+        cls, videos: Sequence[Located], *, overlap: float = OVERLAP, share: float = TRACK_SHARE
+    ) -> Detections:
+        """Every true track counts once."""
+        best: list[list[float]] = []
+        for video in videos:
+            best.append([])
+            for track in video.tracks:
+                scores = sorted(_scores_of(video, track, overlap), reverse=True)
+                if scores:
+                    need = max(1, int(np.ceil(share * len(scores) - 1e-9)))
+                    best[-1].append(scores[need - 1])
+        return cls._of(videos, best, overlap)
+
+    @classmethod
+    def _of(
+        cls, videos: Sequence[Located], best: Sequence[Sequence[float]], overlap: float
+    ) -> Detections:
+        false = [[r.score for r in v.found if not _partner(v, r, overlap)] for v in videos]
+        hit = [[b for b in scores if b > float("-inf")] for scores in best]
+        levels = np.unique([s for side in (false, hit) for scores in side for s in scores])
+
+        def table(side: Sequence[Sequence[float]]) -> Array:
+            rows = [
+                np.bincount(np.searchsorted(levels, scores), minlength=len(levels))[::-1]
+                for scores in side
+            ]
+            return np.array(rows, np.float64).reshape(len(videos), len(levels))
+
+        return cls(
+            false=table(false),
+            detected=table(hit),
+            truths=np.array([len(b) for b in best], np.float64),
+            frames=np.array([v.frames for v in videos], np.float64),
+        )
+
+    def area(self, counts: NDArray[np.int64]) -> Array:
+        """The criterion per draw of videos, counts ``(draws, videos)``; NaN without truths."""
+        out = np.full(len(counts), np.nan)
+        for i, row in enumerate(counts.astype(np.float64)):
+            truths = float(row @ self.truths)
+            if truths:
+                rate = np.cumsum(row @ self.false) / float(row @ self.frames)
+                out[i] = _below(rate, np.cumsum(row @ self.detected) / truths)
+        return out
+
+
+def _once(counted: Detections) -> float:
+    if not counted.truths.sum():
+        raise MetricUndefined("no true regions")
+    return float(counted.area(np.ones((1, len(counted.truths)), np.int64))[0])
 
 
 def _scores_of(video: Located, track: Mapping[int, Box], overlap: float) -> list[float]:
@@ -98,15 +161,8 @@ def _scores_of(video: Located, track: Mapping[int, Box], overlap: float) -> list
     ]
 
 
-def _area(videos: Sequence[Located], best: Sequence[float], overlap: float) -> float:
-    if not best:
-        raise MetricUndefined("no true regions")
-    false = np.sort([r.score for v in videos for r in v.found if not _partner(v, r, overlap)])
-    frames = sum(v.frames for v in videos)
-    detected = np.sort([b for b in best if b > float("-inf")])
-    levels = np.unique(np.concatenate([false, detected]))[::-1]
-    rate = np.array([(false >= level).sum() for level in levels], float) / frames
-    share = np.array([(detected >= level).sum() for level in levels], float) / len(best)
+def _below(rate: Array, share: Array) -> float:
+    """Area under share against rate, both rising from 0, up to a rate of 1."""
     x, y = np.concatenate([[0.0], rate]), np.concatenate([[0.0], share])
     # Beyond the last false region nothing more is found: the curve runs on level.
     if x[-1] < 1.0:

@@ -9,12 +9,6 @@ __all__ = ["EXTRA"]
 _HELD = "Held-out normal clips"
 
 EXTRA: dict[str, Definition] = {
-    "interval_recall": Definition(
-        "Events", "share", "True stretches touched by a flagged event, however briefly."
-    ),
-    "flagged_precision": Definition(
-        "Events", "share", "Flagged events that touch a true stretch, however briefly."
-    ),
     "unscored": Definition(
         "Calibration and abstention",
         "traces",

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from evals.datasets.recorded import plain_outcome
-from evals.figures import CONTROLS, figures
+from evals.figures import CONTROLS, figures, measured
 from evals.metrics.definitions import DEFINITIONS, definition
+from evals.metrics.resampling import draws
 from evals.model import Found, Outcome, Pair, Sample, ToolCall, frame_runs
 from tools.decision import Cost, Label
 from tools.errors import UserError
@@ -58,9 +59,9 @@ def test_a_run_by_hand():
     assert made.tool_seconds == {"look": 2.0}
     assert made.by_kind["cart"]["auroc"] == 1.0
     assert made.by_kind["normal"]["auroc"] is None
-    assert made.by_category == {
-        "fight": {"items": 1, "anomalous": 1, "uncertain": 0, "failed": 0, "auroc": 1.0}
-    }
+    counted = {"items": 1, "anomalous": 1, "uncertain": 0, "failed": 0, "auroc": 1.0}
+    # One video of two is missing from a quarter of the draws: no interval.
+    assert made.by_category == {"fight": counted | {"auroc_95_low": None, "auroc_95_high": None}}
 
 
 def test_every_metric_is_defined_and_every_gap_has_its_reason():
@@ -81,6 +82,110 @@ def test_controls_stand_beside_the_headline():
     assert made.controls["no_rules"]["micro_auroc"] == 1.0
     assert made.controls["shuffled_rules"] == "no rules"
     assert made.controls["single_look"].startswith("not applicable")
+
+
+def test_controls_have_every_figure_that_means_something_for_them():
+    made = figures(many_videos(), samples=20, others={"no_rules": many_videos()})
+    for name in ("random", "video_constant"):
+        table = made.controls[name]
+        assert {k for k, v in table.items() if v is not None} == {
+            "micro_auroc",
+            "macro_auroc",
+            "auroc_within",
+            "auroc_cross",
+            "average_precision",
+            "pr_trapezoid",
+            "auroc_abnormal_videos",
+            "false_alarms_per_hour",
+        }
+    # A constant score orders nothing within a video.
+    assert made.controls["video_constant"]["auroc_within"] == 0.5
+    again = made.controls["no_rules"]
+    assert {k: again[k] for k in again} == {k: made.metrics.get(k) for k in again}
+    assert again["event_f1_30"] is not None
+    assert again["accuracy"] is not None
+
+
+def test_single_frames_have_no_video_constant_control():
+    items = [pair(n, [s], [(0, 1)] if s > 0.5 else []) for n, s in (("a", 0.9), ("b", 0.2))]
+    assert figures(items, samples=5).controls["video_constant"].startswith("not applicable")
+
+
+def many_videos():
+    rng = np.random.default_rng(3)
+    run = []
+    for i in range(9):
+        scores = np.round(rng.random(40), 2)
+        spans = [(5, 12), (20, 30)] if i % 3 else []
+        scores[5:9] += 0.3 * bool(spans)
+        scores = np.clip(scores, 0, 1)
+        events = tuple(
+            Found(int(a), int(a) + 6, float(scores[a]), Label.ANOMALOUS, box=BOX, key_frame=int(a))
+            for a in rng.integers(0, 34, 2)
+        )
+        boxes = {f: (BOX,) for a, b in spans for f in range(a, b)}
+        run.append(
+            pair(
+                f"v{i}",
+                scores,
+                spans,
+                {"boxes": boxes},
+                label=Label.ANOMALOUS if i % 2 else Label.NORMAL,
+                score=float(np.round(rng.random(), 1)),
+                events=events,
+                cost=Cost(rounds=i),
+            )
+        )
+    return run
+
+
+def test_intervals_are_those_of_figures_made_anew_of_every_draw():
+    run, samples = many_videos(), 40
+    made = figures(run, samples=samples, seed=2)
+    drawn = draws(len(run), samples=samples, seed=2)
+    anew = [
+        measured([p for p, n in zip(run, row, strict=True) for _ in range(n)]).metrics
+        for row in drawn
+    ]
+    keys = {k.removesuffix("_95_low") for k in made.metrics if k.endswith("_95_low")}
+    checked = set()
+    for key in keys:
+        if made.metrics[f"{key}_95_low"] is None:
+            assert made.undefined[f"{key}_95"]
+            continue
+        values = [m[key] for m in anew if m[key] is not None]
+        low, high = np.percentile(values, [2.5, 97.5])
+        # A video drawn twice is two videos when made anew, and one counted twice in the draw: pairs
+        # of its two copies are cross pairs there and within pairs here.
+        near = 0.06 if key in {"auroc_within", "auroc_cross", "auroc_within_weight"} else 2e-5
+        assert made.metrics[f"{key}_95_low"] == pytest.approx(low, abs=near, rel=1e-6), key
+        assert made.metrics[f"{key}_95_high"] == pytest.approx(high, abs=near, rel=1e-6), key
+        checked.add(key)
+    assert checked >= {
+        "micro_auroc",
+        "macro_auroc",
+        "average_precision",
+        "pr_trapezoid",
+        "auroc_abnormal_videos",
+        "event_f1_10",
+        "event_mean_iou",
+        "interval_recall",
+        "flagged_precision",
+        "false_alarms_per_hour",
+        "delay_median_s",
+        "delay_p90_s",
+        "top_box_hit",
+        "rbdc",
+        "tbdc",
+        "accuracy",
+        "ece",
+        "brier",
+        "frame_ece",
+        "frame_brier",
+        "aurc",
+        "coverage_at_risk_10",
+        "rounds_mean",
+    }
 
 
 def test_figures_are_the_same_every_time():
@@ -160,8 +265,8 @@ def test_truncated_recordings_are_reported_apart():
     run = a_run()
     short = pair("short", [0.1] * 5 + [0.9] * 5, [(5, 10)], {"complete": False})
     made = figures([*run, short], samples=10)
-    assert made.by_completeness["complete"] == {"items": 2, "auroc": 1.0}
-    assert made.by_completeness["truncated"] == {"items": 1, "auroc": 1.0}
+    rows = {name: (r["items"], r["auroc"]) for name, r in made.by_completeness.items()}
+    assert rows == {"complete": (2, 1.0), "truncated": (1, 1.0)}
 
 
 @pytest.mark.parametrize("span", [(5, 11), (5, 5), (-1, 3)])

@@ -131,12 +131,19 @@ def test_fast_bootstrap_equals_the_plain_one():
 
 
 def test_resamples_of_one_class_are_counted_and_left_out():
-    videos = [video([0.9, 0.8], [1, 1], "a"), video([0.1, 0.2], [0, 0], "b")]
-    made = interval_of(PairCounts.of(videos).micro(draws(2, samples=40, seed=0)))
+    videos = [video([0.9, 0.8], [1, 1], f"a{i}") for i in range(3)]
+    videos += [video([0.1, 0.2], [0, 0], f"b{i}") for i in range(3)]
+    made = interval_of(PairCounts.of(videos).micro(draws(6, samples=200, seed=0)))
     assert 0 < made.undefined < 40
     assert made.low == made.high == 1.0
-    with pytest.raises(MetricUndefined):
+    with pytest.raises(MetricUndefined, match="only 0 of 1 resamples"):
         interval_of([float("nan")])
+
+
+def test_a_figure_missing_from_too_many_resamples_has_no_interval():
+    assert interval_of([1.0] * 8 + [float("nan")] * 2).undefined == 2
+    with pytest.raises(MetricUndefined, match="only 7 of 10"):
+        interval_of([1.0] * 7 + [float("nan")] * 3)
 
 
 def test_scaling_per_video_hides_what_videos_say_of_each_other():

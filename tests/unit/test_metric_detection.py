@@ -1,11 +1,14 @@
 """Event, space, calibration, explanation and trajectory figures, each worked out by hand."""
 
+import sys
+
 import numpy as np
 import pytest
 
+from evals.metrics import explanations
 from evals.metrics.calibration import brier, ece, reliability, risk_coverage
 from evals.metrics.curves import MetricUndefined
-from evals.metrics.detection import delays, event_f1, false_alarms, match_events
+from evals.metrics.detection import AlarmCounts, delays, event_f1, false_alarms, match_events
 from evals.metrics.explanations import (
     DoublyRight,
     agreement,
@@ -18,7 +21,7 @@ from evals.metrics.explanations import (
 from evals.metrics.resampling import ScoredVideo
 from evals.metrics.space import Located, Region, box_iou, pointed, rbdc, tbdc
 from evals.metrics.trajectory import matches, recovery, waste
-from evals.model import Choice, Found, Outcome, Pair, Sample, Told, ToolCall
+from evals.model import Choice, Found, Outcome, Pair, Sample, Told, ToolCall, frame_runs
 from tools.decision import Label
 from tools.errors import UserError
 from tools.types import Box
@@ -218,14 +221,36 @@ def test_rouge_l_by_hand():
         rouge_l("x", [])
 
 
-def test_rouge_l_equals_the_library():
-    scorer = pytest.importorskip(
-        "rouge_score.rouge_scorer", reason="rouge-score is not installed"
-    ).RougeScorer(["rougeL"])
-    said, reference = "two men fight near the red car", "near a car two men are fighting"
-    assert rouge_l(said, [reference]) == pytest.approx(
-        scorer.score(reference, said)["rougeL"].fmeasure
-    )
+def test_rouge_l_reads_words_unstemmed_and_without_case():
+    assert rouge_l("Two MEN fight!", ["two men; fight"]) == 1.0
+    assert rouge_l("fighting", ["fight"]) == 0.0
+
+
+def test_without_the_package_rouge_l_has_no_value_but_a_reason(monkeypatch):
+    monkeypatch.setitem(sys.modules, "rouge_score.rouge_scorer", None)
+    explanations._rouge.cache_clear()
+    with pytest.raises(MetricUndefined, match=r"pip install 'vidocq\[evals\]'"):
+        rouge_l("x", ["x"])
+    explanations._rouge.cache_clear()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_false_alarms_are_the_runs_one_would_count(seed):
+    rng = np.random.default_rng(seed)
+    videos = []
+    for i in range(4):
+        scores = np.round(rng.random(30), 1)
+        truth = np.zeros(30, bool)
+        for a in rng.integers(0, 30, 2):
+            truth[a : a + rng.integers(1, 6)] = i > 0
+        videos.append(ScoredVideo(f"v{i}", scores, truth))
+    counts = AlarmCounts.of(videos, [10.0] * 4)
+    for k, level in enumerate(counts.thresholds):
+        for v, video in enumerate(videos):
+            runs = [video.truth[a:b].any() for a, b in frame_runs(video.scores >= level)]
+            assert counts.alarms[v, k] == runs.count(False)
+            found = [video.scores[a:b].max() >= level for a, b in frame_runs(video.truth)]
+            assert counts.found[v, k] == sum(found)
 
 
 def test_similarity_takes_the_best_reference():
