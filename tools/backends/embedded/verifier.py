@@ -7,7 +7,6 @@ so and stays open. For a question about something named, the question's own pred
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,6 +15,7 @@ from tools.decision import Intent, Plan
 from tools.ports import Verifier
 from tools.predicates import describe, evaluate
 from tools.scoring import sustained
+from tools.testimony import MAX_RAW, excused_by, past_normal, raw_of, without
 from tools.types import (
     Answer,
     Box,
@@ -35,11 +35,6 @@ from tools.types import (
 
 __all__ = ["EmbeddedVerifier", "target_ref"]
 
-MAX_RAW = 60.0
-"""Strength 1 would be an infinite raw strength; 60 is far past anything measured."""
-
-NOVEL_RAW = 2.0
-"""What never occurs in normal footage counts as twice the normal limit: a stated prior."""
 LEAST_SEEN_S = 0.8
 """An induced rule is not tested on what was seen for less: its numbers are too uncertain."""
 
@@ -152,14 +147,14 @@ class EmbeddedVerifier(Verifier):
         answers: Sequence[Answer],
         applied: Sequence[_Applied],
     ) -> Verdict:
-        excused = _excused(seen, rules)
-        points = _without(seen, excused)
+        excused = excused_by(seen, rules)
+        points = without(seen, excused)
         base = float(event.interval.time_base.fraction)
         suspicion = _held(points, base)
         told: list[_Applied] = []
         for found in applied:
             if found.induced:
-                raw = max(_testimony(found), _held(_carried(points, [found.observation]), base))
+                raw = max(_told(found), _held(_carried(points, [found.observation]), base))
                 match = found.match.model_copy(update={"raw": min(raw, MAX_RAW)})
                 told.append(replace(found, match=match))
             else:
@@ -209,7 +204,7 @@ class EmbeddedVerifier(Verifier):
                         induced = rule.source == "induced"
                         found.append(_Applied(hit, observation, predicate, rule.text, induced))
         if plan.intent is Intent.ANOMALY:
-            excused = _excused(seen, rules)
+            excused = excused_by(seen, rules)
             found = [a for a in found if a.observation.id not in excused]
         return tuple(
             sorted(found, key=lambda a: (-a.match.strength, a.match.rule, a.observation.id))
@@ -327,61 +322,6 @@ def _measured(observation: Observation, attribute: str, answer: Answer) -> Obser
     )
 
 
-def _excused(seen: Description, rules: Sequence[RuleHit]) -> frozenset[str]:
-    """Observations that a person's own rule calls normal."""
-    allowed = [
-        predicate
-        for hit in rules
-        if hit.rule.kind is RuleKind.NORMAL and hit.rule.source == "user"
-        for predicate in tests_of(hit.rule)
-    ]
-    return frozenset(
-        o.id for o in seen.observations for predicate in allowed if evaluate(predicate, o).holds
-    )
-
-
-def _without(seen: Description, excused: frozenset[str]) -> tuple[Point, ...]:
-    """The surprise series without the frames' excused observations.
-
-    Where an excused observation is present, what the others measured there stands instead.
-    """
-    if not excused:
-        return seen.series
-    excused_frames = {p.frame for o in seen.observations if o.id in excused for p in o.points}
-    others: dict[int, float] = {}
-    for observation in seen.observations:
-        if observation.id in excused:
-            continue
-        for point in observation.points:
-            others[point.frame] = max(others.get(point.frame, 0.0), point.surprise)
-    return tuple(
-        p.model_copy(update={"surprise": min(p.surprise, others.get(p.frame, 0.0))})
-        if p.frame in excused_frames
-        else p
-        for p in seen.series
-    )
-
-
-def _testimony(found: _Applied) -> float:
-    """Raw strength behind an induced rule: how far the matched attributes are past normal.
-
-    Past the rule's bound and past the normal limit, whichever is less: either may be uncertain
-    where footage is short. A rule about a word that never occurs in the normal footage has no
-    distance to measure; it counts as ``NOVEL_RAW``.
-    """
-    raw = 0.0
-    for margin in evaluate(found.predicate, found.observation).margins if found.predicate else ():
-        condition = margin.condition
-        if condition.op == "==" and isinstance(condition.value, str):
-            raw = max(raw, NOVEL_RAW if condition.attribute != "subject" else 0.0)
-        elif not isinstance(condition.value, str | tuple):
-            attribute = found.observation.attribute(condition.attribute)
-            surprise = attribute.surprise if attribute is not None else None
-            past_bound = _raw_of(margin.strength)
-            raw = max(raw, past_bound if surprise is None else min(past_bound, surprise))
-    return raw or _raw_of(found.match.strength)
-
-
 def _held(points: Sequence[Point], base: float) -> float:
     return sustained(points, [p.pts * base for p in points])
 
@@ -409,6 +349,7 @@ def _together(a: Box | None, b: Box | None) -> bool:
     return min(a.x1, b.x1) > max(a.x0, b.x0) and min(a.y1, b.y1) > max(a.y0, b.y0)
 
 
-def _raw_of(strength: float) -> float:
-    """Inverse of the score scale: 0.5 (a rule's own bound) is raw strength 1."""
-    return MAX_RAW if strength >= 1 else -math.log2(1 - strength)
+def _told(found: _Applied) -> float:
+    """Raw strength of what an induced rule's test measured; its strength where it has none."""
+    told = past_normal(found.predicate, found.observation) if found.predicate else 0.0
+    return told or raw_of(found.match.strength)
