@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evals.figures import figures
+from evals.figures import measured
 from evals.metrics.curves import MetricUndefined
 from evals.metrics.definitions import DEFINITIONS
 from evals.metrics.resampling import Histograms, PairCounts, ScoredVideo, draws, interval_of
@@ -191,15 +191,11 @@ def _said(difference: Difference | None) -> str:
 def _differences(
     sides: Sequence[Sequence[Entry]], samples: int, seed: int
 ) -> tuple[Difference, ...]:
-    base, other = (
-        figures([Pair(e.sample, e.outcome) for e in side], samples=1, seed=seed).metrics
-        for side in sides
-    )
+    base, other = (measured([Pair(e.sample, e.outcome) for e in side]).metrics for side in sides)
     spreads = _spreads([_videos(side) for side in sides], samples, seed)
     return tuple(
         Difference(key, _real(base[key]), _real(other.get(key)), *spreads.get(key, (None, None)))
         for key in base
-        if not key.endswith(("_95_low", "_95_high"))
     )
 
 

@@ -153,12 +153,27 @@ class Deduction:
             cost=Cost(verdicts=sample.frames),
         )
 
+    def given(self, rule: str) -> float:
+        """How far a rule, perhaps in other words, is one of the anomalous rules given.
+
+        The share of its words, by weight, that stand in a single given rule; 0 for a rule of which
+        every word is usual.
+        """
+        named = frozenset(_words(rule))
+        whole = sum(self._weight(w) for w in named)
+        found = (
+            sum(self._weight(w) for w in named & frozenset(_words(text)))
+            for text in self.rules.values()
+        )
+        return max(found, default=0.0) / whole if whole > 0 else 0.0
+
     def choose(self, item: ChoiceItem) -> Outcome:
         """One of the four options, from the caption alone.
 
-        An option that accuses quotes what was seen and a rule; it holds as far as the quoted
-        words stand in the caption, each at its weight. The strongest from 0.5 on is chosen, else
-        the option that calls the frame normal.
+        An option that accuses quotes what was seen and a rule. It holds as far as the quoted
+        words stand in the caption, each at its weight, and only if the rule it quotes is one of
+        the anomalous rules given (:meth:`given`). The strongest from 0.5 on is chosen, else the
+        option that calls the frame normal.
         """
         choice = item.sample.choice
         if choice is None:
@@ -167,8 +182,10 @@ class Deduction:
         held: dict[str, float] = {}
         for letter, text in choice.options.items():
             if choice.verdicts[letter] is Label.ANOMALOUS:
-                said = frozenset(_words(_quoted(text)))
-                held[letter] = max((self._strength(said, h) for h in have), default=0.0)
+                seen, named = _quoted(text)
+                said = frozenset(_words(seen))
+                known = self.given(named) >= ALARM
+                held[letter] = max((self._strength(said, h) for h in have if known), default=0.0)
         top = max(held, key=lambda letter: held[letter])
         normal = next(x for x, v in choice.verdicts.items() if v is Label.NORMAL)
         strength = held[top]
@@ -186,10 +203,16 @@ class Deduction:
         )
 
 
-def _quoted(option: str) -> str:
-    """What an option says was seen: its first quotation, else all of it."""
-    found = re.search(r"['‘\"](.+?)['’\"] match", option)
-    return found.group(1) if found else option
+def _quoted(option: str) -> tuple[str, str]:
+    """What an option says was seen, and the rule it names: its two quotations.
+
+    Where it quotes nothing, all of it stands for both.
+    """
+    found = re.search(r"['‘\"](.+?)['’\"] match(?:es)?\b(.*)", option)
+    if found is None:
+        return option, option
+    rule = re.search(r"['‘\"](.+)['’\"]", found.group(2))
+    return found.group(1), rule.group(1) if rule else found.group(2)
 
 
 def _phrases(rule: str) -> list[str]:

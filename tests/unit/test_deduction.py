@@ -80,3 +80,20 @@ def test_a_choice_rests_on_the_caption(deduction, caption, chosen):
     made = deduction.choose(ChoiceItem(sample, caption))
     assert made.chosen == chosen
     assert made.label is verdicts[chosen]
+
+
+def test_a_choice_must_name_a_rule_that_is_given(deduction):
+    options = {
+        "A": "Anomaly, since 'riding bicycle' matches anomaly activities 'Riding scooters'.",
+        "B": "Anomaly, since 'zebra' matches anomaly objects 'Animals on the loose'.",
+        "C": "Normal, since no rules match.",
+    }
+    verdicts = {"A": Label.ANOMALOUS, "B": Label.ANOMALOUS, "C": Label.NORMAL}
+    sample = Sample("q", "q", 1, 1.0, choice=Choice(options, "A", verdicts))
+    assert deduction.given("Riding scooters") == 1.0
+    assert deduction.given("Animals on the loose") == 0.0
+    assert deduction.given("Walking alone") == 0.0, "that is a normal rule"
+    assert deduction.choose(ChoiceItem(sample, "A zebra stands there.")).chosen == "C"
+    assert deduction.choose(ChoiceItem(sample, "A man is riding a bicycle.")).chosen == "A"
+    none = Deduction(CaptionRules("gate", RULES.normal, ()), NORMAL)
+    assert none.choose(ChoiceItem(sample, "A man is riding a bicycle.")).chosen == "C"
