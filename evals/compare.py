@@ -8,7 +8,8 @@ difference.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evals.figures import measured
+from evals.figures import Figures, measured
 from evals.metrics.curves import MetricUndefined
 from evals.metrics.definitions import DEFINITIONS
-from evals.metrics.resampling import Histograms, PairCounts, ScoredVideo, draws, interval_of
+from evals.metrics.resampling import ScoredVideo, draws, interval_of
 from evals.model import Pair
 from evals.page import Entry, lost
 from evals.scoring import Scored, load_run
@@ -28,6 +29,7 @@ from tools.errors import UserError
 __all__ = ["Comparison", "Difference", "Gate", "Regression", "compare", "parse_gate"]
 
 TOLERANCE = 1e-9
+Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -191,36 +193,29 @@ def _said(difference: Difference | None) -> str:
 def _differences(
     sides: Sequence[Sequence[Entry]], samples: int, seed: int
 ) -> tuple[Difference, ...]:
-    base, other = (measured([Pair(e.sample, e.outcome) for e in side]).metrics for side in sides)
-    spreads = _spreads([_videos(side) for side in sides], samples, seed)
+    base, other = (measured([Pair(e.sample, e.outcome) for e in side]) for side in sides)
+    spreads = _spreads(base, other, samples, seed)
     return tuple(
-        Difference(key, _real(base[key]), _real(other.get(key)), *spreads.get(key, (None, None)))
-        for key in base
+        Difference(
+            key, _real(value), _real(other.metrics.get(key)), *spreads.get(key, (None, None))
+        )
+        for key, value in base.metrics.items()
     )
 
 
-def _spreads(
-    sides: Sequence[Sequence[ScoredVideo]], samples: int, seed: int
-) -> dict[str, tuple[float, float]]:
-    if not sides[0]:
-        return {}
-    drawn = draws(len(sides[0]), samples=samples, seed=seed)
-    counts = [PairCounts.of(videos) for videos in sides]
-    levels = [Histograms.of(videos) for videos in sides]
-    parts: Mapping[str, Sequence[Callable[[NDArray[np.int64]], NDArray[np.float64]]]] = {
-        "micro_auroc": [c.micro for c in counts],
-        "macro_auroc": [c.macro for c in counts],
-        "auroc_within": [c.within for c in counts],
-        "auroc_cross": [c.cross for c in counts],
-        "average_precision": [h.average_precision for h in levels],
-    }
-    found: dict[str, tuple[float, float]] = {}
-    for key, (before, after) in parts.items():
-        try:
-            spread = interval_of(after(drawn) - before(drawn))
-        except MetricUndefined:
+def _spreads(base: Figures, other: Figures, samples: int, seed: int) -> dict[str, Interval]:
+    """95 % of every difference that both runs have a value for."""
+    drawn: dict[int, NDArray[np.int64]] = {}
+    found: dict[str, Interval] = {}
+    for key, (items, before) in base.spreads.items():
+        again, after = other.spreads.get(key, (0, before))
+        if again != items or base.metrics.get(key) is None or other.metrics.get(key) is None:
             continue
-        found[key] = (spread.low, spread.high)
+        if items not in drawn:
+            drawn[items] = draws(items, samples=samples, seed=seed)
+        with suppress(MetricUndefined):
+            spread = interval_of(after(drawn[items]) - before(drawn[items]))
+            found[key] = (spread.low, spread.high)
     return found
 
 
