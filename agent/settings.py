@@ -23,8 +23,9 @@ from tools.scoring import Smoothing
 __all__ = ["Settings", "load_settings", "origins"]
 
 PREFIX = "VIDOCQ_"
-OTHER_VARIABLES = frozenset({"VIDOCQ_CONFIG", "VIDOCQ_DATA"})
-"""Variables with the prefix that are not settings: the settings file, the evaluation data."""
+OTHER_VARIABLES = frozenset({"VIDOCQ_CONFIG", "VIDOCQ_DATA", "VIDOCQ_JUDGE_KEY"})
+"""Variables with the prefix that are not settings: the settings file, the evaluation data, the key
+of the evaluation's judge."""
 
 
 def _home() -> Path:

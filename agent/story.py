@@ -6,7 +6,16 @@ from collections.abc import Iterator
 
 from agent.trace import Trace, read_lines
 from tools.decision import Decision, Failure, Plan
-from tools.ledger import RECORDS, Asked, FinalScore, Look, Recall, SceneView, Segmentation
+from tools.ledger import (
+    RECORDS,
+    Asked,
+    FinalScore,
+    Look,
+    Recall,
+    Refused,
+    SceneView,
+    Segmentation,
+)
 from tools.types import Frozen, Verdict, VideoInfo
 
 __all__ = ["tell"]
@@ -65,6 +74,8 @@ def _told(record: Frozen, trace: Trace) -> str:
             return f"Judged: {score}{why}"
         case Failure():
             return f"Could not: {record.item}: {record.reason}"
+        case Refused():
+            return f"Refused a call of {record.tool}: {record.reason}"
         case FinalScore():
             return ""
         case _:

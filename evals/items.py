@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
+from evals.injecting import Fault, striking
 from evals.model import Outcome, Sample
 from evals.saved import save
 from evals.suite import Suite
 from tools.decision import Decision
 from tools.errors import VidocqError
 
-__all__ = ["AgentAsker", "Asker", "Done", "Reply", "Task", "answer"]
+__all__ = ["AgentAsker", "Asker", "Done", "Reply", "Task", "answer", "broken", "fault_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +33,8 @@ class Task:
     """Folder of the recorded data, where no video is asked about."""
     max_rounds: int | None = None
     """1 for the control without iteration."""
+    inject: str = ""
+    """The tool whose first call is made to fail."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,10 @@ class Reply:
     trace: Path | None = None
     outcome: Outcome | None = None
     rules: frozenset[str] = frozenset()
+    struck: str = ""
+    """``TOOL:HASH`` of the call that was made to fail."""
+    error: str = ""
+    """Why the run ended without a decision, where a call was made to fail."""
 
 
 class Asker(Protocol):
@@ -64,14 +71,21 @@ class Asker(Protocol):
 class AgentAsker:
     """An agent over the archive at ``home``, set as the suite says. Raises UserError, StoreError.
 
+    Args:
+        inject: the tool whose first call of every run is made to fail.
+
     Use as a context manager, or call :meth:`close`.
     """
 
-    def __init__(self, suite: Suite, home: Path) -> None:
+    def __init__(self, suite: Suite, home: Path, *, inject: str = "") -> None:
         from agent import build_agent, load_settings, open_stores
 
         self._suite = suite
-        self._stores = open_stores(load_settings({"home": home, **suite.settings}))
+        self._fault = fault_of(suite, inject)
+        self._stores = open_stores(load_settings(_settings(suite, home, inject)))
+        if self._fault is not None:
+            tools = striking(self._stores.tools, self._fault)
+            self._stores = replace(self._stores, tools=tools)
         self._agent = build_agent(self._stores)
         book = self._stores.archive.rules
         self._rules = frozenset(
@@ -84,19 +98,25 @@ class AgentAsker:
         budget = dict(self._suite.budget)
         if task.max_rounds is not None:
             budget["max_rounds"] = task.max_rounds
-        state = self._agent.invoke(
-            {
-                "query": task.sample.question or self._suite.question,
-                "videos": [task.sample.source],
-                "scene": self._suite.scene,
-                "budget": budget or None,
-            }
-        )
-        decision = state["decision"]
+        given = {
+            "query": task.sample.question or self._suite.question,
+            "videos": [task.sample.source],
+            "scene": self._suite.scene,
+            "budget": budget or None,
+        }
+        if self._fault is not None:
+            self._fault.arm()
+        try:
+            decision = self._agent.invoke(given)["decision"]
+        except VidocqError as failure:
+            if self._fault is None:
+                raise
+            return broken(failure, self._fault)
         if not isinstance(decision, Decision):
             raise TypeError(f"the agent answered with {type(decision).__name__}, not a Decision")
         trace = self._stores.runs.path(decision.run_id) / "trace.jsonl"
-        return Reply(str(decision.label), trace=trace, rules=self._rules)
+        struck = self._fault.struck if self._fault is not None else ""
+        return Reply(str(decision.label), trace=trace, rules=self._rules, struck=struck)
 
     def close(self) -> None:
         self._agent.close()
@@ -108,6 +128,23 @@ class AgentAsker:
         self.close()
 
 
+def fault_of(suite: Suite, inject: str) -> Fault | None:
+    """The failure that a section puts into every run; None for a section that puts none."""
+    if not inject:
+        return None
+    return Fault(inject, lasting=suite.inject is not None and suite.inject.lasting)
+
+
+def broken(failure: VidocqError, fault: Fault) -> Reply:
+    """What is saved of a run that a failure put there has ended."""
+    return Reply(f"failed: {failure}", struck=fault.struck, error=str(failure))
+
+
+def _settings(suite: Suite, home: Path, inject: str) -> dict[str, Any]:
+    # One look after the other where one is to fail: the first is then the same in every run.
+    return {"home": home, **suite.settings} | ({"parallel": 1} if inject else {})
+
+
 def answer(ask: Asker, task: Task) -> Done:
     """Ask about one sample and save its trace. An expected error is saved, any other is a bug."""
     begun = time.perf_counter()
@@ -116,6 +153,7 @@ def answer(ask: Asker, task: Task) -> Done:
         reply = ask(task)
     except VidocqError as failure:
         error = str(failure)
+    error = reply.error if reply else error
     seconds = time.perf_counter() - begun
     save(
         Path(task.path),
@@ -127,5 +165,6 @@ def answer(ask: Asker, task: Task) -> Done:
         outcome=reply.outcome if reply else None,
         error=error,
         rules=reply.rules if reply else (),
+        struck=reply.struck if reply else "",
     )
     return Done(task.sample.id, reply.label if reply else f"failed: {error}", seconds)

@@ -20,6 +20,7 @@ from tools.errors import UserError
 from tools.types import Box
 
 __all__ = [
+    "TOOLS",
     "Choice",
     "Found",
     "Outcome",
@@ -28,12 +29,31 @@ __all__ = [
     "Span",
     "Told",
     "ToolCall",
+    "expectation",
     "frame_runs",
     "frame_truth",
 ]
 
 Span = tuple[int, int]
 """Half-open frame interval ``[start, end)``."""
+
+
+TOOLS = ("plan", "segment", "look", "recall", "judge", "ask")
+"""Tools whose calls make up a trajectory, as a trace names them; the others (probe, scene) open
+what is worked on."""
+
+
+def expectation(tools: Sequence[str]) -> tuple[str, ...]:
+    """Expected tool calls as given, checked: ``look`` is one call, ``look+`` one or more in a row.
+
+    Raises UserError for an empty list and for a name that no trace holds.
+    """
+    if isinstance(tools, str) or not tools:
+        raise UserError("expected tool calls are a list of at least one")
+    for name in tools:
+        if not isinstance(name, str) or name.removesuffix("+") not in TOOLS:
+            raise UserError(f"no tool is called {name!r}; tools: {', '.join(TOOLS)}")
+    return tuple(tools)
 
 
 @dataclass(frozen=True)
@@ -78,7 +98,7 @@ class Sample:
     """Reference answers in words."""
     choice: Choice | None = None
     expected: tuple[str, ...] | None = None
-    """Names of the tools a good run calls, in order."""
+    """The tools a good run calls, in order; ``look+``: one call or more (:func:`expectation`)."""
     complete: bool = True
     """False where the recording behind it is truncated: reported apart."""
 

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from evals.metrics.timeline import densify
-from evals.model import Found, Outcome, Sample, Span, Told, ToolCall
+from evals.model import TOOLS, Found, Outcome, Sample, Span, Told, ToolCall
 from evals.rounds import held_scores, round_scores
 from evals.saved import Saved
 from tools.decision import EventScore, Label, Step
 from tools.ledger import Ledger, Recall
 from tools.types import Box, Event, Frozen, Interval, Observation, VideoInfo
 
-__all__ = ["INJECTED", "outcome_of"]
-
-INJECTED = "failure injected by the harness"
-"""Reason of a tool failure that was put there to see whether the run recovers."""
-MODEL_TOOLS = frozenset({"plan", "segment", "look", "recall", "judge", "ask"})
-"""Tools whose calls make up a trajectory; the others (probe, scene) open what is worked on."""
+__all__ = ["outcome_of"]
 
 
 def outcome_of(saved: Saved, *, max_gap_s: float) -> Outcome:
@@ -132,43 +128,43 @@ def _stands_for(ref: str, record: Frozen | None, sample: Sample) -> Span | None:
 
 
 def _calls(saved: Saved) -> tuple[ToolCall, ...]:
-    """Tool calls in the order in which they began; one that never came back has failed.
+    """Tool calls in the order in which they began, refused ones among them.
 
-    A call brought nothing new where its result equals that of an earlier one.
+    A request that was called more than once failed all but the last time; one without a result
+    failed every time. A call brought nothing new where its result equals that of an earlier one.
     """
-    ended: dict[str, Mapping[str, Any]] = {}
-    struck = False
-    for line in saved.lines:
-        if line["kind"] == "result":
-            ended.setdefault(line["hash"], line)
-        elif line["kind"] == "note" and line["type"] == "Failure":
-            struck |= line["record"]["reason"] == INJECTED
-    calls = []
+    results = {x["hash"]: x for x in saved.lines if x["kind"] == "result"}
+    left = Counter(x["hash"] for x in saved.lines if x["kind"] == "call")
+    calls: list[ToolCall] = []
     known: set[str] = set()
     for line in saved.lines:
-        if line["kind"] != "call" or line["tool"] not in MODEL_TOOLS:
+        if line["kind"] == "note" and line["type"] == "Refused":
+            calls.append(_refused(line["record"]))
+        if line["kind"] != "call" or line["tool"] not in TOOLS:
             continue
-        result = ended.get(line["hash"])
-        if result is None:
-            calls.append(
-                ToolCall(
-                    tool=line["tool"],
-                    request=line["hash"],
-                    ok=False,
-                    error="no result is recorded",
-                    injected=struck,
-                )
-            )
-            struck = False
+        tool, request = line["tool"], line["hash"]
+        left[request] -= 1
+        result = results.get(request)
+        if result is None or left[request]:
+            injected = saved.struck == f"{tool}:{request}"
+            why = "made to fail" if injected else "no result is recorded"
+            calls.append(ToolCall(tool, request, ok=False, error=why, injected=injected))
             continue
         found = json.dumps(result["record"], sort_keys=True)
-        calls.append(
-            ToolCall(
-                tool=line["tool"],
-                request=line["hash"],
-                seconds=float(result["seconds"]),
-                new_evidence=int(found not in known),
-            )
-        )
+        fresh = int(found not in known)
+        calls.append(ToolCall(tool, request, seconds=result["seconds"], new_evidence=fresh))
         known.add(found)
+    if saved.struck and not saved.lines:  # the failure ended the run before it left a trace
+        tool, _, request = saved.struck.partition(":")
+        calls.append(ToolCall(tool, request, ok=False, error="made to fail", injected=True))
     return tuple(calls)
+
+
+def _refused(record: Mapping[str, Any]) -> ToolCall:
+    return ToolCall(
+        tool=record["tool"],
+        request=f"refused:{record['number']}",
+        ok=False,
+        error=record["reason"],
+        invalid=True,
+    )

@@ -61,8 +61,8 @@ def open_asker(suite: Suite, task: Task) -> Asker:
         case RecordedSpec() if task.section == "reference":
             return reference_asker(Path(task.data))
         case RecordedSpec():
-            return ReplayAsker(suite, Path(task.data), Path(task.home))
+            return ReplayAsker(suite, Path(task.data), Path(task.home), inject=task.inject)
         case CaptionsSpec() | ChoiceSpec():
             return DeductionAsker(suite, Path(task.data), task.section)
         case _:
-            return AgentAsker(suite, Path(task.home))
+            return AgentAsker(suite, Path(task.home), inject=task.inject)

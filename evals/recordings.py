@@ -22,12 +22,14 @@ from evals.datasets.captions import (
 )
 from evals.datasets.recorded import load_labels, load_recorded, reference_pairs
 from evals.deduction import Deduction
-from evals.items import Reply, Task
+from evals.expecting import with_expected
+from evals.injecting import injected_sections
+from evals.items import Reply, Task, broken, fault_of
 from evals.model import Outcome, Pair
 from evals.provenance import code_id, file_sha256
 from evals.sections import Section
 from evals.suite import CaptionsSpec, ChoiceSpec, Suite
-from tools.errors import ToolFailed, UserError
+from tools.errors import ToolFailed, UserError, VidocqError
 from tools.types import content_id
 
 __all__ = [
@@ -43,21 +45,33 @@ FILES = ("traces.jsonl.gz", "labels.jsonl.gz", "reference.jsonl.gz")
 
 
 class ReplayAsker:
-    """The agent's own state machine over recorded captions and verdicts."""
+    """The agent's own state machine over recorded captions and verdicts.
 
-    def __init__(self, suite: Suite, folder: Path, home: Path) -> None:
+    Args:
+        inject: the tool whose first call of every run is made to fail.
+    """
+
+    def __init__(self, suite: Suite, folder: Path, home: Path, *, inject: str = "") -> None:
         from evals.replay import Replay
 
         self._suite = suite
-        self._replay = Replay(folder, home, **suite.settings)
+        self._fault = fault_of(suite, inject)
+        settings = suite.settings | ({"parallel": 1} if inject else {})
+        self._replay = Replay(folder, home, fault=self._fault, **settings)
 
     def __call__(self, task: Task) -> Reply:
         budget = dict(self._suite.budget)
         if task.max_rounds is not None:
             budget["max_rounds"] = task.max_rounds
         question = task.sample.question or self._suite.question
-        decision, trace = self._replay.ask(task.sample.source, question, budget=budget or None)
-        return Reply(str(decision.label), trace=trace)
+        try:
+            decision, trace = self._replay.ask(task.sample.source, question, budget=budget or None)
+        except VidocqError as failure:
+            if self._fault is None:
+                raise
+            return broken(failure, self._fault)
+        struck = self._fault.struck if self._fault is not None else ""
+        return Reply(str(decision.label), trace=trace, struck=struck)
 
     def close(self) -> None:
         self._replay.close()
@@ -160,7 +174,7 @@ def recorded_sections(
 ) -> tuple[tuple[Section, ...], dict[str, str]]:
     """The sections of a recorded suite, and the hashes of its files. Raises UserError."""
     recorded = load_recorded(folder)
-    labelled = load_labels(folder, recorded)[:limit]
+    labelled = with_expected(suite, load_labels(folder, recorded))[:limit]
     samples = [replace(s, question=suite.question) for s in labelled]
     hashes = {name: file_sha256(folder / name) for name in FILES}
     basis = content_id(code_id(), suite.settings, hashes)
@@ -175,6 +189,7 @@ def recorded_sections(
     sections = [section("test"), section("reference")]
     if "single_look" in suite.controls:
         sections.append(section("control:single_look", 1))
+    sections += injected_sections(suite.inject, sections[0])
     return tuple(sections), hashes
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from agent import build_agent, load_settings, open_stores
 from agent.runtime import Stores
 from evals.datasets.recorded import Node, Recorded, load_recorded
-from evals.outcomes import INJECTED
+from evals.injecting import Fault, striking
 from tools.decision import Decision, Plan
 from tools.errors import MediaError, ToolFailed, UserError
 from tools.ledger import Asked, Ledger, Look, Recall, SceneView, Segmentation
@@ -256,13 +256,6 @@ class ReplayToolbox(Toolbox):
 
     library: Library = field(default_factory=lambda: Library(()))
     videos: dict[str, VideoInfo] = field(default_factory=dict)
-    faults: set[str] = field(default_factory=set)
-    """Tools of which the next call fails, to see whether the run recovers."""
-
-    def _strike(self, tool: str) -> None:
-        if tool in self.faults:
-            self.faults.discard(tool)
-            raise ToolFailed(INJECTED)
 
     def probe(self, ledger: Ledger, path: str) -> VideoInfo:
         """Raises MediaError for a recording that is not there."""
@@ -301,7 +294,6 @@ class ReplayToolbox(Toolbox):
         """The recorded caption. Raises ToolFailed where there is none."""
 
         def work() -> Look:
-            self._strike("look")
             captioner = RecordedCaptioner(self.library, event.level)
             seen = captioner.describe(_Source(video), event.interval, profile=None, detail=detail)
             return Look(event=event, detail=detail, description=seen)
@@ -337,7 +329,6 @@ class ReplayToolbox(Toolbox):
         """The recorded verdict as it was given. Raises ToolFailed where there is none."""
 
         def work() -> Verdict:
-            self._strike("judge")
             return self.verifier.judge(plan, look.event, look.description, ())
 
         request = {
@@ -351,14 +342,18 @@ class ReplayToolbox(Toolbox):
 class Replay:
     """An agent over the recordings of a folder, its runs kept in ``home``.
 
+    Args:
+        fault: a tool failure to put into every run.
+
     Use as a context manager, or call :meth:`close`. Raises UserError naming a damaged file.
     """
 
-    def __init__(self, folder: Path, home: Path, **settings: Any) -> None:
+    def __init__(
+        self, folder: Path, home: Path, *, fault: Fault | None = None, **settings: Any
+    ) -> None:
         self.recorded = load_recorded(folder)
         library = Library(self.recorded)
         videos: dict[str, VideoInfo] = {}
-        self._faults: set[str] = set()
         made = open_stores(load_settings({"home": home, **settings}))
         tools = ReplayToolbox(
             archive=made.archive,
@@ -369,9 +364,10 @@ class Replay:
             embedder=made.tools.embedder,
             library=library,
             videos=videos,
-            faults=self._faults,
         )
-        self._stores = Stores(settings=made.settings, tools=tools, runs=made.runs)
+        self._fault = fault
+        used = tools if fault is None else striking(tools, fault)
+        self._stores = Stores(settings=made.settings, tools=used, runs=made.runs)
         self._agent = build_agent(self._stores, checkpoints=False)
 
     def ask(
@@ -380,16 +376,10 @@ class Replay:
         question: str,
         *,
         budget: Mapping[str, float | int | None] | None = None,
-        inject: Literal["look", "judge"] | None = None,
     ) -> tuple[Decision, Path]:
-        """The decision about ``recorded:DATASET/ID`` and the run's trace. Raises VidocqError.
-
-        Args:
-            inject: the tool whose first call of the run is made to fail.
-        """
-        self._faults.clear()
-        if inject is not None:
-            self._faults.add(inject)
+        """The decision about ``recorded:DATASET/ID`` and the run's trace. Raises VidocqError."""
+        if self._fault is not None:
+            self._fault.arm()
         state = self._agent.invoke(
             {
                 "query": question,

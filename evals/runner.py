@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from evals.items import Asker, Done, Task, answer
+from evals.judged import judge_dir
 from evals.plan import Expected, trace_path, write_plan
 from evals.preparing import open_asker, prepare
 from evals.provenance import code_id, data_id, git_state, machine, versions, write_json
@@ -74,6 +75,7 @@ def run_suite(
                     path=str(trace_path(target, item)),
                     data=str(section.data),
                     max_rounds=section.max_rounds,
+                    inject=section.inject,
                 )
             )
     items = [Expected(section=t.section, name=t.sample.id, key=t.key) for t in tasks]
@@ -95,6 +97,8 @@ def run_suite(
         },
     )
     report_dir(target)
+    if suite.judge is not None:
+        return judge_dir(target, suite.judge, say=say)
     return results
 
 

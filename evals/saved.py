@@ -5,7 +5,7 @@
     OUT/suite.json                     the suite, and every item of the run in order
     OUT/traces/SECTION/NAME.jsonl      one per finished item, written whole
         {"kind": "item", "schema": "vidocq-item/1", "key": …, "section": …, "sample": {…},
-         "rules": […]}
+         "rules": […], "struck": "TOOL:HASH" where a call was made to fail}
         {"kind": "header", "schema": "vidocq-trace/1", …}     the agent's own trace, line by line
         {"kind": "call", …} {"kind": "result", …} … {"kind": "decision", …}
         {"kind": "outcome", "outcome": {…}}                   instead, where no agent ran
@@ -74,6 +74,8 @@ class Saved:
     error: str
     rules: frozenset[str] = frozenset()
     """Every rule version of the scene when it was asked, ``rule:ID@V``."""
+    struck: str = ""
+    """``TOOL:HASH`` of the call that was made to fail; empty for none."""
 
     @property
     def decision(self) -> Decision | None:
@@ -91,6 +93,7 @@ def save(
     outcome: Outcome | None = None,
     error: str = "",
     rules: Iterable[str] = (),
+    struck: str = "",
 ) -> None:
     """Write the saved trace of one item, whole or not at all. Raises StoreError.
 
@@ -100,6 +103,7 @@ def save(
         outcome: the outcome, where no agent ran.
         error: why there is neither.
         rules: every rule version of the scene, so that cited ones can be checked.
+        struck: ``TOOL:HASH`` of the call that was made to fail, where one was.
     """
     first = {
         "kind": "item",
@@ -108,7 +112,7 @@ def save(
         "section": section,
         "sample": _SAMPLES.dump_python(sample, mode="json"),
         "rules": sorted(rules),
-    }
+    } | ({"struck": struck} if struck else {})
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -180,6 +184,7 @@ def load_saved(path: Path) -> Saved:
             seconds=float(last["seconds"]),
             error=str(last["error"]),
             rules=frozenset(first["rules"]),
+            struck=str(first.get("struck", "")),
         )
     except ValidationError as error:
         flaw = error.errors()[0]

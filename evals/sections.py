@@ -38,6 +38,8 @@ class Section:
     """Folder of the recorded data, where no video is asked about."""
     induced_from: tuple[str, ...] = ()
     max_rounds: int | None = None
+    inject: str = ""
+    """The tool whose first call is made to fail."""
 
     def key(self, suite: Suite, sample: Sample) -> str:
         """Hash of all that an answer about the sample rests on, and of the truth saved with it."""

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 import evals
+from evals.model import TOOLS, expectation
 from tools.errors import UserError
 
 __all__ = [
@@ -18,9 +28,12 @@ __all__ = [
     "DatasetSpec",
     "HeldOut",
     "ImportedSpec",
+    "Injection",
+    "JudgeSpec",
     "RecordedSpec",
     "ScenesSpec",
     "Suite",
+    "Trajectories",
     "UcsdSpec",
     "data_root",
     "load_suite",
@@ -106,6 +119,83 @@ class HeldOut(_Strict):
     seed: int = 0
 
 
+def _tools(given: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        return expectation(given)
+    except UserError as error:
+        raise ValueError(str(error)) from None
+
+
+Calls = Annotated[tuple[str, ...], AfterValidator(_tools)]
+"""Expected tool calls in order; ``look+`` is one call of ``look`` or more."""
+
+
+class Trajectories(_Strict):
+    """The tool calls of a good run. The first that applies, from ``items`` down, counts.
+
+    A list in the place of the whole is the ``default``.
+    """
+
+    items: dict[str, Calls] = Field(default_factory=dict)
+    """By item. A field ``expected`` of the item's own in ``labels.json`` comes next."""
+    kinds: dict[str, Calls] = Field(default_factory=dict)
+    """By kind or category."""
+    normal: Calls | None = None
+    """Of items labelled without an anomaly."""
+    default: Calls | None = None
+
+
+class Injection(_Strict):
+    """Items asked again, once per tool, with the first call of that tool made to fail.
+
+    A list in the place of the whole names the ``tools``.
+    """
+
+    tools: tuple[str, ...] = Field(min_length=1)
+    items: int | None = Field(default=None, gt=0)
+    """So many items, drawn by ``seed``; None: all."""
+    seed: int = 0
+    lasting: bool = False
+    """False: the call fails once, and would succeed if tried again. True: it fails every time."""
+
+    @field_validator("tools")
+    @classmethod
+    def _known(cls, tools: tuple[str, ...]) -> tuple[str, ...]:
+        for name in tools:
+            if name not in TOOLS:
+                raise ValueError(f"no tool is called {name!r}; tools: {', '.join(TOOLS)}")
+        if len(set(tools)) < len(tools):
+            raise ValueError("a tool is named twice")
+        return tools
+
+
+class JudgeSpec(_Strict):
+    """A language model that judges the reasons given in free text (:mod:`evals.judging`).
+
+    A key, where the server wants one, is read from ``VIDOCQ_JUDGE_KEY`` and written nowhere.
+    """
+
+    model: str = Field(min_length=1)
+    """The server must answer under this very name."""
+    url: str
+    """Of an OpenAI-compatible server, such as ``http://127.0.0.1:8000/v1``."""
+    rubric: str | None = None
+    """Hash of the rubric the figures are to rest on; None: the one of this version."""
+    labels: str | None = None
+    """Reasons with known labels, to measure the judge by: a file, relative to the data root."""
+    timeout_s: float = Field(default=60.0, gt=0)
+
+    @field_validator("url")
+    @classmethod
+    def _plain(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError(f"not an http address: {url}")
+        if parts.username or parts.password or parts.query:
+            raise ValueError("the address holds a key; put it into VIDOCQ_JUDGE_KEY")
+        return url
+
+
 class Bootstrap(_Strict):
     samples: int = Field(default=1000, gt=0)
     seed: int = 0
@@ -128,7 +218,33 @@ class Suite(_Strict):
     controls: tuple[Literal["no_rules", "shuffled_rules", "single_look"], ...] = ()
     """Asked again beside the headline, where an agent runs: with every rule retired, with the
     predicates dealt out anew among the rules, with one look and no iteration."""
+    expected: Trajectories | None = None
+    """The tool calls of a good run, for ``tools_strict`` and its kin."""
+    inject: Injection | None = None
+    """Tool failures put there to see whether runs recover, for ``recovery``."""
+    judge: JudgeSpec | None = None
+    """Judges the reasons, for ``free_rr`` and its kin; asked after the run, or by
+    ``python -m evals judge DIR``."""
     bootstrap: Bootstrap = Bootstrap()
+
+    @field_validator("expected", mode="before")
+    @classmethod
+    def _only_default(cls, given: Any) -> Any:
+        return {"default": given} if isinstance(given, list) else given
+
+    @field_validator("inject", mode="before")
+    @classmethod
+    def _only_tools(cls, given: Any) -> Any:
+        return {"tools": given} if isinstance(given, list) else given
+
+    @model_validator(mode="after")
+    def _runs(self) -> Self:
+        layout = self.dataset.layout
+        if layout in {"captions", "mc100", "imported"}:
+            for key in ("expected", "inject"):
+                if getattr(self, key) is not None:
+                    raise ValueError(f"{key}: no agent runs over layout {layout}")
+        return self
 
 
 def load_suite(path: str | Path) -> Suite:
@@ -145,7 +261,8 @@ def load_suite(path: str | Path) -> Suite:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "suite"
-        raise UserError(f"{file}: {key}: {first['msg'].lower()}") from None
+        message = str(first["msg"]).removeprefix("Value error, ")
+        raise UserError(f"{file}: {key}: {message[:1].lower()}{message[1:]}") from None
 
 
 def data_root() -> Path:

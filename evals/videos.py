@@ -13,6 +13,8 @@ import numpy as np
 
 from agent import induce_scene, load_settings, open_stores
 from evals.datasets import Dataset, Item, load_ucsd
+from evals.expecting import with_expected
+from evals.injecting import injected_sections
 from evals.model import Sample
 from evals.provenance import code_id, file_sha256, write_json
 from evals.sections import Say, Section
@@ -32,6 +34,7 @@ def video_sections(
     """
     dataset = load_ucsd(folder)
     layout = _layout(suite, dataset, limit)
+    tests = with_expected(suite, [sample_of(item, suite) for item in dataset.test])[:limit]
     used = {i.name: i for inside, asked in layout.values() for i in (*inside, *asked)}
     hashes = {name: file_sha256(item.path) for name, item in used.items()}
     sections = []
@@ -43,7 +46,9 @@ def video_sections(
         sections.append(
             Section(
                 name=name,
-                samples=tuple(sample_of(item, suite) for item in asked),
+                samples=(
+                    tests if name == "test" else tuple(sample_of(item, suite) for item in asked)
+                ),
                 home=home,
                 basis=basis,
                 make=_Induce(suite, inside, home),
@@ -52,6 +57,7 @@ def video_sections(
             )
         )
     sections += [_control(suite, name, sections[0]) for name in suite.controls]
+    sections += injected_sections(suite.inject, sections[0])
     return tuple(sections), hashes | {"labels.json": file_sha256(folder / "labels.json")}
 
 
@@ -68,6 +74,8 @@ def sample_of(item: Item, suite: Suite) -> Sample:
         kind=item.kind,
         split=item.split,
         question=suite.question,
+        references=item.references,
+        expected=item.expected,
     )
 
 

@@ -13,6 +13,7 @@ from langgraph.runtime import Runtime
 
 from graphs.context import Context
 from graphs.request import budget_of, paths_of, question_of
+from graphs.retrying import tried_twice
 from graphs.state import LookTask, State
 from tools.decision import Action, Budget, Failure, Intent, Plan
 from tools.errors import BackendError, MediaError, ToolFailed, UserError
@@ -73,7 +74,8 @@ def _begun(
         has_decision=previous is not None,
         names_video=bool(set(videos) - set(state.get("paths") or ())),
     )
-    made = context.tools.plan(ledger, query, planning).model_copy(update={"budget": budget})
+    planned = tried_twice(context.tools.plan, ledger, query, planning)
+    made = planned.model_copy(update={"budget": budget})
     draft: State = {
         "run": ledger.run_id,
         "plan": made,
@@ -144,7 +146,7 @@ def segment(state: State, runtime: Runtime[Context]) -> State:
     for video_id in state["video_ids"]:
         video = ledger.videos[video_id]
         try:
-            found = context.tools.segment(ledger, video, _reporter(runtime, video))
+            found = tried_twice(context.tools.segment, ledger, video, _reporter(runtime, video))
             window = _window(video, state["plan"])
             if window != video.interval:
                 ledger.note(clipped(found, window))
@@ -240,9 +242,10 @@ def look(task: LookTask, runtime: Runtime[Context]) -> State:
             questions = context.tools.verifier.questions(
                 task["plan"], event, seen.description, hits
             )
-            context.tools.ask(ledger, video, event, questions, scene=ledger.scene)
+            tried_twice(context.tools.ask, ledger, video, event, questions, scene=ledger.scene)
         elif action.kind in {"look", "zoom"}:
-            context.tools.look(
+            tried_twice(
+                context.tools.look,
                 ledger,
                 video,
                 event,
@@ -269,7 +272,10 @@ def recall(state: State, runtime: Runtime[Context]) -> State:
             query, k = (strongest.text if strongest else query), 4 * context.rules_per_event
         elif action.kind == "ask" and action.event_id in ledger.recalls:
             continue
-        context.tools.recall(ledger, seen, query, scene=ledger.scene, k=k)
+        try:
+            tried_twice(context.tools.recall, ledger, seen, query, scene=ledger.scene, k=k)
+        except BackendError as error:  # an embedder behind a server
+            ledger.note(Failure(item=action.event_id, reason=error.message, remedy=error.remedy))
     return {}
 
 
@@ -284,7 +290,15 @@ def judge(state: State, runtime: Runtime[Context]) -> State:
             continue
         asked = ledger.asked.get(action.event_id)
         try:
-            context.tools.judge(ledger, state["plan"], seen, rules, asked, scene=ledger.scene)
+            tried_twice(
+                context.tools.judge,
+                ledger,
+                state["plan"],
+                seen,
+                rules,
+                asked,
+                scene=ledger.scene,
+            )
         except (BackendError, ToolFailed) as error:
             ledger.note(Failure(item=action.event_id, reason=error.message, remedy=error.remedy))
     return {}

@@ -43,6 +43,7 @@ __all__ = [
     "Ledger",
     "Look",
     "Recall",
+    "Refused",
     "SceneView",
     "Segmentation",
     "clipped",
@@ -134,6 +135,15 @@ class FinalScore(Frozen):
     score: float | None
 
 
+class Refused(Frozen):
+    """A call that a model made with arguments no tool takes; nothing was done."""
+
+    tool: str
+    reason: str
+    number: int = Field(ge=1)
+    """Which refusal of the run it is: the same wrong call made twice is two."""
+
+
 class Called(Frozen):
     """A finished tool call as recorded: what was asked, how long it took, whether it was reused."""
 
@@ -148,6 +158,7 @@ RECORDS: dict[str, type[Frozen]] = {
         VideoInfo,
         Plan,
         Failure,
+        Refused,
         Segmentation,
         Look,
         Recall,
@@ -193,6 +204,7 @@ class Ledger:
         self.verdicts: dict[str, Verdict] = {}
         self.scene: SceneView | None = None
         self.failures: dict[str, Failure] = {}
+        self.refused: list[Refused] = []
         self.scores: dict[str, FinalScore] = {}
         self._evidence: dict[str, Frozen] = {}
 
@@ -245,6 +257,11 @@ class Ledger:
             self._index(record)
         self._noted(key, record)
 
+    def refuse(self, tool: str, reason: str) -> None:
+        """Record that a call was refused for its arguments."""
+        with self._lock:
+            self.note(Refused(tool=tool, reason=reason, number=len(self.refused) + 1))
+
     def _use(self, tool: str, key: str) -> None:
         self._used.setdefault(tool, set()).add(key)
 
@@ -284,6 +301,8 @@ class Ledger:
                 self._evidence[f"score:{record.event_id}"] = record
             case Failure():
                 self.failures[record.item] = record
+            case Refused():
+                self.refused.append(record)
             case SceneView():
                 self.scene = record
                 self._evidence[record.ref] = record

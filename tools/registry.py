@@ -2,7 +2,8 @@
 
 ``langchain_tools(toolbox, ledger)`` gives tools a language model can be bound to. Each call goes
 through the given ledger like the graph's own, so what a model learns is evidence too. A call the
-model can correct raises :class:`~tools.errors.ToolRetry` and comes back to it as text.
+model can correct raises :class:`~tools.errors.ToolRetry`, comes back to it as text and is recorded
+as refused, as is one whose arguments do not fit the schema.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from tools.decision import Plan
 from tools.errors import BudgetSpent, MediaError, ToolRetry, UserError
@@ -178,19 +179,34 @@ def langchain_tools(toolbox: Toolbox, ledger: Ledger, plan: Plan) -> tuple[BaseT
 
     registry = Registry(toolbox, ledger, plan)
 
-    def correctable(function: Callable[..., str]) -> Callable[..., str]:
+    def correctable(function: Callable[..., str], name: str) -> Callable[..., str]:
         @functools.wraps(function)
         def run(*args: Any, **kwargs: Any) -> str:
             try:
                 return function(*args, **kwargs)
             except ToolRetry as error:
+                ledger.refuse(name, str(error))
                 raise ToolException(f"Try again: {error}") from error
             except BudgetSpent as error:
                 raise ToolException(f"Not possible: {error}") from error
 
         return run
 
+    def misfit(name: str) -> Callable[[ValidationError], str]:
+        def say(error: ValidationError) -> str:
+            flaw = error.errors()[0]
+            where = ".".join(str(part) for part in flaw["loc"]) or "arguments"
+            reason = f"{where}: {flaw['msg'].lower()}"
+            ledger.refuse(name, reason)
+            return f"Try again: {reason}"
+
+        return say
+
     return tuple(
-        StructuredTool.from_function(correctable(getattr(registry, name)), handle_tool_error=True)
+        StructuredTool.from_function(
+            correctable(getattr(registry, name), name),
+            handle_tool_error=True,
+            handle_validation_error=misfit(name),
+        )
         for name in TOOLS
     )

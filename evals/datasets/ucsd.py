@@ -1,4 +1,12 @@
-"""Folders laid out like UCSD Ped2: clips and a ``labels.json`` with half-open intervals."""
+"""Folders laid out like UCSD Ped2: clips and a ``labels.json`` with half-open intervals.
+
+::
+
+    FOLDER/labels.json      {"Test1.mp4": {"split": "train" | "test", "frames": 180, "fps": 10,
+                                           "anomalous": [[30, 80]], "boxes": {"30": [0, 0, 9, 9]},
+                                           "kind": …, "references": […], "expected": […]}, …}
+    FOLDER/Test1.mp4 …      the clips; from kind on, fields may be absent
+"""
 
 from __future__ import annotations
 
@@ -8,6 +16,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from evals.model import expectation
 from tools.errors import UserError
 from tools.types import Box, Frozen
 
@@ -28,6 +37,10 @@ class Item(Frozen):
     """Frame → hull of the anomaly's mask."""
     kind: str | None = None
     """Kind of a generated scene."""
+    references: tuple[str, ...] = ()
+    """What happened, in words: reference answers."""
+    expected: tuple[str, ...] | None = None
+    """Tool calls expected of a good run (:func:`evals.model.expectation`)."""
 
     @model_validator(mode="after")
     def _fits(self) -> Item:
@@ -91,13 +104,21 @@ def _item(root: Path, labels: Path, name: str, entry: Any) -> Item:
                 for i, b in entry.get("boxes", {}).items()
             },
             kind=entry.get("kind"),
+            references=_texts(entry.get("references", ())),
+            expected=expectation(entry["expected"]) if "expected" in entry else None,
         )
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "labels"
         raise UserError(f"{labels}, {name}: {where}: {first['msg']}") from None
+    except UserError as error:
+        raise UserError(f"{labels}, {name}: expected: {error}") from None
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise UserError(f"{labels}, {name}: malformed entry ({error!r})") from None
     if not path.exists():
         raise UserError(f"{path} is missing, though {labels.name} lists it")
     return item
+
+
+def _texts(given: Any) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,14 +44,17 @@ def matches(called: Sequence[str], expected: Sequence[str], mode: Mode) -> bool:
     """Whether the tools called agree with those expected, counted with multiplicity.
 
     ``strict``: the same in the same order; ``unordered``: the same in any order; ``subset``: none
-    but expected ones; ``superset``: at least the expected ones.
+    but expected ones; ``superset``: at least the expected ones. An expected ``look+`` stands for
+    one call of ``look`` or more in a row (in any order: for at least one).
     """
     if mode == "strict":
-        return list(called) == list(expected)
-    have, want = Counter(called), Counter(expected)
-    if mode == "unordered":
-        return have == want
-    return have <= want if mode == "subset" else have >= want
+        steps = (f"(?:{re.escape(t.removesuffix('+'))} ){'+' * t.endswith('+')}" for t in expected)
+        return re.fullmatch("".join(steps), "".join(f"{t} " for t in called)) is not None
+    have, least = Counter(called), Counter(t.removesuffix("+") for t in expected)
+    many = {t.removesuffix("+") for t in expected if t.endswith("+")}
+    enough = all(have[tool] >= n for tool, n in least.items())
+    no_more = all(tool in many or n <= least[tool] for tool, n in have.items())
+    return {"unordered": enough and no_more, "subset": no_more, "superset": enough}[mode]
 
 
 def waste(calls: Sequence[ToolCall]) -> Waste:
@@ -71,11 +75,11 @@ def waste(calls: Sequence[ToolCall]) -> Waste:
 
 
 def recovery(runs: Sequence[tuple[Sequence[ToolCall], bool]]) -> float:
-    """Share of runs with an injected tool failure that still ended in a decision.
+    """Share of runs with an injected tool failure that ended well all the same.
 
     Args:
-        runs: the calls of each run, and whether it ended in a decision or a stated *uncertain*
-            that names the failure (rather than in an error).
+        runs: the calls of each run, and whether it ended well (what counts as well is the
+            caller's to say).
 
     Raises MetricUndefined where no failure was injected.
     """

@@ -46,7 +46,7 @@ def server():
 
 
 def judge(server):
-    return HttpJudge(f"http://127.0.0.1:{server.server_port}/v1", "tiny", timeout_s=5)
+    return HttpJudge(f"http://127.0.0.1:{server.server_port}/v1", "tiny", timeout_s=5, wait_s=0)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def judge(server):
 )
 def test_only_a_readable_answer_counts(server, said, right):
     server.said = said
-    assert judge(server).reason_right("a fight", "two men fight") is right
+    assert judge(server).opinion("a fight", "two men fight").right is right
     asked = server.asked[0]
     assert (asked["model"], asked["temperature"]) == ("tiny", 0)
     assert asked["messages"][0]["content"] == RUBRIC
@@ -70,9 +70,9 @@ def test_only_a_readable_answer_counts(server, said, right):
 def test_another_model_or_none_is_an_error(server):
     server.model = "other"
     with pytest.raises(BackendError, match="'other', not as 'tiny'"):
-        judge(server).reason_right("a", "b")
+        judge(server).opinion("a", "b")
     with pytest.raises(BackendError, match="cannot be reached"):
-        HttpJudge("http://127.0.0.1:9", "tiny", timeout_s=2).reason_right("a", "b")
+        HttpJudge("http://127.0.0.1:9", "tiny", timeout_s=2, wait_s=0).opinion("a", "b")
 
 
 def test_judged_reasons_make_four_cells_kept_apart_from_choices():

@@ -14,11 +14,14 @@ from evals.datasets.recorded import (
     reference_pairs,
 )
 from evals.figures import figures
+from evals.injecting import INJECTED, Fault
 from evals.model import Pair
-from evals.outcomes import INJECTED, outcome_of
+from evals.outcomes import outcome_of
 from evals.replay import Replay
 from evals.rounds import held_scores, round_scores
 from evals.saved import load_saved, save
+from evals.scrutiny import put_recovery
+from evals.tally import Figures
 from tools.decision import Label
 from tools.errors import UserError
 from tools.types import Caption
@@ -184,24 +187,38 @@ def test_a_truncated_recording_leaves_frames_unanswered(tmp_path):
     assert scores[110] == 0.0
 
 
-@pytest.mark.parametrize(("tool", "label"), [("look", Label.ANOMALOUS), ("judge", Label.ANOMALOUS)])
-def test_recovery_from_an_injected_failure_is_seen_in_the_trace(tmp_path, tool, label):
+@pytest.mark.parametrize("tool", ["look", "judge"])
+def test_recovery_from_an_injected_failure_is_seen_in_the_trace(tmp_path, tool):
     where = folder(tmp_path)
     (sample,) = load_labels(where, load_recorded(where))
-    with Replay(where, tmp_path / "home") as replay:
-        decision, path = replay.ask(sample.source, QUESTION, inject=tool)
-        again, _ = replay.ask(sample.source, QUESTION)
-    assert [f.reason for f in decision.failures] == [INJECTED]
-    assert again.failures == ()
-    # The calm event is lost, and said to be; the fight is found all the same.
-    assert decision.label is label
-    saved = tmp_path / "saved.jsonl"
-    save(saved, sample=sample, section="test", key="k", seconds=1.0, trace=path)
-    outcome = outcome_of(load_saved(saved), max_gap_s=1.0)
-    struck = [c for c in outcome.trajectory if not c.ok]
-    assert [(c.tool, c.injected) for c in struck] == [(tool, True)]
-    made = figures([Pair(sample, outcome)], samples=5).metrics
-    assert made["recovery"] == 1.0
-    assert (made["calls_failed"], made["calls_redundant"]) == (1, 0)
+
+    def asked(name, fault):
+        with Replay(where, tmp_path / name, fault=fault, parallel=1) as replay:
+            decision, path = replay.ask(sample.source, QUESTION)
+        saved = tmp_path / f"{name}.jsonl"
+        struck = fault.struck if fault else ""
+        save(saved, sample=sample, section="test", key="k", seconds=1.0, trace=path, struck=struck)
+        return decision, outcome_of(load_saved(saved), max_gap_s=1.0)
+
+    _, calm = asked("calm", None)
+    once, outcome = asked("once", Fault(tool))
+    lasting, lost = asked("lasting", Fault(tool, lasting=True))
+    # Tried again, it succeeds: the failure changed nothing.
+    assert (once.label, once.failures) == (Label.ANOMALOUS, ())
+    failed = [c for c in outcome.trajectory if not c.ok]
+    assert [(c.tool, c.injected) for c in failed] == [(tool, True)]
+    assert len(outcome.trajectory) == len(calm.trajectory) + 1
     assert len(outcome.rounds) == 2
-    assert outcome.scores[99] > 0.5
+    assert outcome.scores.tolist() == calm.scores.tolist()
+    # The calm event is lost, and said to be; the fight is found all the same.
+    assert [f.reason for f in lasting.failures] == [INJECTED]
+    assert lasting.label is Label.ANOMALOUS
+    assert [c.injected for c in lost.trajectory if not c.ok] == [True, True]
+
+    made = Figures()
+    pairs = {tool: [Pair(sample, outcome), Pair(sample, lost)]}
+    table = put_recovery(made, [Pair(sample, calm)], pairs)
+    assert (made.metrics["recovery"], made.metrics["recovery_items"]) == (1.0, 2)
+    assert table[tool]["labels"]["anomalous"] == 2
+    figs = figures([Pair(sample, outcome)], samples=5).metrics
+    assert (figs["calls_failed"], figs["calls_redundant"], figs["calls_repeated"]) == (1, 0, 0)

@@ -1,0 +1,51 @@
+"""A run's reasons given to a judge, and the run scored again with what it said."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from evals.judgements import judge_reasons, load_labelled, reason_of
+from evals.judging import HttpJudge, rubric_id
+from evals.scoring import load_run, report_dir, score_dir
+from evals.sections import Say
+from evals.suite import JudgeSpec, data_root
+from tools.errors import UserError
+
+__all__ = ["KEY", "judge_dir"]
+
+KEY = "VIDOCQ_JUDGE_KEY"
+"""Environment variable that holds the server's key, where it wants one."""
+
+
+def judge_dir(folder: Path, spec: JudgeSpec, *, say: Say = lambda _: None) -> dict[str, Any]:
+    """Judge the reasons of a run, and those of the labelled set where one is named; score again.
+
+    Returns the content of ``results.json``. What was judged before is kept and not asked again.
+
+    Raises UserError for a rubric that is not this version's, for a run without a reason to judge
+    and for a labelled set that does not fit, BackendError of the judge, StoreError.
+    """
+    if spec.rubric is not None and spec.rubric != rubric_id():
+        raise UserError(
+            f"the suite pins rubric {spec.rubric}, this version has {rubric_id()}",
+            remedy="judge with the version that the suite was written for, or pin this rubric",
+        )
+    scored = load_run(folder)
+    found = (reason_of(e.sample, e.outcome) for e in scored.section("test"))
+    reasons = [reason for reason in found if reason is not None]
+    if spec.labels is not None:
+        reasons += load_labelled(data_root() / spec.labels)
+    if not reasons:
+        raise UserError(
+            f"nothing to judge in {folder}: no item has a reference, a kind or a category",
+            remedy="write references into labels.json, or name labelled reasons: --labels FILE",
+        )
+    judge = HttpJudge(
+        spec.url, spec.model, timeout_s=spec.timeout_s, api_key=os.environ.get(KEY, "")
+    )
+    judge_reasons(folder, judge, reasons, say)
+    results = score_dir(folder)
+    report_dir(folder)
+    return results
