@@ -178,15 +178,15 @@ def metrics() -> None:
 
 
 def _show(results: Mapping[str, Any]) -> None:
-    from evals.page.tables import HEADLINE
+    from evals.page.tables import shown as headline
 
     metrics, undefined = results["metrics"], results["undefined"]
-    for key, name in HEADLINE:
+    for key, name in headline(metrics):
         value = metrics.get(key)
         low, high = metrics.get(f"{key}_95_low"), metrics.get(f"{key}_95_high")
         spread = f"   95 %: {low:.4f} – {high:.4f}" if low is not None else ""
         shown = f"{value:.4f}{spread}" if value is not None else f"–  ({undefined.get(key, '')})"
-        typer.echo(f"{name:24} {shown}")
+        typer.echo(f"{name:28} {shown}")
     for name, control in results["controls"].items():
         shown = control if isinstance(control, str) else _number(control["micro_auroc"])
         typer.echo(f"  control {name:14} {shown}")

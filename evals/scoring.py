@@ -35,8 +35,6 @@ POLICY = (
 
 REFERENCE = (
     "micro_auroc",
-    "micro_auroc_95_low",
-    "micro_auroc_95_high",
     "macro_auroc",
     "macro_auroc_videos",
     "auroc_within",
@@ -46,8 +44,9 @@ REFERENCE = (
     "pr_trapezoid",
     "auroc_abnormal_videos",
     "distinct_scores",
+    "false_alarms_per_hour",
 )
-"""Frame figures that the original system's own scores get."""
+"""Frame figures that the original system's own scores get, with their intervals."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +172,8 @@ def _reference(entries: Sequence[Entry], suite: Suite) -> dict[str, Any]:
         samples=suite.bootstrap.samples,
         seed=suite.bootstrap.seed,
     )
-    keep = {key: made.metrics.get(key) for key in REFERENCE}
+    ends = ("", "_95_low", "_95_high")
+    keep = {k: made.metrics[k] for key in REFERENCE for e in ends if (k := key + e) in made.metrics}
     return {"metrics": keep, "controls": {"video_constant": made.controls["video_constant"]}}
 
 

@@ -17,15 +17,21 @@ ROWS = (
     ("micro_auroc", "micro AUROC"),
     ("macro_auroc", "macro AUROC"),
     ("auroc_within", "AUROC within videos"),
+    ("auroc_cross", "AUROC across videos"),
     ("average_precision", "average precision"),
     ("pr_trapezoid", "PR area, trapezoidal"),
     ("accuracy", "accuracy of labels"),
     ("event_f1_30", "event F1 at IoU 0.3"),
+    ("event_f1_50", "event F1 at IoU 0.5"),
+    ("event_mean_iou", "mean IoU of true stretches"),
     ("false_alarms_per_hour", "false alarms per hour"),
+    ("top_box_hit", "top box inside a true box"),
     ("choice_rr", "right verdict, right reason"),
     ("choice_rw", "right verdict, wrong reason"),
     ("choice_wr", "wrong verdict, right reason"),
     ("choice_ww", "wrong verdict, wrong reason"),
+    ("citation_precision", "citations that hold"),
+    ("ece", "calibration error of items"),
 )
 
 
@@ -56,22 +62,22 @@ def markdown_table(folder: Path) -> str:
     for key, name in ROWS:
         if metrics.get(key) is None:
             continue
-        low, high = metrics.get(f"{key}_95_low"), metrics.get(f"{key}_95_high")
-        spread = "" if low is None or high is None else f"{low:.3f}–{high:.3f}"
+        spread = _spread(key, metrics)
         cells = "".join(f" {_cell(controls[c], key)} |" for c in beside)
-        lines.append(f"| {name} | {metrics[key]:.4f} | {spread} |{cells}")
+        value = f"{metrics[key]:.4f}" if metrics[key] < 10 else f"{metrics[key]:.1f}"
+        lines.append(f"| {name} | {value} | {spread} |{cells}")
     kinds: Mapping[str, Any] = results.get("by_kind") or {}
     if kinds:
         lines += [
             "",
-            "| kind | clips | anomalous | uncertain | failed | AUROC against normal clips |",
-            "|---|---|---|---|---|---|",
+            "| kind | clips | anomalous | uncertain | failed | AUROC against normal clips | 95 % |",
+            "|---|---|---|---|---|---|---|",
         ]
         for kind, row in kinds.items():
             auroc = "–" if row["auroc"] is None else f"{row['auroc']:.3f}"
             lines.append(
                 f"| {kind.replace('_', ' ')} | {row['items']} | {row['anomalous']} | "
-                f"{row['uncertain']} | {row['failed']} | {auroc} |"
+                f"{row['uncertain']} | {row['failed']} | {auroc} | {_spread('auroc', row)} |"
             )
     return "\n".join(lines) + "\n"
 
@@ -92,6 +98,15 @@ def definitions_table() -> str:
     return "\n".join(lines)
 
 
+def _spread(key: str, values: Mapping[str, Any]) -> str:
+    low, high = values.get(f"{key}_95_low"), values.get(f"{key}_95_high")
+    return "–" if low is None or high is None else f"{_short(low)}–{_short(high)}"
+
+
 def _cell(control: Mapping[str, Any], key: str) -> str:
     value = control.get(key)
-    return "–" if value is None else f"{value:.3f}"
+    return "–" if value is None else _short(value)
+
+
+def _short(value: float) -> str:
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"

@@ -73,7 +73,7 @@ def write_page(
     """
     style = (files("evals.page") / "style.css").read_text(encoding="utf-8")
     tests = [e for e in entries if e.saved.section == "test"]
-    others = [e for e in entries if e.saved.section != "test"]
+    others = [e for e in entries if e.saved.section == "heldout"]
     body = "".join(
         (
             tables.title(results, run),
@@ -84,7 +84,7 @@ def write_page(
             _videos("videos", "Videos, worst first", tests),
             _videos("heldout", "Held-out normal videos", others) if others else "",
             tables.figures(results),
-            tables.costs(results, [(e.sample, e.outcome) for e in entries]),
+            tables.costs(results, [(e.sample, e.outcome) for e in tests]),
             tables.basis(results, run),
         )
     )

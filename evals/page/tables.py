@@ -10,7 +10,17 @@ from evals.metrics.definitions import DEFINITIONS, Definition
 from evals.model import Outcome, Sample
 from evals.page.extra import EXTRA
 
-__all__ = ["basis", "costs", "figures", "groups", "headline", "title", "unscored"]
+__all__ = [
+    "HEADLINE",
+    "basis",
+    "costs",
+    "figures",
+    "groups",
+    "headline",
+    "shown",
+    "title",
+    "unscored",
+]
 
 HEADLINE = (
     ("micro_auroc", "Micro AUROC"),
@@ -19,10 +29,24 @@ HEADLINE = (
     ("pr_trapezoid", "PR area, trapezoidal"),
     ("auroc_within", "AUROC within videos"),
     ("auroc_cross", "AUROC across videos"),
+    ("auroc_abnormal_videos", "AUROC, abnormal videos only"),
     ("accuracy", "Accuracy of labels"),
     ("event_f1_30", "Event F1 at IoU 0.3"),
+    ("event_f1_50", "Event F1 at IoU 0.5"),
+    ("event_mean_iou", "Mean IoU of true stretches"),
     ("false_alarms_per_hour", "False alarms per hour"),
+    ("top_box_hit", "Top box inside a true box"),
+    ("choice_rr", "Right verdict, right reason"),
+    ("choice_rw", "Right verdict, wrong reason"),
+    ("choice_wr", "Wrong verdict, right reason"),
+    ("choice_ww", "Wrong verdict, wrong reason"),
+    ("citation_precision", "Citations that hold"),
+    ("ece", "Calibration error of items"),
 )
+RARE = frozenset(
+    {"top_box_hit", "choice_rr", "choice_rw", "choice_wr", "choice_ww", "citation_precision"}
+)
+"""Left out of the headline where they have no value: few suites have boxes or choices."""
 CONTROLS = {
     "random": ("Random", "a random score for every frame"),
     "video_constant": ("Video-constant", "every frame gets its video’s mean score"),
@@ -32,6 +56,15 @@ CONTROLS = {
     "reference": ("Reference", "the original system’s own scores under the same metrics"),
     "reference_constant": ("Reference, video-constant", "its video-constant control"),
 }
+
+
+def shown(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Key and name of the headline figures of these ``metrics``."""
+    return [
+        (key, name)
+        for key, name in HEADLINE
+        if key in metrics and (metrics[key] is not None or key not in RARE)
+    ]
 
 
 def title(results: Mapping[str, Any], run: Mapping[str, Any]) -> str:
@@ -89,9 +122,7 @@ def headline(results: Mapping[str, Any]) -> str:
         for c in controls
     )
     rows = []
-    for key, name in HEADLINE:
-        if key not in metrics:
-            continue
+    for key, name in shown(metrics):
         beside = "".join(_control(table, key) for table in controls.values())
         strong = ' class="strong"' if key == "micro_auroc" else ""
         rows.append(
@@ -110,7 +141,9 @@ def headline(results: Mapping[str, Any]) -> str:
         f'<tr><th>figure</th><th class="n">value</th><th class="n">95 % interval</th>{head}</tr>'
         f'</thead><tbody>{"".join(rows)}</tbody></table></div><p class="note">Intervals: '
         "percentile bootstrap over whole videos; with few videos they are wide and themselves "
-        "rough. A control that comes close says that the figure measures something simpler. "
+        "rough. The threshold of false alarms per hour is chosen anew in each draw, and for each "
+        "control. A control that comes close says that the figure measures something simpler; "
+        "a random or constant score flags and explains nothing, so it has a “–” there. "
         f"{escape(str(results.get('policy', '')))}</p>"
         + (f'<ul class="note">{absent}</ul>' if absent else "")
         + "</section>"
@@ -143,12 +176,12 @@ def groups(results: Mapping[str, Any]) -> str:
         table = results.get(key) or {}
         if not table:
             continue
-        columns = list(next(iter(table.values())))
-        head = "".join(f'<th class="n">{escape(c)}</th>' for c in columns)
+        columns = [c for c in next(iter(table.values())) if not c.startswith("auroc_95")]
+        head = "".join(f'<th class="n">{escape(c)}</th>' for c in (*columns, "95 % interval"))
         body = "".join(
             f"<tr><td>{escape(group)}</td>"
             + "".join(f'<td class="n">{_value(row.get(c))}</td>' for c in columns)
-            + "</tr>"
+            + f'<td class="n">{_interval("auroc", row)}</td></tr>'
             for group, row in table.items()
         )
         parts.append(
@@ -171,7 +204,8 @@ def groups(results: Mapping[str, Any]) -> str:
         return ""
     return (
         '<section id="groups"><h2>By kind and category</h2><p class="note">AUROC of a group: its '
-        "videos’ abnormal frames against its own normal frames and those of all normal videos."
+        "videos’ abnormal frames against its own normal frames and those of all normal videos; "
+        "no interval where too few draws hold the group."
         f"</p>{''.join(parts)}</section>"
     )
 
@@ -332,7 +366,11 @@ def _row(
 
 def _interval(key: str, metrics: Mapping[str, Any]) -> str:
     low, high = metrics.get(f"{key}_95_low"), metrics.get(f"{key}_95_high")
-    return "–" if low is None or high is None else f"{low:.3f} – {high:.3f}"
+    return "–" if low is None or high is None else f"{_end(low)} – {_end(high)}"
+
+
+def _end(value: float) -> str:
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}"
 
 
 def _value(value: Any) -> str:
