@@ -7,6 +7,7 @@
     OUT/suite.json            the suite and its items, in order
     OUT/traces/SECTION/*.jsonl  one saved trace each, written as it comes; a second run asks only
                               what is missing
+    OUT/traces/SECTION/*.pictures  the frames an answer about a video cites
     OUT/results.json          the figures, from the saved traces alone
     OUT/run.json              what they rest on
     OUT/report.html           both, to look at
@@ -24,13 +25,14 @@ from typing import Any
 
 from evals.items import Asker, Done, Task, answer
 from evals.judged import judge_dir
+from evals.pictures import draw_pictures
 from evals.plan import Expected, trace_path, write_plan
 from evals.preparing import open_asker, prepare
 from evals.provenance import code_id, data_id, git_state, machine, versions, write_json
 from evals.saved import saved_key
-from evals.scoring import report_dir, score_dir
+from evals.scoring import load_run, report_dir, score_dir
 from evals.sections import Prepared, Say, Section
-from evals.suite import Suite
+from evals.suite import ScenesSpec, Suite, UcsdSpec
 
 __all__ = ["run_suite"]
 
@@ -86,6 +88,9 @@ def run_suite(
         _ask_all(suite, section, mine, workers, say)
 
     results = score_dir(target)
+    if isinstance(suite.dataset, UcsdSpec | ScenesSpec):
+        asked = [e for e in load_run(target).entries if e.saved.section in {"test", "heldout"}]
+        draw_pictures([(e.saved, e.outcome) for e in asked])
     write_json(
         target / "run.json",
         _basis(suite, prepared)

@@ -67,6 +67,7 @@ def agent_trace(path: Path, scores: Sequence[float], *, cite: str = "obs:o1") ->
                 label=label,
                 score=max(scores),
                 summary="someone <rides> past",
+                key_frame=25,
                 rules=(rule.ref,),
             ),
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from evals.model import Found, Outcome
@@ -17,8 +17,14 @@ LONG = 200
 """Characters of a summary that stand beside the score; the rest is one click away."""
 
 
-def explained(saved: Saved, outcome: Outcome, fps: float) -> str:
-    """One ``<details>`` per event that was flagged or left open, and one for all others."""
+def explained(
+    saved: Saved, outcome: Outcome, fps: float, shots: Mapping[str, str] | None = None
+) -> str:
+    """One ``<details>`` per event that was flagged or left open, and one for all others.
+
+    ``shots``: event id → its pictures as HTML.
+    """
+    shots = shots or {}
     decision = saved.decision
     if decision is not None and saved.ledger is not None:
         chosen = [e for e in decision.events if e.label is not Label.NORMAL]
@@ -29,7 +35,7 @@ def explained(saved: Saved, outcome: Outcome, fps: float) -> str:
                 e.label,
                 e.score,
                 e.summary or e.reason,
-                _chain(chains.get(e.event_id, ()), saved.ledger),
+                shots.get(e.event_id, "") + _chain(chains.get(e.event_id, ()), saved.ledger),
             )
             for e in chosen
         ]
