@@ -116,6 +116,32 @@ def score(folder: Annotated[Path, typer.Argument(help="The --out folder of a run
 
 
 @app.command()
+def judge(
+    folder: Annotated[Path, typer.Argument(help="The --out folder of a run.")],
+    model: Annotated[
+        str | None, typer.Option(help="The pinned model. Default: the suite's judge.")
+    ] = None,
+    url: Annotated[
+        str | None, typer.Option(help="Its OpenAI-compatible server, http://HOST:PORT/v1.")
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(help="Reasons with known labels, to measure the judge by: a JSONL file."),
+    ] = None,
+) -> None:
+    """Have a language model judge a run's reasons, then score again. Resumable.
+
+    A key, where the server wants one, is read from VIDOCQ_JUDGE_KEY.
+    """
+    from evals.judged import judge_dir, judge_of
+    from evals.plan import read_plan
+
+    chosen = judge_of(read_plan(folder).suite, model=model, url=url, labels=labels)
+    _show(judge_dir(folder, chosen, say=lambda line: typer.echo(line, err=True)))
+    typer.echo(f"written: {folder / 'judgements.jsonl'}", err=True)
+
+
+@app.command()
 def report(folder: Annotated[Path, typer.Argument(help="The --out folder of a run.")]) -> None:
     """Write report.html: one page with curves, timelines and explanations, no network."""
     from evals.scoring import report_dir
@@ -195,10 +221,28 @@ def _show(results: Mapping[str, Any]) -> None:
             typer.echo(f"  reference {name:22} {_number(value)}")
         constant = results["reference"]["controls"]["video_constant"]
         typer.echo(f"  reference {'video_constant control':22} {_number(constant['micro_auroc'])}")
+    _show_scrutiny(results)
     counts = ("items", "anomalous", "uncertain", "failed", "unscored")
     typer.echo(", ".join(f"{metrics[key]} {key}" for key in counts))
     for row in results["unscored"]:
         typer.echo(f"not scored: {row['file']}: {row['reason']}", err=True)
+
+
+def _show_scrutiny(results: Mapping[str, Any]) -> None:
+    metrics = results["metrics"]
+    for tool, row in results["injected"].items():
+        ends = ", ".join(f"{n} {label}" for label, n in row["labels"].items() if n)
+        typer.echo(
+            f"  {tool} made to fail: {row['struck']} of {row['items']} items, "
+            f"{len(row['changed'])} with another label ({ends or 'none'})"
+        )
+    who = results["judge"]
+    if who:
+        typer.echo(
+            f"  judge {who['model']}, rubric {who['rubric']}: {who['judged']} judged, "
+            f"{who['unreadable']} unreadable, agreement {_number(metrics['judge_agreement'])}, "
+            f"kappa {_number(metrics['judge_kappa'])}"
+        )
 
 
 def _show_comparison(comparison: Comparison) -> None:

@@ -6,17 +6,38 @@ import os
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from evals.judgements import judge_reasons, load_labelled, reason_of
 from evals.judging import HttpJudge, rubric_id
 from evals.scoring import load_run, report_dir, score_dir
 from evals.sections import Say
-from evals.suite import JudgeSpec, data_root
+from evals.suite import JudgeSpec, Suite, data_root
 from tools.errors import UserError
 
-__all__ = ["KEY", "judge_dir"]
+__all__ = ["KEY", "judge_dir", "judge_of"]
 
 KEY = "VIDOCQ_JUDGE_KEY"
 """Environment variable that holds the server's key, where it wants one."""
+
+
+def judge_of(
+    suite: Suite, *, model: str | None = None, url: str | None = None, labels: str | None = None
+) -> JudgeSpec:
+    """The suite's judge, with what the caller names in its place. Raises UserError."""
+    known = suite.judge.model_dump() if suite.judge is not None else {}
+    given = {"model": model, "url": url, "labels": labels and str(Path(labels).absolute())}
+    chosen = known | {key: value for key, value in given.items() if value is not None}
+    try:
+        return JudgeSpec.model_validate(chosen)
+    except ValidationError as error:
+        flaw = error.errors()[0]
+        key = ".".join(str(part) for part in flaw["loc"])
+        if flaw["type"] == "missing":
+            raise UserError(
+                f"suite {suite.name} names no judge", remedy="give --model and --url"
+            ) from None
+        raise UserError(f"--{key}: {flaw['msg'].removeprefix('Value error, ')}") from None
 
 
 def judge_dir(folder: Path, spec: JudgeSpec, *, say: Say = lambda _: None) -> dict[str, Any]:

@@ -154,7 +154,9 @@ def judge_reasons(folder: Path, judge: Judge, reasons: Sequence[Reason], say: Sa
     head = _Head(model=judge.model, rubric=rubric_id(), text=RUBRIC)
     known = _take_up(path, head)
     done = {(row.key, row.label) for row in known.rows}
-    wanted = {(reason.key, reason.label): reason for reason in reasons}
+    wanted: dict[tuple[str, str | None], Reason] = {}
+    for reason in reasons:
+        wanted.setdefault((reason.key, reason.label), reason)
     missing = {which: reason for which, reason in wanted.items() if which not in done}
     if len(missing) < len(wanted):
         say(f"judge: {len(wanted) - len(missing)} judgements kept from an earlier time")
