@@ -16,6 +16,7 @@ from evals.metrics.curves import curve
 from evals.metrics.resampling import PairCounts, ScoredVideo
 from evals.model import Outcome, Sample
 from evals.page import svg, tables
+from evals.page.album import Album
 from evals.page.chain import explained
 from evals.page.scrutiny import scrutiny
 from evals.provenance import write_text
@@ -75,6 +76,7 @@ def write_page(
     style = (files("evals.page") / "style.css").read_text(encoding="utf-8")
     tests = [e for e in entries if e.saved.section == "test"]
     others = [e for e in entries if e.saved.section == "heldout"]
+    album = Album()
     body = "".join(
         (
             tables.title(results, run),
@@ -82,8 +84,8 @@ def write_page(
             tables.unscored(results),
             _plots(results, tests),
             tables.groups(results),
-            _videos("videos", "Videos, worst first", tests),
-            _videos("heldout", "Held-out normal videos", others) if others else "",
+            _videos("videos", "Videos, worst first", tests, album),
+            _videos("heldout", "Held-out normal videos", others, album) if others else "",
             tables.figures(results),
             scrutiny(results),
             tables.costs(results, [(e.sample, e.outcome) for e in tests]),
@@ -206,7 +208,7 @@ def _figure(title: str, small: str, plot: str) -> str:
     )
 
 
-def _videos(id: str, title: str, entries: Sequence[Entry]) -> str:
+def _videos(id: str, title: str, entries: Sequence[Entry], album: Album) -> str:
     if not entries:
         return ""
     try:
@@ -229,20 +231,21 @@ def _videos(id: str, title: str, entries: Sequence[Entry]) -> str:
     )
     more = len(order) - MOST_VIDEOS
     rest = f'<p class="note">{more} more videos are not drawn.</p>' if more > 0 else ""
+    drawn = "".join(_video(e, losses.get(e.sample.id), album) for e in order[:MOST_VIDEOS])
     return (
-        f'<section id="{id}"><h2>{escape(title)}</h2><p class="note">{note}</p>'
+        f'<section id="{id}"><h2>{escape(title)}</h2><p class="note">{note} {album.note()}</p>'
         '<div class="key"><span><i style="background:var(--redwash)"></i>true stretch</span>'
         '<span><i style="background:var(--blue);height:3px"></i>score</span>'
         '<span><i style="background:var(--red)"></i>flagged event</span>'
         '<span><i style="background:var(--amber)"></i>left uncertain</span>'
         '<span><i style="background:var(--gray);opacity:.4"></i>without an answer</span></div>'
-        + "".join(_video(e, losses.get(e.sample.id)) for e in order[:MOST_VIDEOS])
+        + drawn
         + rest
         + "</section>"
     )
 
 
-def _video(entry: Entry, loss: float | None) -> str:
+def _video(entry: Entry, loss: float | None, album: Album) -> str:
     sample, outcome = entry.sample, entry.outcome
     fps, seconds = sample.fps, sample.frames / sample.fps
     figures = [] if loss is None else [f"loss {loss:.4f}"]
@@ -286,7 +289,7 @@ def _video(entry: Entry, loss: float | None) -> str:
         f'<span class="figures">{" · ".join(figures)}</span></div>'
         + (f'<p class="note">{escape(why)}</p>' if why else "")
         + plot
-        + explained(entry.saved, outcome, fps)
+        + explained(entry.saved, outcome, fps, album.of(entry.saved))
         + "</article>"
     )
 
