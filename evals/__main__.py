@@ -16,6 +16,15 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
+EmbedderOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Sentence vectors for similarity: hashed-ngrams, or sentence-transformers:MODEL. "
+        "Default: the suite's.",
+    ),
+]
+
 app = typer.Typer(
     name="evals",
     cls=OneLine,
@@ -86,12 +95,18 @@ def run(
         int | None, typer.Option(min=1, help="Ask about the first so many items only.")
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes asking side by side.")] = 1,
+    embedder: EmbedderOption = None,
 ) -> None:
     """Ask about every item, save a trace of each, score, write the report. Resumable."""
+    from evals.embedders import open_embedder
     from evals.runner import run_suite
     from evals.suite import load_suite
 
     chosen = load_suite(suite)
+    if embedder is not None:
+        chosen = chosen.model_copy(update={"embedder": embedder})
+    if chosen.embedder is not None:
+        open_embedder(chosen.embedder)  # before hours of asking, not after
     results = run_suite(
         chosen,
         data=data,
@@ -107,11 +122,14 @@ def run(
 
 
 @app.command()
-def score(folder: Annotated[Path, typer.Argument(help="The --out folder of a run.")]) -> None:
+def score(
+    folder: Annotated[Path, typer.Argument(help="The --out folder of a run.")],
+    embedder: EmbedderOption = None,
+) -> None:
     """Score a run again from its saved traces alone: no model, no video."""
     from evals.scoring import score_dir
 
-    _show(score_dir(folder))
+    _show(score_dir(folder, embedder=embedder))
     typer.echo(f"written: {folder / 'results.json'}", err=True)
 
 
@@ -142,11 +160,14 @@ def judge(
 
 
 @app.command()
-def report(folder: Annotated[Path, typer.Argument(help="The --out folder of a run.")]) -> None:
+def report(
+    folder: Annotated[Path, typer.Argument(help="The --out folder of a run.")],
+    embedder: EmbedderOption = None,
+) -> None:
     """Write report.html: one page with curves, timelines and explanations, no network."""
     from evals.scoring import report_dir
 
-    typer.echo(f"written: {report_dir(folder)}", err=True)
+    typer.echo(f"written: {report_dir(folder, embedder=embedder)}", err=True)
 
 
 @app.command()

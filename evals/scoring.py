@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evals.embedders import open_embedder
 from evals.figures import figures
 from evals.judgements import load_judgements
 from evals.metrics.curves import MetricUndefined, curve
@@ -103,29 +104,34 @@ def load_run(folder: Path) -> Scored:
     return Scored(folder, plan, tuple(entries), tuple(unscored))
 
 
-def score_dir(folder: Path) -> dict[str, Any]:
+def score_dir(folder: Path, *, embedder: str | None = None) -> dict[str, Any]:
     """Score a run's saved traces and write its ``results.json``; the same traces, the same bytes.
+
+    ``embedder``: the one to use in place of the suite's.
 
     Raises UserError where there is no run, StoreError where the plan cannot be read or the results
     cannot be written.
     """
     file = folder / "results.json"
-    write_json(file, results_of(load_run(folder)))
+    write_json(file, results_of(load_run(folder), embedder=embedder))
     return read_json(file)
 
 
-def report_dir(folder: Path) -> Path:
+def report_dir(folder: Path, *, embedder: str | None = None) -> Path:
     """Write a run's ``report.html`` from its saved traces. Raises UserError, StoreError."""
     scored = load_run(folder)
     run = read_json(folder / "run.json") if (folder / "run.json").is_file() else {}
     page = folder / "report.html"
-    write_page(page, results=results_of(scored), run=run, entries=scored.entries)
+    results = results_of(scored, embedder=embedder)
+    write_page(page, results=results, run=run, entries=scored.entries)
     return page
 
 
-def results_of(scored: Scored) -> dict[str, Any]:
-    """The content of ``results.json``."""
+def results_of(scored: Scored, *, embedder: str | None = None) -> dict[str, Any]:
+    """The content of ``results.json``. Raises UserError for an embedder that cannot be had."""
     suite = scored.plan.suite
+    wanted = embedder or suite.embedder
+    chosen = open_embedder(wanted) if wanted else None
     tests, heldout = scored.section("test"), scored.section("heldout")
     controls = {name: _pairs(scored.section(f"control:{name}")) for name in suite.controls}
     judged, asked = load_judgements(scored.folder), _pairs(tests)
@@ -134,6 +140,7 @@ def results_of(scored: Scored) -> dict[str, Any]:
         samples=suite.bootstrap.samples,
         seed=suite.bootstrap.seed,
         others={name: pairs or "not applicable: no trace" for name, pairs in controls.items()},
+        embed=chosen.embed if chosen else None,
         judged=verdicts(judged, asked),
     ).as_dict()
     beside = Figures()
@@ -149,6 +156,7 @@ def results_of(scored: Scored) -> dict[str, Any]:
         "question": suite.question,
         "limited_to": scored.plan.limit,
         "policy": POLICY,
+        "embedder": chosen.name if chosen else None,
         **made,
         "reference": _reference(scored.section("reference"), suite),
         "injected": injected,

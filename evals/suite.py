@@ -225,6 +225,8 @@ class Suite(_Strict):
     judge: JudgeSpec | None = None
     """Judges the reasons, for ``free_rr`` and its kin; asked after the run, or by
     ``python -m evals judge DIR``."""
+    embedder: str | None = None
+    """Sentence vectors for ``similarity`` (:mod:`evals.embedders`); None: not measured."""
     bootstrap: Bootstrap = Bootstrap()
 
     @field_validator("expected", mode="before")

@@ -35,7 +35,13 @@ def suite_of(**changes: object) -> Suite:
     return Suite.model_validate(base | changes)
 
 
-def sample_of(name: str, *, normal: bool = False, kind: str | None = None) -> Sample:
+def sample_of(
+    name: str,
+    *,
+    normal: bool = False,
+    kind: str | None = None,
+    references: tuple[str, ...] = (),
+) -> Sample:
     return Sample(
         id=name,
         source=f"clips/{name}",
@@ -44,6 +50,7 @@ def sample_of(name: str, *, normal: bool = False, kind: str | None = None) -> Sa
         truth=((),) if normal else ((TRUTH,),),
         kind=kind,
         question="Anything?",
+        references=references,
     )
 
 
@@ -108,6 +115,7 @@ def make_run(
     cite: Mapping[str, str] | None = None,
     errors: Sequence[str] = (),
     suite: Suite | None = None,
+    references: tuple[str, ...] = (),
 ) -> Path:
     """A finished run.
 
@@ -115,6 +123,7 @@ def make_run(
         peaks: clip → score of its abnormal stretch; one whose name begins with ``normal`` has none.
         cite: clip → evidence its explanation cites.
         errors: clips about which the agent failed.
+        references: what happened in every clip, in words.
     """
     chosen = suite or suite_of()
     items = []
@@ -132,7 +141,12 @@ def make_run(
             trace = agent_trace(runs / f"{name}.jsonl", list(scores), cite=evidence)
         save(
             trace_path(folder, item),
-            sample=sample_of(name, normal=normal, kind="normal" if normal else "cyclist"),
+            sample=sample_of(
+                name,
+                normal=normal,
+                kind="normal" if normal else "cyclist",
+                references=references,
+            ),
             section="test",
             key=item.key,
             seconds=1.25,

@@ -286,6 +286,7 @@ def basis(results: Mapping[str, Any], run: Mapping[str, Any]) -> str:
         ("data", f"{run['data']['folder']} · fingerprint {run['data']['fingerprint']}"),
         ("wall time", f"{run.get('seconds')} s with {run.get('workers')} worker(s)"),
         ("machine", ", ".join(f"{k} {v}" for k, v in run.get("machine", {}).items())),
+        ("sentence vectors", results.get("embedder") or "none: similarity is not measured"),
         ("packages", ", ".join(f"{k} {v}" for k, v in run.get("versions", {}).items())),
         ("settings", ", ".join(f"{k}={v}" for k, v in run.get("settings", {}).items())),
     ]
