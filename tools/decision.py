@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from tools.types import Attribute, Box, Frozen, Interval, Predicate, Score
+from tools.types import Attribute, Box, Frozen, HealthEvent, Interval, Predicate, Score
 
 __all__ = [
     "Action",
@@ -182,6 +182,8 @@ class Decision(Frozen):
     explanation: tuple[Step, ...] = ()
     not_looked_at: tuple[str, ...] = ()
     failures: tuple[Failure, ...] = ()
+    health: tuple[HealthEvent, ...] = ()
+    """Where a camera was at fault (blackout, tampering, another view …): not judged."""
     dropped_steps: int = 0
     """Steps the check removed because a citation did not resolve."""
     stop_reason: str = ""

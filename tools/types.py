@@ -28,6 +28,8 @@ __all__ = [
     "Event",
     "EventTree",
     "Frozen",
+    "HealthEvent",
+    "HealthKind",
     "Interval",
     "Level",
     "Match",
@@ -369,6 +371,28 @@ class Caption(Frozen):
     captioner: str
 
 
+HealthKind = Literal[
+    "black", "blank", "frozen", "title", "covered", "defocused", "moved", "light", "view", "other",
+    "changed", "cut",
+]  # fmt: skip
+"""What may be wrong with a camera or its picture; the texts say each in words."""
+
+
+class HealthEvent(Frozen):
+    """A stretch in which the camera or its picture was at fault; it was not judged.
+
+    (A ``cut`` only marks the frame at which the picture jumps.)
+    """
+
+    video_id: str
+    kind: HealthKind
+    interval: Interval
+    text: str
+    """What was wrong and when, in words."""
+    frames: tuple[int, int]
+    """First and last analysed frame of it."""
+
+
 class Description(Frozen):
     """What a look at an interval gave: a caption, its observations, surprise frame by frame."""
 
@@ -378,7 +402,9 @@ class Description(Frozen):
     """Scene surprise per analysed frame, in presentation order; empty where not measured."""
     frames_seen: int = 0
     problems: tuple[str, ...] = ()
-    """Reasons why this stretch cannot be judged (camera moved, black frames, other view …)."""
+    """Reasons why nothing of this stretch can be judged (camera moved, black frames …)."""
+    health: tuple[HealthEvent, ...] = ()
+    """Where the camera was at fault, in time order; the rest is judged if ``problems`` is empty."""
 
 
 class Question(Frozen):

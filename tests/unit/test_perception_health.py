@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
+from evals.scenes import render
 from tools.captioning import embedded_captioner
-from tools.types import Description
+from tools.ports import Captioner, Clip, SceneProfile
+from tools.types import Description, Interval, clock
 from tools.video import open_video
 
 
@@ -66,3 +71,202 @@ def test_too_few_frames(tmp_path: Path) -> None:
 def test_tiny_pictures(tmp_path: Path) -> None:
     frames = [np.full((2, 2, 3), 10 * i, np.uint8) for i in range(12)]
     assert look(write(tmp_path / "tiny.mp4", frames)).problems
+
+
+# ---------------------------------------------------------------- one stretch of a known scene
+
+FIRST, LAST = 25, 50
+"""Frames of the clips below that are spoilt."""
+Spoil = Callable[[np.ndarray, int], np.ndarray]
+
+
+def darkened(image: np.ndarray, n: int) -> np.ndarray:
+    return (image * 0.25).astype(np.uint8)
+
+
+def black(image: np.ndarray, n: int) -> np.ndarray:
+    return (image * 0.02).astype(np.uint8)
+
+
+def blurred(image: np.ndarray, n: int) -> np.ndarray:
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), 4), np.uint8)
+
+
+def covered(image: np.ndarray, n: int) -> np.ndarray:
+    hand = np.full_like(image, 45)
+    hand[-20:] = image[-20:]
+    return hand
+
+
+def half_covered(image: np.ndarray, n: int) -> np.ndarray:
+    hand = image.copy()
+    hand[:, : image.shape[1] * 6 // 10] = 35
+    return hand
+
+
+def turned(image: np.ndarray, n: int) -> np.ndarray:
+    return np.roll(image, (14, 24), (0, 1))
+
+
+def shaken(image: np.ndarray, n: int) -> np.ndarray:
+    return np.roll(image, (3 * (-1) ** n, 4 * (-1) ** (n // 2)), (0, 1))
+
+
+def night(image: np.ndarray, n: int) -> np.ndarray:
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) * 0.45
+    return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
+
+
+def card(image: np.ndarray, n: int) -> np.ndarray:
+    made = np.full_like(image, 12)
+    cv2.putText(made, "CAMERA 4", (40, 120), cv2.FONT_HERSHEY_SIMPLEX, 1.6, (240, 240, 240), 4)
+    return made
+
+
+SPOILT: dict[str, tuple[Spoil, str, str]] = {
+    "black": (black, "black", "nearly black"),
+    "darkened": (darkened, "light", "day and night"),
+    "night mode": (night, "light", "day and night"),
+    "blurred": (blurred, "defocused", "out of focus"),
+    "covered": (covered, "covered", "lens is covered"),
+    "half covered": (half_covered, "covered", "lens is covered"),
+    "turned": (turned, "view", "another scene"),
+    "shaken": (shaken, "moved", "moved or shaken"),
+    "title card": (card, "title", "title card"),
+}
+
+
+def images(path: Path) -> list[np.ndarray]:
+    with open_video(path) as source:
+        return [frame.image.copy() for frame in source.frames()]
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Known:
+    folder = tmp_path_factory.mktemp("health")
+    for n in range(2):
+        render(folder / f"{n}.mp4", seconds=8, size=(360, 240), seed=60 + n, density=0.6)
+    return known(folder / "0.mp4", folder / "1.mp4", folder)
+
+
+@pytest.fixture(scope="module")
+def filmed(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> Known:
+    clips = data_dir / "ucsd_ped2"
+    folder = tmp_path_factory.mktemp("filmed")
+    return known(clips / "Train001.mp4", clips / "Train002.mp4", folder)
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """A learned scene and the pictures of another normal clip of it."""
+
+    captioner: Captioner
+    profile: SceneProfile
+    pictures: list[np.ndarray]
+    folder: Path
+
+    def seen(self, name: str, pictures: list[np.ndarray]) -> Description:
+        with open_video(write(self.folder / f"{name}.mp4", pictures)) as source:
+            return self.captioner.describe(source, source.info.interval, profile=self.profile)
+
+    def spoilt(self, name: str, spoil: Spoil) -> Description:
+        return self.seen(
+            name.replace(" ", "-"),
+            [spoil(p, n) if FIRST <= n < LAST else p for n, p in enumerate(self.pictures)],
+        )
+
+
+def known(normal: Path, other: Path, folder: Path) -> Known:
+    captioner = embedded_captioner()
+    with open_video(normal) as source:
+        profile = captioner.learn("here", [Clip(source)])
+    return Known(captioner, profile, images(other)[:80], folder)
+
+
+def only_that_stretch(seen: Description, kind: str, words: str) -> None:
+    """The stretch is said, with its times, and nothing else of the event is lost."""
+    assert not seen.problems
+    (told,) = [e for e in seen.health if e.kind != "cut"]
+    assert told.kind == kind
+    assert words in told.text
+    assert told.interval.start_s == pytest.approx(FIRST / 10, abs=0.25)
+    assert told.interval.end_s == pytest.approx(LAST / 10, abs=0.25)
+    assert f"cannot be judged: {told.text}" in seen.caption.text
+    assert f"{clock(told.interval.start_s)}–{clock(told.interval.end_s)}" in told.text
+    judged = {p.frame for p in seen.series}
+    lost = set(range(80)) - judged
+    assert set(range(FIRST + 3, LAST - 3)) <= lost <= set(range(FIRST - 3, LAST + 3))
+    assert not any(p.frame in lost for o in seen.observations for p in o.points)
+
+
+@pytest.mark.parametrize("name", SPOILT)
+def test_a_spoilt_stretch_of_a_rendered_scene(name: str, rendered: Known) -> None:
+    spoil, kind, words = SPOILT[name]
+    only_that_stretch(rendered.spoilt(name, spoil), kind, words)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", sorted(set(SPOILT) - {"night mode"}))
+def test_a_spoilt_stretch_of_real_footage(name: str, filmed: Known) -> None:
+    """(Night mode takes away colours, which this camera does not have.)"""
+    spoil, kind, words = SPOILT[name]
+    only_that_stretch(filmed.spoilt(name, spoil), kind, words)
+
+
+def held(pictures: list[np.ndarray]) -> list[np.ndarray]:
+    return [pictures[FIRST] if FIRST <= n < LAST else p for n, p in enumerate(pictures)]
+
+
+def test_a_frozen_stretch(rendered: Known) -> None:
+    only_that_stretch(rendered.seen("frozen", held(rendered.pictures)), "frozen", "stands still")
+
+
+@pytest.mark.data
+def test_a_frozen_stretch_of_real_footage(filmed: Known) -> None:
+    only_that_stretch(filmed.seen("frozen", held(filmed.pictures)), "frozen", "stands still")
+
+
+def test_a_cut_is_said_and_the_rest_judged(rendered: Known, tmp_path: Path) -> None:
+    render(tmp_path / "there.mp4", seconds=3, size=(360, 240), seed=3, place=3)
+    there = images(tmp_path / "there.mp4")
+    seen = rendered.seen("cut", [*rendered.pictures[:45], *there])
+    assert not seen.problems
+    assert [e.kind for e in seen.health if e.interval.start_s > 4.3] == ["view", "cut"]
+    assert "(a cut), at 00:04.5" in seen.caption.text
+    assert {p.frame for p in seen.series} >= set(range(43))
+
+
+def test_a_stretch_spoilt_throughout_is_not_judged(rendered: Known) -> None:
+    seen = rendered.seen("all-blurred", [blurred(p, 0) for p in rendered.pictures])
+    (problem,) = seen.problems
+    assert problem.endswith("throughout")
+    assert not seen.series
+    assert seen.caption.text.startswith("cannot be judged: the picture is blurred")
+
+
+def test_normal_footage_is_healthy(rendered: Known) -> None:
+    assert rendered.seen("as-it-is", rendered.pictures).health == ()
+    brighter = [np.clip(p.astype(int) + 3 * n, 0, 255).astype(np.uint8) for n, p in
+                enumerate(rendered.pictures[:30])]  # fmt: skip
+    assert rendered.seen("brighter", brighter).health == ()
+
+
+@pytest.mark.data
+def test_no_false_alarms_of_health(filmed: Known, data_dir: Path) -> None:
+    with open_video(data_dir / "ucsd_ped2" / "Train010.mp4") as source:
+        seen = filmed.captioner.describe(source, source.info.interval, profile=filmed.profile)
+    assert seen.health == ()
+    with open_video(data_dir / "videos" / "normal" / "car-detection.mp4") as source:
+        seen = embedded_captioner().describe(
+            source, Interval.from_seconds(8, 11, source.info.time_base), profile=None
+        )
+    assert seen.health == ()
+
+
+@pytest.mark.data
+def test_title_cards_and_black_frames_are_reported_as_such(data_dir: Path) -> None:
+    with open_video(data_dir / "videos" / "ucf_crime" / "Explosion001_x264.mp4") as source:
+        seen = embedded_captioner().describe(
+            source, Interval.from_seconds(0, 6, source.info.time_base), profile=None
+        )
+    assert {"title", "cut"} <= {e.kind for e in seen.health}

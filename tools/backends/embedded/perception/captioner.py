@@ -18,7 +18,7 @@ from tools.backends.embedded.perception.describing import (
 )
 from tools.backends.embedded.perception.detections import Det
 from tools.backends.embedded.perception.geometry import Geometry
-from tools.backends.embedded.perception.health import problems, size_problem, steady
+from tools.backends.embedded.perception.health import Checkup, examine, size_problem, steady
 from tools.backends.embedded.perception.learning import (
     learn_normal,
     people,
@@ -156,25 +156,26 @@ class EmbeddedCaptioner(Captioner):
             seen.append(percept)
             if progress is not None and len(seen) % 16 == 0:
                 progress("looking", min(total, percept.frame), total)
-        inner = [p for p in seen if interval.contains(p.pts)]
         view = scene.normal.view if scene.known else None
-        troubles = problems(inner, info, self._settings, view) if inner else (
-            "no frame of this stretch decodes",
-        )  # fmt: skip
-        tracks = self._linked(source, scene.geometry, wide, detail, seen)
+        checkup = examine(seen, interval, info, self._settings, view)
+        looked = sum(interval.contains(p.pts) for p in seen)
+        seen = [p for p in seen if p.frame not in checkup.blind]
+        inner = [p for p in seen if interval.contains(p.pts)]
+        tracks = self._linked(source, scene.geometry, wide, detail, seen, checkup.blind)
         found = [s for s in (observe(t, interval, info, scene) for t in tracks) if s is not None]
         everything = sorted(found, key=lambda o: (-o.surprise, -o.interval.seconds, o.id))
         kept = everything[:_MOST_OBSERVATIONS]
         series = self._series(inner, scene, found)
         counts = _count(inner, interval, info, scene, self.store)
         observations = [*kept, *([counts] if counts is not None else [])]
-        caption = self._caption(info, interval, kept, counts, troubles, scene, profile)
+        caption = self._caption(info, interval, kept, counts, checkup, scene, profile)
         return Description(
             caption=caption,
             observations=tuple(observations),
             series=series,
-            frames_seen=len(inner),
-            problems=troubles,
+            frames_seen=looked,
+            problems=checkup.problems,
+            health=checkup.events,
         )
 
     def _scene(
@@ -212,9 +213,10 @@ class EmbeddedCaptioner(Captioner):
         interval: Interval,
         detail: Detail,
         percepts: Sequence[FramePercept] | None = None,
+        blind: frozenset[int] = frozenset(),
     ) -> list[Track]:
-        """Tracks of a stretch; they depend on the frames and the geometry alone."""
-        key = (source.info.sha256, geometry.key, interval.start, interval.end, detail)
+        """Tracks of a stretch; they depend on the frames, the geometry and what is blind alone."""
+        key = (source.info.sha256, geometry.key, interval.start, interval.end, detail, blind)
         with self._lock:
             known = self._tracks.get(key)
             if known is not None:
@@ -287,14 +289,15 @@ class EmbeddedCaptioner(Captioner):
         interval: Interval,
         observations: Sequence[Observation],
         counts: Observation | None,
-        troubles: Sequence[str],
+        checkup: Checkup,
         scene: Scene,
         profile: SceneProfile | None,
     ) -> Caption:
-        if troubles:
-            parts = tuple(Clause(text=f"cannot be judged: {t}") for t in troubles)
-        else:
-            parts = clauses(observations, counts)
+        lost = checkup.problems or [e.text for e in checkup.events if e.kind != "cut"]
+        parts = tuple(Clause(text=f"cannot be judged: {t}") for t in lost)
+        if not checkup.problems:
+            cuts = tuple(Clause(text=e.text) for e in checkup.events if e.kind == "cut")
+            parts = (*clauses(observations, counts), *cuts, *parts)
         if not scene.known:
             parts = (*parts, Clause(text=PRIORS_NOTE))
         text = "; ".join(p.text for p in parts)

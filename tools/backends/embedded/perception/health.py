@@ -1,33 +1,98 @@
-"""Why a stretch cannot be judged: the camera's health, from the percepts of its frames."""
+"""The camera's health: which stretches cannot be judged and why, from the percepts of the frames.
+
+Every test compares a frame with the scene's background (or, without a scene, with the footage's
+own): its light, its sharpness, its edges, its coarse look. A lorry that passes close hides edges
+and coarse look at once; a camera that was turned keeps the coarse look of the place and loses the
+edges; a lens out of focus keeps both and loses sharpness; a change of light keeps the edges. So no
+single measure accuses, and what crosses the picture for a moment is no fault of the camera.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tools.backends.embedded.perception.percepts import FramePercept, Health
 from tools.backends.embedded.perception.settings import PerceptionSettings
-from tools.types import VideoInfo, clock
+from tools.types import HealthEvent, HealthKind, Interval, VideoInfo, clock
 
-__all__ = ["frame_faults", "problems", "size_problem", "steady"]
+__all__ = ["Checkup", "examine", "frame_faults", "size_problem", "steady"]
+
+Mask = NDArray[np.bool_]
 
 _REMEDY = "induce rules for this viewpoint as another scene"
-_LEAST_SHARE = 0.3
-"""A fault counts when it covers this share of the stretch …"""
-_LEAST_S = 1.0
-"""… or lasts this long."""
-_BLACK_LUMA, _FLAT_CONTRAST = 18.0, 4.0
-_FROZEN_S = 2.0
-_SAME_VIEW = 0.62
-"""Edges of the same view keep this share of their usual agreement with the background, whoever
-walks through it; another view of a similar place does not."""
+_WORDS: dict[HealthKind, str] = {
+    "black": "the picture is nearly black",
+    "blank": "the picture is one even colour",
+    "frozen": "the picture stands still (frozen)",
+    "title": "a still card of one plain colour with writing or signs (a title card) is shown",
+    "covered": "a large part of the picture is one even colour: the lens is covered",
+    "defocused": "the picture is blurred: the lens is out of focus, wet or dirty",
+    "moved": "the whole picture moves: the camera was moved or shaken",
+    "light": "the light or the colours differ altogether from the usual (day and night switched, "
+    "or the exposure)",
+    "view": "the view differs from the scene's normal clips: the camera was moved or turned, or "
+    f"something stands before it ({_REMEDY})",
+    "other": "the picture differs altogether from most of this video (a cut or a covered lens)",
+    "changed": "most of the picture differs from the background (smoke, a flash or something very "
+    "close)",
+    "cut": "the picture jumps to another one (a cut)",
+}
+_LEAST_S: dict[HealthKind, float] = {
+    "black": 0.25, "blank": 0.25, "title": 0.25, "covered": 0.4, "frozen": 2.0, "cut": 0.0,
+    "other": 0.5, "view": 0.8, "defocused": 0.8, "light": 0.8, "moved": 0.8, "changed": 0.8,
+}  # fmt: skip
+"""Seconds from which on a fault is told. In the order in which one cause excludes the next, frames
+of a joined run belong to the first that claims them."""
+_ORDER: tuple[HealthKind, ...] = (
+    "black", "blank", "title", "covered", "frozen", "moved", "defocused", "light", "view", "other",
+    "changed",
+)  # fmt: skip
+_JOIN_S, _DENSE = 0.7, 0.4
+"""Runs this close are one, where this share of the frames in between has the fault."""
+_BLACK_LUMA, _BLACK_CONTRAST, _FLAT_CONTRAST = 18.0, 8.0, 4.0
+_DIM = 0.5
+"""A scene that is itself this dark, relative to its background, is not black."""
+_STILL, _STILL_EMPTY, _EMPTY = 0.05, 0.005, 0.002
+"""Mean change, grey levels, under which a picture stands still: coding alone stirs it as much.
+Where hardly anything but background is seen nothing may have moved: less is asked for."""
+_SAME_VIEW = 0.68
+"""Edges of the same view keep this share of their usual agreement with the background …"""
+_HIDDEN_VIEW = 0.62
+_ALIKE = 0.6
+"""… while the coarse picture of a place that is seen from a little elsewhere stays this alike."""
+_NO_VIEW = 0.15
+"""Correlation of edges under which two pictures have nothing in common."""
 _OTHER_FOREGROUND, _LASTING_S = 0.4, 8.0
 _MOST_FOREGROUND = 0.5
 """With more of the picture unlike the background, it is the picture that changed."""
-_SHIFT_PX = 0.6
-"""Pixels per analysed frame that the whole picture must move to count as camera motion."""
+_EVEN = 0.45
+"""Share of one grey level from which on a picture is mostly one colour (scenes have a third)."""
+_BLURRED = 0.58
+"""Sharpness, per light, under which edges are out of focus (scenes keep nine tenths)."""
+_DARK, _BRIGHT, _PALE = 0.6, 1.6, 0.35
+_NIGHT = 0.4
+_SHIFT_PX, _TOGETHER = 0.6, 0.7
+"""Pixels per analysed frame that this share of the picture must move to count as camera motion."""
+_CUT_JOIN, _CUT_CHANGE = 0.5, 12.0
+_JUDGED_S, _JUDGED_SHARE = 1.0, 0.15
+"""With less left to judge than this, the whole stretch is not judged."""
+
+
+@dataclass(frozen=True, eq=False)
+class Checkup:
+    """What a stretch's frames say of the camera.
+
+    ``problems``: sentences why *nothing* of it can be judged; empty where something can.
+    ``events``: what was wrong and when. ``blind``: frames that cannot be judged, by frame index.
+    """
+
+    problems: tuple[str, ...] = ()
+    events: tuple[HealthEvent, ...] = ()
+    blind: frozenset[int] = frozenset()
 
 
 def size_problem(info: VideoInfo, full: tuple[int, int]) -> str | None:
@@ -43,91 +108,167 @@ def size_problem(info: VideoInfo, full: tuple[int, int]) -> str | None:
 def steady(percept: FramePercept) -> bool:
     """Whether a frame's foreground and flow mean anything: no cut, flash or moving camera."""
     health = percept.health
-    moved = health[Health.TOGETHER] > 0.7 and health[Health.SHIFT] * health[Health.GAP] > _SHIFT_PX
+    moved = (
+        health[Health.TOGETHER] > _TOGETHER
+        and health[Health.SHIFT] * health[Health.GAP] > _SHIFT_PX
+    )
     return bool(health[Health.FOREGROUND] <= _MOST_FOREGROUND and not moved)
 
 
-def frame_faults(
-    percepts: Sequence[FramePercept], view: float | None
-) -> dict[str, NDArray[np.bool_]]:
-    """For each kind of fault the frames that have it, shape ``(n,)``.
+def frame_faults(percepts: Sequence[FramePercept], view: float | None) -> dict[HealthKind, Mask]:
+    """For each kind of fault the frames that show it, shape ``(n,)``; a frame may show several.
 
     ``view``: usual correlation of edges with the background's; None without a scene.
     """
     health = np.array([p.health for p in percepts], np.float64).reshape(-1, len(Health))
-    luma, contrast = health[:, Health.LUMA], health[:, Health.CONTRAST]
-    black = (luma < _BLACK_LUMA) & (contrast < 8.0)
+    luma, contrast, light = (health[:, h] for h in (Health.LUMA, Health.CONTRAST, Health.LIGHT))
+    gap, change, flat = (health[:, h] for h in (Health.GAP, Health.CHANGE, Health.FLAT))
+    foreground, alike = health[:, Health.FOREGROUND], health[:, Health.ALIKE]
+    black = (luma < _BLACK_LUMA) & (contrast < _BLACK_CONTRAST)
+    if view is not None:
+        black &= light < _DIM
     blank = ~black & (contrast < _FLAT_CONTRAST)
-    gap = health[:, Health.GAP]
-    moving = (health[:, Health.TOGETHER] > 0.7) & (health[:, Health.SHIFT] * gap > _SHIFT_PX)
-    same = health[:, Health.CHANGE] < 0.005
-    frozen = np.zeros(len(percepts), np.bool_)
-    for start, end in _runs(same):
-        if gap[start:end].sum() >= _FROZEN_S:
-            frozen[start:end] = True
     seen = ~black & ~blank
+    agreement = health[:, Health.VIEW] / max(view, 0.3) if view else health[:, Health.VIEW]
+    sharp = health[:, Health.SHARP] / np.clip(light, 0.05, 1.0)
+    strange = agreement < (_NO_VIEW if view else 2 * _NO_VIEW)  # own footage may hold the card
+    still = change < np.where(foreground > _EMPTY, _STILL, _STILL_EMPTY)
+    even = seen & (flat > _EVEN) & (alike < _ALIKE)
+    title = even & strange & (health[:, Health.SHARP] > 0.4) & (change < 2.0)
+    moved = (health[:, Health.TOGETHER] > _TOGETHER) & (health[:, Health.SHIFT] * gap > _SHIFT_PX)
+    place = seen & (alike > _ALIKE)  # the same place, coarsely
+    blurred = place & (sharp < _BLURRED) & (agreement > 0.4)
+    pale = health[:, Health.COLOUR] < _PALE
+    lit = (light < _DARK) | (light > _BRIGHT) | pale
+    unlike = foreground > _MOST_FOREGROUND
+    other_light = place & ~blurred & lit & (unlike | (pale & (foreground > 0.15)))
+    other_light |= seen & (light < _NIGHT) & (health[:, Health.SHARP] < _DIM) & ~even & ~blurred
+    other = np.zeros(len(percepts), np.bool_)
+    turned = other.copy()
     if view is None:
-        other = seen & (health[:, Health.VIEW] < 0.15)
+        other = seen & (health[:, Health.VIEW] < _NO_VIEW) & ~title
     else:
-        unlike = seen & (health[:, Health.VIEW] < _SAME_VIEW * view)
-        # A lorry passing close hides edges too, but not most of the picture and not for long.
-        lasting = bool(unlike.mean() >= 0.8 and gap.sum() >= _LASTING_S)
-        other = unlike & (lasting | (health[:, Health.FOREGROUND] > _OTHER_FOREGROUND))
+        turned = place & (agreement < _SAME_VIEW) & ~blurred & ~other_light
+        hidden = seen & (agreement < _HIDDEN_VIEW)
+        turned |= hidden & (foreground > _OTHER_FOREGROUND)
+        turned |= _lasting(hidden, gap)
     return {
         "black": black,
         "blank": blank,
-        "frozen": frozen & seen,
-        "moved": moving & seen & ~other,
+        "title": title,
+        "covered": even & ~title & (unlike | (sharp < 0.7)),
+        "frozen": seen & _lasting(still, gap, _LEAST_S["frozen"]),
+        "moved": seen & moved,
+        "defocused": blurred,
+        "light": other_light,
+        "view": turned,
         "other": other,
-        "changed": seen & ~other & ~moving & (health[:, Health.FOREGROUND] > _MOST_FOREGROUND),
+        "changed": seen & unlike & ~moved,
+        "cut": (health[:, Health.JOIN] < _CUT_JOIN) & (change > _CUT_CHANGE),
     }
 
 
-def problems(
+def examine(
     percepts: Sequence[FramePercept],
+    interval: Interval,
     info: VideoInfo,
     settings: PerceptionSettings,
     view: float | None,
-) -> tuple[str, ...]:
-    """Sentences saying why the stretch cannot be judged; empty where it can."""
-    if len(percepts) < 2:
-        return ("too few frames to see motion",)
+) -> Checkup:
+    """Check the camera over an interval; ``percepts`` may reach beyond it on both sides."""
+    inner = [p for p in percepts if interval.contains(p.pts)]
+    if len(inner) < 2:
+        return Checkup(("too few frames to see motion",) if inner else ("no frame of this stretch "
+                        "decodes",))  # fmt: skip
     gaps = np.array([p.health[Health.GAP] for p in percepts], np.float64)
-    if float(np.median(gaps)) > 1.0 / settings.min_fps:
-        return (
-            f"{1 / float(np.median(gaps)):.1f} frames a second are too few to follow motion "
-            f"(at least {settings.min_fps:.0f} are needed)",
+    usual = float(np.median(gaps))
+    if usual > 1.0 / settings.min_fps:
+        return Checkup(
+            (
+                f"{1 / usual:.1f} frames a second are too few to follow motion (at least "
+                f"{settings.min_fps:.0f} are needed)",
+            )
         )
-    known = {
-        "black": "the picture is nearly black",
-        "blank": "the picture is one even colour",
-        "frozen": "the picture stands still (frozen)",
-        "moved": "the whole picture moves: the camera was moved or shaken",
-        "changed": "most of the picture differs from the background (light, smoke, a cut or "
-        "something very close)",
-        "other": "the picture differs altogether from most of this video (a cut, a title card or "
-        "a covered lens)"
-        if view is None
-        else "the view differs from the scene's normal clips: moved, covered or lit otherwise "
-        f"({_REMEDY})",
-    }
-    base = float(info.time_base.fraction)
-    found: list[str] = []
-    for kind, at in frame_faults(percepts, view).items():
-        seconds = float(gaps[at].sum())
-        if not at.any() or (at.mean() < _LEAST_SHARE and seconds < _LEAST_S):
-            continue
-        spans = [
-            f"{clock(percepts[a].pts * base)}–{clock(percepts[b - 1].pts * base + gaps[b - 1])}"
-            for a, b in _runs(at)
-            if gaps[a:b].sum() >= 0.3
-        ]
-        when = "throughout" if at.mean() > 0.9 else ", ".join(spans[:3])
-        found.append(f"{known[kind]}{', ' + when if when else ''}")
-    return tuple(found)
+    claimed = np.zeros(len(percepts), np.bool_)
+    events: list[HealthEvent] = []
+    faults = frame_faults(percepts, view)
+    shaken = claimed.copy()
+    for kind in (*_ORDER, "cut"):
+        free = faults[kind] & ~(shaken if kind == "cut" else claimed)
+        for first, end in _told(kind, free, gaps):
+            span = _span(percepts, first, end, info).intersection(interval)
+            if kind != "cut":
+                claimed[first:end] = True
+            if kind == "moved":
+                shaken[first:end] = True
+            if span is not None:
+                frames = (percepts[first].frame, percepts[end - 1].frame)
+                events.append(_event(kind, span, interval, info, frames))
+    blind = frozenset(p.frame for p, lost in zip(percepts, claimed, strict=True) if lost)
+    inside = np.array([interval.contains(p.pts) for p in percepts])
+    left, total = float(gaps[inside & ~claimed].sum()), float(gaps[inside].sum())
+    told = tuple(sorted(events, key=lambda e: (e.interval.start, _rank(e.kind))))
+    least = min(_JUDGED_S, 0.5 * total)
+    if claimed[inside].any() and (left < least or left < _JUDGED_SHARE * total):
+        reasons = tuple(e.text for e in told if e.kind != "cut")
+        return Checkup(reasons or ("the picture cannot be judged",), told, blind)
+    return Checkup((), told, blind)
 
 
-def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
+def _event(
+    kind: HealthKind, span: Interval, whole: Interval, info: VideoInfo, frames: tuple[int, int]
+) -> HealthEvent:
+    throughout = span.seconds > 0.9 * whole.seconds
+    when = "throughout" if throughout else f"{clock(span.start_s)}–{clock(span.end_s)}"
+    if kind == "cut":
+        when = f"at {clock(span.start_s)}"
+    return HealthEvent(
+        video_id=info.id, kind=kind, interval=span, text=f"{_WORDS[kind]}, {when}", frames=frames
+    )
+
+
+def _span(percepts: Sequence[FramePercept], first: int, end: int, info: VideoInfo) -> Interval:
+    """From the first frame of a run until the frame after its last."""
+    if end < len(percepts):
+        stop = percepts[end].pts
+    else:
+        tick = float(info.time_base.fraction)
+        stop = percepts[end - 1].pts + max(1, round(float(percepts[-1].health[Health.GAP]) / tick))
+    start = percepts[first].pts
+    return Interval(start=start, end=max(start + 1, stop), time_base=info.time_base)
+
+
+def _told(kind: HealthKind, mask: Mask, gaps: NDArray[np.float64]) -> list[tuple[int, int]]:
+    """Runs of a fault, joined over short breaks, that last long enough to be told."""
+    joined: list[tuple[int, int]] = []
+    for start, end in _runs(mask):
+        if joined and gaps[joined[-1][1] : start].sum() <= _JOIN_S:
+            both = (joined[-1][0], end)
+            if kind != "cut" and mask[both[0] : both[1]].mean() >= _DENSE:
+                joined[-1] = both
+                continue
+        joined.append((start, end))
+    whole = float(gaps.sum())
+    least = min(_LEAST_S[kind], 0.3 * whole)
+    return [(a, b) for a, b in joined if gaps[a:b].sum() >= least - 1e-6]
+
+
+def _rank(kind: HealthKind) -> int:
+    return _ORDER.index(kind) if kind in _ORDER else len(_ORDER)
+
+
+def _lasting(mask: Mask, gap: NDArray[np.float64], least: float = _LASTING_S) -> Mask:
+    """The runs of a mask that last long enough, or that fill four fifths of at least as long."""
+    kept = np.zeros_like(mask)
+    for start, end in _runs(mask):
+        if gap[start:end].sum() >= least:
+            kept[start:end] = True
+    if least >= _LASTING_S and gap.sum() >= least and mask.mean() >= 0.8:
+        kept |= mask
+    return kept
+
+
+def _runs(mask: Mask) -> list[tuple[int, int]]:
     """Half-open runs of True."""
     padded = np.concatenate([[False], mask, [False]]).astype(np.int8)
     change = np.diff(padded)

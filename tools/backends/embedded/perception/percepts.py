@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Any
 
 import cv2
 import numpy as np
@@ -58,9 +59,28 @@ class Health(IntEnum):
     """Share of the picture's textured tiles that move with it; 0 where few tiles have texture."""
     GAP = 7
     """Seconds since the analysed frame before."""
+    SHARP = 8
+    """Mean of the strongest gradients of the picture, over the background's."""
+    ALIKE = 9
+    """Correlation of the picture, coarse as a thumbnail, with the background, −1 … 1."""
+    COLOUR = 10
+    """Mean colourfulness over the background's; 1 where the background is as good as grey."""
+    LIGHT = 11
+    """Mean grey level over the background's."""
+    FLAT = 12
+    """Share of the picture at its most common grey level, as on a title card."""
+    JOIN = 13
+    """Correlation of coarse edges with the analysed frame before, −1 … 1; 1 without change."""
 
 
 _TILES = (5, 6)
+_THUMB, _COARSE = (32, 24), (64, 48)
+_STRONG = 0.05
+"""Share of the pixels, those with the strongest gradient, that tell how sharp a picture is."""
+_STIRS = 4.0
+"""Grey levels of mean change under which there is no cut to look for."""
+_GREY = 5.0
+"""Mean difference between the colour channels under which a view counts as grey."""
 _STILL = 0.10
 """Heights per second: slower foreground counts as not moving (a walker does 0.8)."""
 
@@ -94,8 +114,15 @@ class Analyser:
         self._segment = Segmenter(self.geometry.background, self.geometry.threshold, middle)
         self._flow = FlowField()
         background = grey(self.geometry.background)
-        self._edges = edges(background)
+        self._half = (max(2, background.shape[1] // 2), max(2, background.shape[0] // 2))
+        self._edges = edges(_small(background, self._half))
         self._gradient = _gradient(background)
+        self._usual = _Usual(
+            sharp=max(1.0, _sharpness(self._gradient)),
+            thumb=_centred(_small(background, _THUMB)),
+            colour=_colour(self.geometry.background),
+            light=max(1.0, float(background.mean())),
+        )
         self._join = max(1, round(0.06 * middle))
         self._smooth = max(3, round(0.25 * middle))
 
@@ -109,85 +136,68 @@ class Analyser:
         *,
         reverse: bool = False,
         own: NDArray[np.uint8] | None = None,
+        now: NDArray[np.uint8] | None = None,
     ) -> FramePercept:
         """Measure ``image`` (BGR) with ``before`` (grey), ``seconds`` earlier.
+
+        ``now``: ``image`` in grey, where it is known already.
 
         ``own``: median of the video around, against which lasting foreground is told from moving.
         ``reverse``: ``before`` is the *next* frame instead (for the first frame of a video).
         """
-        now = grey(image)
+        now = grey(image) if now is None else now
         first, second = (now, before) if reverse else (before, now)
         flow = self._flow(first, second)
         mask = self._segment(image)
         moving = mask if own is None else self._segment.moving(image, mask, own)
         gradient = _gradient(now)
-        health = self._health(now, before, mask, flow, gradient, seconds)
+        health = self._health(image, now, before, mask, flow, gradient, seconds)
         if flow is None:
             flow = np.zeros((*now.shape, 2), np.float32)
         windows = self.grid.measure(moving, flow, seconds)
+        measured = _Measured(flow, now, gradient, seconds)
         parts = [
-            self._silhouettes(moving, flow, seconds, now, gradient, 0.02),
-            self._fast(moving, flow, seconds, now, gradient),
+            self._pieces(moving, measured, 0.02, fast=False),
+            self._pieces(self._fast(moving, flow, seconds), measured, 0.06, fast=True),
         ]
         if own is not None:
             lasting = np.asarray(cv2.medianBlur(mask & ~moving, 5), np.uint8)
-            parts.append(self._silhouettes(lasting, flow, seconds, now, gradient, 0.06))
-        blobs = np.concatenate(parts)
-        return FramePercept(frame, pts, health, windows, blobs)
-
-    def _silhouettes(
-        self,
-        mask: NDArray[np.uint8],
-        flow: NDArray[np.float32],
-        seconds: float,
-        now: NDArray[np.uint8],
-        gradient: NDArray[np.float32],
-        least: float,
-    ) -> NDArray[np.float32]:
-        if cv2.countNonZero(mask) == 0:
-            return np.zeros((0, len(Blob)), np.float32)
-        labels, stats = components(mask, self._join)
-        return self._rows(labels, stats, mask, flow, seconds, now, gradient, least, fast=False)
+            parts.append(self._pieces(lasting, measured, 0.06, fast=False))
+        return FramePercept(frame, pts, health, windows, np.concatenate(parts))
 
     def _fast(
-        self,
-        mask: NDArray[np.uint8],
-        flow: NDArray[np.float32],
-        seconds: float,
-        now: NDArray[np.uint8],
-        gradient: NDArray[np.float32],
-    ) -> NDArray[np.float32]:
+        self, mask: NDArray[np.uint8], flow: NDArray[np.float32], seconds: float
+    ) -> NDArray[np.uint8]:
         """Foreground whose flow, averaged over a quarter of a person, beats any walker's."""
+        fast = np.zeros_like(mask)
+        rows, columns = _around(mask, self._smooth)
+        if rows.stop == rows.start:
+            return fast
         size = (self._smooth, self._smooth)
-        weight = mask.astype(np.float32)
-        total = cv2.blur(weight, size) + 1e-3
-        u = cv2.blur(flow[..., 0] * weight, size) / total
-        v = cv2.blur(flow[..., 1] * weight, size) / total
-        limit = self.settings.fast_factor * self.geometry.walk * seconds * self._row_height
-        fast = ((u * u + v * v > limit * limit) & (mask > 0)).astype(np.uint8)
-        if cv2.countNonZero(fast) == 0:
-            return np.zeros((0, len(Blob)), np.float32)
-        labels, stats = components(fast, self._join)
-        return self._rows(labels, stats, fast, flow, seconds, now, gradient, 0.06, fast=True)
+        inside, part = mask[rows, columns], flow[rows, columns]
+        weighted = cv2.blur(cv2.copyTo(part, inside), size)
+        total = cv2.blur(inside.astype(np.float32), size)
+        limit = self.settings.fast_factor * self.geometry.walk * seconds * self._row_height[rows]
+        u, v = weighted[..., 0], weighted[..., 1]
+        # |mean flow| > limit, without dividing by the weight: where that is 0 so is the flow
+        reach = limit * (total + np.float32(1e-3))
+        fast[rows, columns] = (u * u + v * v > reach * reach) & (inside > 0)
+        return fast
 
-    def _rows(
-        self,
-        labels: NDArray[np.int32],
-        stats: NDArray[np.int32],
-        mask: NDArray[np.uint8],
-        flow: NDArray[np.float32],
-        seconds: float,
-        now: NDArray[np.uint8],
-        gradient: NDArray[np.float32],
-        least: float,
-        *,
-        fast: bool,
+    def _pieces(
+        self, mask: NDArray[np.uint8], measured: _Measured, least: float, *, fast: bool
     ) -> NDArray[np.float32]:
-        inside = mask > 0
-        index = labels[inside]
+        """Rows of the connected pieces of a mask; ``least``: smallest area, in heights²."""
+        rows, columns = _around(mask, self._join + 2)
+        if rows.stop == rows.start:
+            return np.zeros((0, len(Blob)), np.float32)
+        piece = np.ascontiguousarray(mask[rows, columns])
+        labels, stats = components(piece, self._join)
+        within = np.flatnonzero(piece.view(np.bool_))
+        index = labels.reshape(-1)[within]
         n = len(stats)
         area = np.bincount(index, minlength=n).astype(np.float64)
-        foot = (stats[:, 1] + stats[:, 3]).astype(np.float64)
+        foot = (stats[:, 1] + stats[:, 3] + rows.start).astype(np.float64)
         tall = self.geometry.height(foot)
         keep = area >= np.maximum(least * tall * tall, 6.0)
         keep[0] = False
@@ -195,41 +205,44 @@ class Analyser:
             return np.zeros((0, len(Blob)), np.float32)
         divisor = np.maximum(area, 1.0)
 
-        def mean(values: NDArray[np.float32]) -> NDArray[np.float64]:
-            sums = np.bincount(index, weights=values.astype(np.float64), minlength=n)
-            return np.asarray(sums / divisor, np.float64)
+        def mean(values: NDArray[Any]) -> NDArray[np.float64]:
+            return np.asarray(np.bincount(index, weights=values, minlength=n) / divisor, np.float64)
 
-        fx, fy = flow[..., 0][inside], flow[..., 1][inside]
-        u, v, square = mean(fx), mean(fy), mean(fx * fx + fy * fy)
-        spread = np.sqrt(np.maximum(square - u * u - v * v, 0.0))
-        unit = 1.0 / (tall * seconds)
-        local = self._row_height[np.nonzero(inside)[0], 0] * seconds
-        still = mean((np.hypot(fx, fy) < _STILL * local).astype(np.float32))
-        outline = inside & (cv2.erode(mask, np.ones((3, 3), np.uint8)) == 0)
-        border = labels[outline]
-        here = np.bincount(border, weights=gradient[outline], minlength=n)
-        there = np.bincount(border, weights=self._gradient[outline], minlength=n)
-        ghost = (there - here) / (there + here + 1.0)
-        rows = np.column_stack(
+        down, across = np.divmod(within, piece.shape[1])
+        down += rows.start
+        at = down * mask.shape[1] + (across + columns.start)
+        flow = measured.flow.reshape(-1, 2).take(at, axis=0)
+        fx, fy = flow[:, 0], flow[:, 1]
+        square = fx * fx + fy * fy
+        u, v = mean(fx), mean(fy)
+        spread = np.sqrt(np.maximum(mean(square) - u * u - v * v, 0.0))
+        unit = 1.0 / (tall * measured.seconds)
+        slow = _STILL * measured.seconds * self._row_height[:, 0].take(down)
+        outline = cv2.erode(piece, np.ones((3, 3), np.uint8)).reshape(-1).take(within) == 0
+        border, rim = index[outline], at[outline]
+        here = np.bincount(border, weights=measured.gradient.reshape(-1).take(rim), minlength=n)
+        there = np.bincount(border, weights=self._gradient.reshape(-1).take(rim), minlength=n)
+        found = np.column_stack(
             [
-                stats[:, 0],
-                stats[:, 1],
-                stats[:, 0] + stats[:, 2],
+                stats[:, 0] + columns.start,
+                stats[:, 1] + rows.start,
+                stats[:, 0] + stats[:, 2] + columns.start,
                 foot,
                 area,
                 u * unit,
                 v * unit,
                 spread * unit,
-                still,
-                ghost,
-                mean(now[inside].astype(np.float32)),
+                mean(square < slow * slow),
+                (there - here) / (there + here + 1.0),
+                mean(measured.now.reshape(-1).take(at)),
                 np.full(n, float(fast)),
             ]
         )
-        return np.asarray(rows[keep], np.float32)
+        return np.asarray(found[keep], np.float32)
 
     def _health(
         self,
+        image: NDArray[np.uint8],
         now: NDArray[np.uint8],
         before: NDArray[np.uint8],
         mask: NDArray[np.uint8],
@@ -241,19 +254,93 @@ class Analyser:
         if flow is not None:
             length, together = _whole_motion(flow, gradient)
             shift = length / seconds
+        usual = self._usual
+        (luma,), (contrast,) = (v.reshape(-1) for v in cv2.meanStdDev(now))
+        change = cv2.mean(cv2.absdiff(now, before))[0]
+        small = _small(image, _COARSE)
+        levels = np.bincount(grey(small).reshape(-1) >> 3, minlength=32)
+        join = 1.0
+        if change > _STIRS:
+            join = float((edges(grey(small)) * edges(_small(before, _COARSE))).sum())
+        colour = _colour(small) / usual.colour if usual.colour > _GREY else 1.0
         return np.array(
             [
-                float(now.mean()),
-                float(now.std()),
-                float(mask.mean()),
-                float(cv2.absdiff(now, before).mean()),
-                float((edges(now) * self._edges).sum()),
+                luma,
+                contrast,
+                cv2.countNonZero(mask) / mask.size,
+                change,
+                float((edges(_small(now, self._half)) * self._edges).sum()),
                 shift,
                 together,
                 seconds,
+                _sharpness(gradient) / usual.sharp,
+                float((_centred(_small(now, _THUMB)) * usual.thumb).sum()),
+                colour,
+                luma / usual.light,
+                float(levels.max()) / levels.sum(),
+                join,
             ],
             np.float32,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Usual:
+    """What the background gives for the measures of health that are relative to it."""
+
+    sharp: float
+    thumb: NDArray[np.float32]
+    colour: float
+    light: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """What a piece of a mask is measured on."""
+
+    flow: NDArray[np.float32]
+    now: NDArray[np.uint8]
+    gradient: NDArray[np.float32]
+    seconds: float
+
+
+def _around(mask: NDArray[np.uint8], margin: int) -> tuple[slice, slice]:
+    """Rows and columns of the mask's bounding box and a margin; empty for an empty mask."""
+    x, y, width, height = cv2.boundingRect(mask)
+    if not width:
+        return slice(0, 0), slice(0, 0)
+    return (
+        slice(max(0, y - margin), min(mask.shape[0], y + height + margin)),
+        slice(max(0, x - margin), min(mask.shape[1], x + width + margin)),
+    )
+
+
+def _small(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _centred(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Zero mean and unit norm; zeros for an even picture."""
+    level = image.astype(np.float32)
+    level -= level.mean()
+    norm = float(np.linalg.norm(level))
+    return np.asarray(level / norm if norm > 1.0 else np.zeros_like(level), np.float32)
+
+
+def _sharpness(gradient: NDArray[np.float32]) -> float:
+    """Mean of the strongest gradients, over every third row and column."""
+    values = gradient[1::3, 1::3].reshape(-1)
+    if not values.size:
+        return 0.0
+    strong = max(1, round(_STRONG * values.size))
+    return float(np.partition(values, values.size - strong)[-strong:].mean())
+
+
+def _colour(image: NDArray[np.uint8]) -> float:
+    """Mean difference between the strongest and the weakest channel, grey levels."""
+    blue, green, red = cv2.split(_small(image, _COARSE))
+    most, least = cv2.max(cv2.max(blue, green), red), cv2.min(cv2.min(blue, green), red)
+    return float(cv2.mean(cv2.subtract(most, least))[0])
 
 
 def _whole_motion(flow: NDArray[np.float32], gradient: NDArray[np.float32]) -> tuple[float, float]:
