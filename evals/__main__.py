@@ -209,11 +209,16 @@ def bring_in(
     out: Annotated[
         Path | None, typer.Option(help="Folder to write. Default: runs/imported-FORMAT.")
     ] = None,
+    clips: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the videos that labels without scores are of."),
+    ] = None,
 ) -> None:
     """Bring public result formats and simple folders into the suite format."""
     from evals.bringing import bring
 
-    typer.echo(bring(format, path, out if out is not None else Path("runs") / f"imported-{format}"))
+    target = out if out is not None else Path("runs") / f"imported-{format}"
+    typer.echo(bring(format, path, target, clips=clips))
 
 
 @app.command()

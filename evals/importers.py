@@ -6,10 +6,9 @@ and the line where one is to blame. Frames are 0-based.
 
 from __future__ import annotations
 
-import csv
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evals.datasets.recorded import SLACK, plain_outcome
+from evals.datasets.tables import (
+    Split,
+    flag,
+    number,
+    only_one,
+    split_of,
+    table_rows,
+    text_of,
+    whole,
+)
 from evals.model import Outcome, Pair, Sample, Span, frame_runs
 from tools.errors import MediaError, UserError
 from tools.types import Box
@@ -66,8 +75,8 @@ def vadtree(path: Path) -> Imported:
 
     Spans hold both ends; a later one overwrites the frame it shares; frames without one score 0.
     """
-    lengths = _lengths(_one(path, "anomaly_test*.txt"))
-    labels = _temporal(_one(path, "[Tt]emporal*.txt"), lengths)
+    lengths = _lengths(only_one(path, "anomaly_test*.txt"))
+    labels = _temporal(only_one(path, "[Tt]emporal*.txt"), lengths)
     files = sorted(path.glob("*.json"))
     if not files:
         raise UserError(f"{path}: no .json file with scores")
@@ -110,9 +119,10 @@ def anomalyruler(path: Path) -> Imported:
         name = file.stem.removeprefix("test_")
         table = path / "test_frame" / f"{file.stem}.csv"
         marks = [
-            _flag(table, line, row, "label") for line, row in _table(table, {"image_path", "label"})
+            flag(table, line, row, "label")
+            for line, row in table_rows(table, {"image_path", "label"})
         ]
-        texts = _text(file).splitlines()
+        texts = text_of(file).splitlines()
         if len(texts) != len(marks):
             raise UserError(
                 f"{file}:{min(len(texts), len(marks)) + 1}: {len(texts)} captions for the "
@@ -184,26 +194,36 @@ def frames_csv(path: Path) -> Imported:
     ::
 
         PATH            a .csv file, or a folder of them
-                        header: video,frame,label[,label2 …][,score]
+                        header: video,frame,label[,label2 …][,score][,split]
 
     Frames of a video are 0, 1, 2 … in order. Each label column is one annotator, 0 or 1. With a
-    score in every line the scores come along.
+    score in every line the scores come along. Without scores the labels are the truth of clips::
+
+        CLIPS/          --clips DIR; by default beside the table
+        ├── VIDEO.mp4   a file named as in the table, with or without its suffix,
+        └── VIDEO/      or a folder of numbered images; as many frames as lines
+
+    ``split`` says ``train`` of the normal videos that rules may come from, else ``test``.
     """
     files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
     if not files:
         raise UserError(f"{path}: no .csv file")
     labels: dict[str, list[list[bool]]] = {}
     scores: dict[str, list[float]] = {}
+    splits: dict[str, Split] = {}
     for file in files:
-        for line, row in _table(file, {"video", "frame", "label"}):
+        for line, row in table_rows(file, {"video", "frame", "label"}):
             name = row["video"]
             marks = labels.setdefault(name, [])
-            if _whole(file, line, row, "frame") != len(marks):
+            if whole(file, line, row, "frame") != len(marks):
                 raise UserError(f"{file}:{line}: frame {row['frame']} of {name}, not {len(marks)}")
+            split = split_of(file, line, row)
+            if splits.setdefault(name, split) != split:
+                raise UserError(f"{file}:{line}: {name} is both train and test")
             columns = [c for c in row if re.fullmatch(r"label\d*", c)]
-            marks.append([_flag(file, line, row, c) for c in columns])
+            marks.append([flag(file, line, row, c) for c in columns])
             if "score" in row:
-                scores.setdefault(name, []).append(_number(file, line, row, "score"))
+                scores.setdefault(name, []).append(number(file, line, row, "score"))
     samples = [
         Sample(
             id=name,
@@ -211,6 +231,7 @@ def frames_csv(path: Path) -> Imported:
             frames=len(marks),
             fps=FPS,
             truth=tuple(frame_runs(column) for column in np.array(marks, bool).T),
+            split=splits[name],
         )
         for name, marks in sorted(labels.items())
     ]
@@ -225,33 +246,39 @@ def intervals_csv(path: Path) -> Imported:
     ::
 
         PATH/
-        ├── videos.csv      header: video,frames[,fps][,category][,kind]; one video a line
+        ├── videos.csv      header: video,frames[,fps][,category][,kind][,split][,reference];
+        │                   one video a line
         ├── intervals.csv   header: video,start,end[,annotator]; half-open frames [start, end)
-        └── scores.csv      optional; header: video,frame,score; linear between, held at the ends
+        ├── scores.csv      optional; header: video,frame,score; linear between, held at the ends
+        └── VIDEO.mp4 …     without scores: the clips that the intervals are the truth of, or
+                            elsewhere with --clips DIR (as for frames-csv)
 
     A video without an interval is normal. An interval past the end of its video is an error.
+    ``split`` as for frames-csv; ``reference`` says in words what happens.
     """
     videos = path / "videos.csv"
     rows: dict[str, Mapping[str, str]] = {}
     frames: dict[str, int] = {}
     rates: dict[str, float] = {}
-    for line, row in _table(videos, {"video", "frames"}):
+    splits: dict[str, Split] = {}
+    for line, row in table_rows(videos, {"video", "frames"}):
         name = row["video"]
         if name in rows:
             raise UserError(f"{videos}:{line}: {name} comes twice")
         rows[name] = row
-        frames[name] = _whole(videos, line, row, "frames")
-        rates[name] = _number(videos, line, row, "fps") if row.get("fps") else FPS
+        splits[name] = split_of(videos, line, row)
+        frames[name] = whole(videos, line, row, "frames")
+        rates[name] = number(videos, line, row, "fps") if row.get("fps") else FPS
         if frames[name] < 1 or rates[name] <= 0:
             raise UserError(f"{videos}:{line}: {row['frames']} frames at {rates[name]} per second")
     table = path / "intervals.csv"
     spans: dict[str, dict[str, list[Span]]] = {}
     annotators: dict[str, None] = {}
-    for line, row in _table(table, {"video", "start", "end"}):
+    for line, row in table_rows(table, {"video", "start", "end"}):
         name = row["video"]
         if name not in frames:
             raise UserError(f"{table}:{line}: no video {name} in {videos.name}")
-        start, end = _whole(table, line, row, "start"), _whole(table, line, row, "end")
+        start, end = whole(table, line, row, "start"), whole(table, line, row, "end")
         if not 0 <= start < end <= frames[name]:
             raise UserError(
                 f"{table}:{line}: the interval [{start}, {end}) does not fit the {frames[name]} "
@@ -269,6 +296,8 @@ def intervals_csv(path: Path) -> Imported:
             truth=tuple(tuple(spans.get(name, {}).get(a, ())) for a in annotators or {"": None}),
             category=row.get("category", ""),
             kind=row.get("kind") or None,
+            split=splits[name],
+            references=(row["reference"],) if row.get("reference") else (),
         )
         for name, row in rows.items()
     ]
@@ -298,73 +327,13 @@ def _plain(samples: list[Sample], scores: Mapping[str, Any]) -> tuple[Outcome, .
     return tuple(plain_outcome(s, np.asarray(scores[s.id], np.float64)) for s in samples)
 
 
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise UserError(f"{file} is missing") from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise UserError(f"{file}:{line}: not UTF-8 text") from None
-    except OSError as error:
-        raise UserError(f"{file} cannot be read: {error.strerror}") from None
-
-
-def _one(folder: Path, pattern: str) -> Path:
-    found = sorted(folder.glob(pattern))
-    if len(found) != 1:
-        raise UserError(f"{folder}: expected one {pattern}, found {len(found)}")
-    return found[0]
-
-
-def _table(file: Path, needed: set[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """``(line number, row)`` of a CSV file with a header that holds ``needed``."""
-    reader = csv.DictReader(_text(file).splitlines())
-    header = [h.strip() for h in reader.fieldnames or ()]
-    missing = needed - set(header)
-    if missing:
-        raise UserError(f"{file}:1: the header has no {', '.join(sorted(missing))}")
-    reader.fieldnames = header
-    empty = True
-    for row in reader:
-        empty = False
-        if None in row or None in row.values():
-            raise UserError(f"{file}:{reader.line_num}: {len(header)} columns expected")
-        yield reader.line_num, {k: v.strip() for k, v in row.items()}
-    if empty:
-        raise UserError(f"{file}:1: a header and no rows")
-
-
-def _whole(file: Path, line: int, row: Mapping[str, str], name: str) -> int:
-    try:
-        return int(row[name])
-    except ValueError:
-        raise UserError(f"{file}:{line}: {name} {row[name]!r} is no whole number") from None
-
-
-def _number(file: Path, line: int, row: Mapping[str, str], name: str) -> float:
-    try:
-        value = float(row[name])
-    except ValueError:
-        value = float("nan")
-    if not np.isfinite(value):
-        raise UserError(f"{file}:{line}: {name} {row[name]!r} is no finite number")
-    return value
-
-
-def _flag(file: Path, line: int, row: Mapping[str, str], name: str) -> bool:
-    if row[name] not in {"0", "1"}:
-        raise UserError(f"{file}:{line}: {name} {row[name]!r} is neither 0 nor 1")
-    return row[name] == "1"
-
-
 def _sparse(file: Path, frames: Mapping[str, int]) -> dict[str, NDArray[np.float64]]:
     known: dict[str, dict[int, float]] = {}
-    for line, row in _table(file, {"video", "frame", "score"}):
-        name, frame = row["video"], _whole(file, line, row, "frame")
+    for line, row in table_rows(file, {"video", "frame", "score"}):
+        name, frame = row["video"], whole(file, line, row, "frame")
         if name not in frames or not 0 <= frame < frames[name]:
             raise UserError(f"{file}:{line}: no frame {frame} of {name}")
-        known.setdefault(name, {})[frame] = _number(file, line, row, "score")
+        known.setdefault(name, {})[frame] = number(file, line, row, "score")
     return {
         name: np.interp(np.arange(frames[name]), sorted(at), [at[f] for f in sorted(at)])
         for name, at in known.items()
@@ -374,7 +343,7 @@ def _sparse(file: Path, frames: Mapping[str, int]) -> dict[str, NDArray[np.float
 def _lengths(file: Path) -> dict[str, int]:
     """Name → frames, from ``NAME FIRST LAST LABEL``."""
     found: dict[str, int] = {}
-    for line, text in enumerate(_text(file).splitlines(), 1):
+    for line, text in enumerate(text_of(file).splitlines(), 1):
         words = text.split()
         if not words:
             continue
@@ -388,7 +357,7 @@ def _lengths(file: Path) -> dict[str, int]:
 
 def _temporal(file: Path, lengths: Mapping[str, int]) -> dict[str, tuple[str, tuple[Span, ...]]]:
     found: dict[str, tuple[str, tuple[Span, ...]]] = {}
-    for line, text in enumerate(_text(file).splitlines(), 1):
+    for line, text in enumerate(text_of(file).splitlines(), 1):
         words = text.split()
         if not words:
             continue
@@ -416,7 +385,7 @@ def _temporal(file: Path, lengths: Mapping[str, int]) -> dict[str, tuple[str, tu
 
 
 def _node_scores(file: Path, lengths: Mapping[str, int]) -> dict[str, NDArray[np.float64]]:
-    text = _text(file)
+    text = text_of(file)
     try:
         content = json.loads(text)
     except json.JSONDecodeError as error:

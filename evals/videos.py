@@ -62,14 +62,15 @@ def video_sections(
 
 
 def sample_of(item: Item, suite: Suite) -> Sample:
-    """A labelled clip as a sample; its one annotator is whoever wrote ``labels.json``."""
+    """A labelled clip as a sample; unless it names annotators, its one is whoever labelled it."""
     return Sample(
         id=item.name,
         source=item.path,
         frames=item.frames,
         fps=item.fps,
         scene=suite.scene,
-        truth=(item.anomalous,),
+        truth=item.annotators or (item.anomalous,),
+        category=item.category,
         boxes={frame: (box,) for frame, box in item.boxes.items()},
         kind=item.kind,
         split=item.split,

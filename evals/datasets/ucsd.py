@@ -37,6 +37,10 @@ class Item(Frozen):
     """Frame → hull of the anomaly's mask."""
     kind: str | None = None
     """Kind of a generated scene."""
+    category: str = ""
+    """Category of the anomaly, a data set's word."""
+    annotators: tuple[tuple[tuple[int, int], ...], ...] = ()
+    """Intervals per annotator, where there are several."""
     references: tuple[str, ...] = ()
     """What happened, in words: reference answers."""
     expected: tuple[str, ...] | None = None
@@ -44,7 +48,7 @@ class Item(Frozen):
 
     @model_validator(mode="after")
     def _fits(self) -> Item:
-        for start, end in self.anomalous:
+        for start, end in (*self.anomalous, *(span for one in self.annotators for span in one)):
             if not 0 <= start < end <= self.frames:
                 raise ValueError(f"interval [{start}, {end}) does not fit {self.frames} frames")
         return self
@@ -104,6 +108,10 @@ def _item(root: Path, labels: Path, name: str, entry: Any) -> Item:
                 for i, b in entry.get("boxes", {}).items()
             },
             kind=entry.get("kind"),
+            category=entry.get("category", ""),
+            annotators=tuple(
+                tuple((a, b) for a, b in spans) for spans in entry.get("annotators", ())
+            ),
             references=_texts(entry.get("references", ())),
             expected=expectation(entry["expected"]) if "expected" in entry else None,
         )
