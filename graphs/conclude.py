@@ -5,6 +5,7 @@ from __future__ import annotations
 from langchain_core.messages import AIMessage
 from langgraph.runtime import Runtime
 
+from graphs.camera import camera_faults, unjudged
 from graphs.context import Context
 from graphs.episodes import correlated, episodes, standing, timeline
 from graphs.explaining import answer_text, explain
@@ -60,7 +61,10 @@ def decide(state: State, runtime: Runtime[Context]) -> State:
         limits = limits.model_copy(update={"normal_below": limits.alarm_at})
     found = episodes(ledger, items, scores, limits)
     unseen = tuple(e.id for e in targets_of(ledger) if e.id not in ledger.verdicts)
+    faults = camera_faults(i.look for i in items)
     label, reason = _label(made, ledger, found, unseen, state["stop_reason"])
+    if label is Label.NORMAL and (lost := unjudged(faults, ledger)):
+        label, reason = Label.UNCERTAIN, lost
     top = max((e.score for e in found if e.score is not None), default=None)
     timelines = (
         timeline(
@@ -88,6 +92,7 @@ def decide(state: State, runtime: Runtime[Context]) -> State:
         timelines=tuple(t for t in timelines if t is not None),
         not_looked_at=unseen,
         failures=tuple(ledger.failures.values()),
+        health=faults,
         stop_reason=state["stop_reason"],
         cost=_cost(state, ledger),
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from graphs.camera import camera_steps
 from tools.concepts import tests_of
 from tools.decision import Decision, EventScore, Intent, Label, Step
 from tools.ledger import Ledger, Look, SceneView
@@ -40,6 +41,7 @@ def explain(decision: Decision, ledger: Ledger) -> tuple[Step, ...]:
     if not found:
         steps.extend(_nothing(decision, ledger))
     steps.extend(_open(decision, ledger))
+    steps.extend(camera_steps(decision, ledger))
     steps.extend(_limits(decision, ledger))
     return tuple(steps)
 

@@ -18,6 +18,7 @@ from tools.types import (
     Caption,
     Event,
     Frozen,
+    HealthEvent,
     Interval,
     Observation,
     Rule,
@@ -61,7 +62,7 @@ def _unquoted(text: str, refs: Iterable[str], records: Iterable[Frozen]) -> str:
     verbatim = list(refs)
     for record in records:
         match record:
-            case Observation() | Caption() | Rule():
+            case Observation() | Caption() | Rule() | HealthEvent():
                 verbatim.append(record.text)
             case VideoInfo():
                 verbatim.append(record.name)
@@ -92,7 +93,7 @@ def _times(refs: Iterable[str], records: Iterable[Frozen], ledger: Ledger) -> It
                 yield seconds
     for record in records:
         match record:
-            case Observation() | Event() | Caption():
+            case Observation() | Event() | Caption() | HealthEvent():
                 yield from _ends(record.interval)
             case VideoInfo():
                 yield from _ends(record.interval)

@@ -6,7 +6,8 @@ A reference is ``kind:rest``:
     event:ID            a node of its event tree    obs:ID              an observation
     caption:ID          a caption                   answer:ID           an answer from the frames
     rule:ID@V           a retrieved rule version    verdict:ID          a verdict
-    score:EVENT         an event's final score  scene:NAME@VERSION  profile and calibration
+    score:EVENT         an event's final score      scene:NAME@VERSION  profile and calibration
+    health:ID           a fault of the camera
 
 Results are keyed by the hash of the request, so a call that finished before an interruption is
 not repeated after it, and doing a thing twice records it once.
@@ -285,6 +286,8 @@ class Ledger:
                 self._evidence[f"caption:{caption.id}"] = caption
                 for seen in record.description.observations:
                     self._evidence[f"obs:{seen.id}"] = seen
+                for fault in record.description.health:
+                    self._evidence[f"health:{fault.id}"] = fault
             case Recall():
                 self.recalls[record.event_id] = record
                 for hit in record.hits:

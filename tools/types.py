@@ -384,11 +384,12 @@ class HealthEvent(Frozen):
     (A ``cut`` only marks the frame at which the picture jumps.)
     """
 
+    id: str
     video_id: str
     kind: HealthKind
     interval: Interval
     text: str
-    """What was wrong and when, in words."""
+    """What was wrong, in words."""
     frames: tuple[int, int]
     """First and last analysed frame of it."""
 

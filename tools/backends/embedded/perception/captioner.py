@@ -18,7 +18,13 @@ from tools.backends.embedded.perception.describing import (
 )
 from tools.backends.embedded.perception.detections import Det
 from tools.backends.embedded.perception.geometry import Geometry
-from tools.backends.embedded.perception.health import Checkup, examine, size_problem, steady
+from tools.backends.embedded.perception.health import (
+    Checkup,
+    examine,
+    said,
+    size_problem,
+    steady,
+)
 from tools.backends.embedded.perception.learning import (
     learn_normal,
     people,
@@ -293,11 +299,11 @@ class EmbeddedCaptioner(Captioner):
         scene: Scene,
         profile: SceneProfile | None,
     ) -> Caption:
-        lost = checkup.problems or [e.text for e in checkup.events if e.kind != "cut"]
+        lost = checkup.problems or [said(e, interval) for e in checkup.events if e.kind != "cut"]
         parts = tuple(Clause(text=f"cannot be judged: {t}") for t in lost)
         if not checkup.problems:
-            cuts = tuple(Clause(text=e.text) for e in checkup.events if e.kind == "cut")
-            parts = (*clauses(observations, counts), *cuts, *parts)
+            cuts = [said(e, interval) for e in checkup.events if e.kind == "cut"]
+            parts = (*clauses(observations, counts), *(Clause(text=t) for t in cuts), *parts)
         if not scene.known:
             parts = (*parts, Clause(text=PRIORS_NOTE))
         text = "; ".join(p.text for p in parts)

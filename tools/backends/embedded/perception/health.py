@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from tools.backends.embedded.perception.percepts import FramePercept, Health
 from tools.backends.embedded.perception.settings import PerceptionSettings
-from tools.types import HealthEvent, HealthKind, Interval, VideoInfo, clock
+from tools.types import HealthEvent, HealthKind, Interval, VideoInfo, clock, content_id
 
-__all__ = ["Checkup", "examine", "frame_faults", "size_problem", "steady"]
+__all__ = ["Checkup", "examine", "frame_faults", "said", "size_problem", "steady"]
 
 Mask = NDArray[np.bool_]
 
@@ -203,27 +203,40 @@ def examine(
                 shaken[first:end] = True
             if span is not None:
                 frames = (percepts[first].frame, percepts[end - 1].frame)
-                events.append(_event(kind, span, interval, info, frames))
-    blind = frozenset(p.frame for p, lost in zip(percepts, claimed, strict=True) if lost)
+                events.append(_event(kind, span, info, frames))
+    # Flow into the first frame after a fault, or across a cut, is flow from another picture.
+    without = claimed | faults["cut"]
+    without[1:] |= claimed[:-1]
+    blind = frozenset(p.frame for p, lost in zip(percepts, without, strict=True) if lost)
     inside = np.array([interval.contains(p.pts) for p in percepts])
     left, total = float(gaps[inside & ~claimed].sum()), float(gaps[inside].sum())
     told = tuple(sorted(events, key=lambda e: (e.interval.start, _rank(e.kind))))
     least = min(_JUDGED_S, 0.5 * total)
     if claimed[inside].any() and (left < least or left < _JUDGED_SHARE * total):
-        reasons = tuple(e.text for e in told if e.kind != "cut")
+        reasons = tuple(said(e, interval) for e in told if e.kind != "cut")
         return Checkup(reasons or ("the picture cannot be judged",), told, blind)
     return Checkup((), told, blind)
 
 
+def said(event: HealthEvent, whole: Interval) -> str:
+    """What was wrong and when, in words; ``whole``: the stretch that is spoken of."""
+    if event.kind == "cut":
+        return f"{event.text}, at {clock(event.interval.start_s)}"
+    if event.interval.seconds > 0.9 * whole.seconds:
+        return f"{event.text}, throughout"
+    return f"{event.text}, {event.interval}"
+
+
 def _event(
-    kind: HealthKind, span: Interval, whole: Interval, info: VideoInfo, frames: tuple[int, int]
+    kind: HealthKind, span: Interval, info: VideoInfo, frames: tuple[int, int]
 ) -> HealthEvent:
-    throughout = span.seconds > 0.9 * whole.seconds
-    when = "throughout" if throughout else f"{clock(span.start_s)}–{clock(span.end_s)}"
-    if kind == "cut":
-        when = f"at {clock(span.start_s)}"
     return HealthEvent(
-        video_id=info.id, kind=kind, interval=span, text=f"{_WORDS[kind]}, {when}", frames=frames
+        id=content_id("health", info.id, kind, span),
+        video_id=info.id,
+        kind=kind,
+        interval=span,
+        text=_WORDS[kind],
+        frames=frames,
     )
 
 

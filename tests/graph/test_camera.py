@@ -1,0 +1,59 @@
+"""A camera at fault: the stretch is named in decision and answer, the rest of the video judged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent import Agent, Label
+from tests.conftest import WriteClip
+from tests.walkway import ANYTHING, SCENE, Walkway
+from tools.video import open_video
+
+Images = Sequence[NDArray[np.uint8]]
+
+
+def images(path: str) -> list[NDArray[np.uint8]]:
+    with open_video(path) as source:
+        return [frame.image.copy() for frame in source.frames()]
+
+
+def blacked(pictures: Images, first: int, last: int) -> list[NDArray[np.uint8]]:
+    return [(p * 0.02).astype(np.uint8) if first <= n < last else p for n, p in enumerate(pictures)]
+
+
+def test_a_blackout_is_not_called_normal(
+    shared_agent: Agent, walkway: Walkway, write_clip: WriteClip, tmp_path: Path
+) -> None:
+    clip = write_clip(tmp_path / "dark.mp4", blacked(images(walkway.calm), 20, 32))
+    out = shared_agent.invoke({"query": ANYTHING, "videos": [str(clip)], "scene": SCENE})
+    decision, answer = out["decision"], out["answer"]
+    assert decision.label is Label.UNCERTAIN
+    assert "cannot be judged: the picture is nearly black" in decision.reason
+    faults = [f for f in decision.health if f.kind == "black"]
+    assert min(f.interval.start_s for f in faults) == 2.0
+    assert max(f.interval.end_s for f in faults) == 3.2
+    assert "Camera at fault, not judged: dark.mp4 00:02.0 to 00:03.2: the picture is" in answer
+    assert decision.dropped_steps == 0
+    (timeline,) = decision.timelines
+    assert not any(2.0 <= s < 3.1 for s in timeline.seconds)
+    assert any(s < 1.9 for s in timeline.seconds)
+    assert any(s > 3.4 for s in timeline.seconds)
+
+
+def test_what_is_found_elsewhere_counts_and_the_fault_is_told(
+    shared_agent: Agent, walkway: Walkway, write_clip: WriteClip, tmp_path: Path
+) -> None:
+    clip = write_clip(tmp_path / "cut.mp4", blacked(images(walkway.bike), 0, 12))
+    out = shared_agent.invoke({"query": ANYTHING, "videos": [str(clip)], "scene": SCENE})
+    assert out["decision"].label is Label.ANOMALOUS
+    assert "Camera at fault, not judged: cut.mp4 00:00.0 to" in out["answer"]
+
+
+def test_a_healthy_camera_has_no_faults(shared_agent: Agent, walkway: Walkway) -> None:
+    out = shared_agent.invoke({"query": ANYTHING, "videos": [walkway.calm], "scene": SCENE})
+    assert out["decision"].health == ()
+    assert "Camera" not in out["answer"]
