@@ -100,6 +100,7 @@ def build_agent(
         budget=settings.budget,
         batch=settings.batch,
         first_look=settings.first_look,
+        zoom=settings.zoom,
         smoothing=settings.smoothing,
         smoothing_s=settings.smoothing_s,
         correlation=settings.correlation,

@@ -59,8 +59,12 @@ class Settings(BaseSettings):
     """Shortest event, in seconds."""
     first_look: Literal["coarse", "fine"] = "coarse"
     """Density of the first look at an event; zooming in is always fine."""
+    zoom: Literal["suspects", "all"] = "suspects"
+    """Which events are looked at finely: those in which something was found or stays open, or
+    every one."""
     smoothing: Smoothing = "offline"
-    """How the score timeline is smoothed: causal, offline or none."""
+    """How the score timeline is smoothed: causal (online: no frame's score rests on later frames),
+    offline or none."""
     smoothing_s: float = Field(default=0.8, gt=0)
     """Width of the smoothing, in seconds."""
     correlation: float = Field(default=0.1, ge=0, lt=1)

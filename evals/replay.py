@@ -179,11 +179,12 @@ class RecordedCaptioner:
         detail: Detail = "fine",
         progress: Progress | None = None,
     ) -> Description:
-        """The caption of the node at this interval. Raises ToolFailed where there is none."""
+        """The caption of the node at this interval, or, of a fine node without one, that of the
+        node around it, and said so. Raises ToolFailed where there is no node."""
         video = source.info
         level = self.level or (Level.COARSE if detail == "coarse" else Level.FINE)
         node = self.library.node(video, interval, level)
-        text = node.caption or "No caption was recorded at this level."
+        text = node.caption or self._around(video, node)
         return Description(
             caption=Caption(
                 id=content_id(video.id, node.id, text),
@@ -195,6 +196,13 @@ class RecordedCaptioner:
             # The recorder was shown the whole node; how many frames of it is not known.
             frames_seen=interval.end - interval.start,
         )
+
+    def _around(self, video: VideoInfo, node: Node) -> str:
+        parents = self.library.video(video.path).nodes if node.parent else ()
+        caption = next((n.caption for n in parents if n.id == node.parent), "")
+        if not caption:
+            return "No caption was recorded."
+        return f"Nothing was recorded of this stretch alone; of the longer one around it: {caption}"
 
     def ask(
         self,

@@ -7,11 +7,14 @@ from langgraph.runtime import Runtime
 
 from graphs.camera import camera_faults, unjudged
 from graphs.context import Context
-from graphs.episodes import correlated, episodes, standing, timeline
+from graphs.correlating import correlated
+from graphs.episodes import episodes
 from graphs.explaining import answer_text, explain
 from graphs.followup import confidence_answer, why_answer
 from graphs.nodes import targets_of
+from graphs.standing import judged, long_views, standing
 from graphs.state import State
+from graphs.timelines import timeline
 from tools.citations import check_step
 from tools.decision import Cost, Decision, EventScore, Intent, Label, Plan
 from tools.ledger import FinalScore, Ledger
@@ -31,20 +34,21 @@ MAX_REPAIRS = 2
 
 
 def correlate(state: State, runtime: Runtime[Context]) -> State:
-    """Let alike neighbouring events inform each other; fix every event's final score."""
+    """Let events inform each other; fix the final score of each whose verdict stands."""
     context = runtime.context
     ledger = context.runs.open(state["run"])
     ledger.sync()
-    items = standing(ledger)
-    if not items:
-        return {}
-    limits = context.tools.limits(ledger.scene)
-    texts = [i.look.description.caption.text for i in items]
-    vectors = context.tools.embedder.embed(texts)
-    scores = correlated(items, vectors, limits, context.correlation)
-    for item, score in zip(items, scores, strict=True):
+    scores = correlated(
+        judged(ledger),
+        context.tools.embedder.embed,
+        context.tools.limits(ledger.scene),
+        context.correlation,
+        causal=context.smoothing == "causal",
+    )
+    for item in standing(ledger):
+        event_id = item.look.event.id
         ledger.note(
-            FinalScore(event_id=item.look.event.id, verdict_id=item.verdict.id, score=score)
+            FinalScore(event_id=event_id, verdict_id=item.verdict.id, score=scores[event_id])
         )
     return {}
 
@@ -54,8 +58,9 @@ def decide(state: State, runtime: Runtime[Context]) -> State:
     context = runtime.context
     ledger = context.runs.open(state["run"])
     made = state["plan"]
-    items = standing(ledger)
-    scores = [ledger.scores[i.look.event.id].score for i in items]
+    stands = [(i, ledger.scores[i.look.event.id].score) for i in standing(ledger)]
+    scored = [*stands, *long_views(ledger, made)]
+    items, scores = [i for i, _ in scored], [s for _, s in scored]
     limits = context.tools.limits(ledger.scene)
     if made.targets:  # their own test decides; there is nothing to abstain on
         limits = limits.model_copy(update={"normal_below": limits.alarm_at})

@@ -62,6 +62,7 @@ class Context:
         budget: what a run may spend unless the caller says otherwise.
         batch: looks per round, run side by side up to ``parallel`` at once.
         first_look: density of the first look at a coarse event; zooming in is always fine.
+        zoom: whether suspects alone are zoomed into, or every event.
         smoothing: named method for the score timeline, of width ``smoothing_s`` seconds.
         correlation: pull between neighbouring alike events (0: none).
         rules_per_event: rules retrieved for an event at first; more where they are missing.
@@ -73,6 +74,7 @@ class Context:
     budget: Budget = field(default_factory=Budget)
     batch: int = 8
     first_look: Literal["coarse", "fine"] = "coarse"
+    zoom: Literal["suspects", "all"] = "suspects"
     smoothing: Smoothing = "offline"
     smoothing_s: float = 0.8
     correlation: float = 0.1

@@ -1,35 +1,28 @@
 """From verdicts on events to what a person would call one thing that happened.
 
-Pure functions over the run's ledger: which verdicts stand, which observations belong to the same
-culprit, and how the score runs over time.
+Pure functions over the run's ledger: which observations belong to the same culprit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tools.decision import EventScore, Label, Plan, Timeline
-from tools.ledger import Ledger, Look
-from tools.scoring import Smoothing, Thresholds, correlate, label_of, score_of, smooth, sustained
+from graphs.standing import Standing, culprits
+from tools.decision import EventScore, Label
+from tools.ledger import Ledger
+from tools.scoring import Thresholds, label_of, score_of, sustained
 from tools.types import (
     Attribute,
     Box,
-    Interval,
     Match,
     Observation,
-    Point,
-    Rule,
-    RuleKind,
-    Verdict,
     ordered_unique,
 )
 
-__all__ = ["Standing", "correlated", "episodes", "standing", "timeline"]
+__all__ = ["episodes"]
 
 LINK_GAP_S = 1.0
 LINK_DISTANCE = 2.0
@@ -39,75 +32,6 @@ SAME_PLACE = 0.6
 ABOUT_AS_STRIKING = 0.7
 MARGIN_S = 0.3
 """Around an episode frames still feel it: flow and smoothing reach this far."""
-TIMELINE_POINTS = 4000
-MOTION = frozenset({"speed", "glide", "limb_motion", "activity", "subject"})
-
-
-@dataclass(frozen=True)
-class Standing:
-    """A look whose verdict stands: not superseded by looks at all of its children."""
-
-    look: Look
-    verdict: Verdict
-
-    @property
-    def interval(self) -> Interval:
-        return self.look.event.interval
-
-
-def standing(ledger: Ledger) -> tuple[Standing, ...]:
-    """Verdicts that count, in time order, video by video, coarse before fine.
-
-    A fine event counts as soon as it has a verdict; the coarse event above it gives way once all
-    its fine events have one, and until then stands for the others.
-    """
-    found: list[Standing] = []
-    for segmentation in ledger.segmentations.values():
-        tree = segmentation.tree
-        for event in sorted(tree.events, key=lambda e: (e.interval.start, e.parent is not None)):
-            seen, verdict = ledger.looks.get(event.id), ledger.verdicts.get(event.id)
-            if seen is None or verdict is None:
-                continue
-            children = tree.children(event.id)
-            if not children or not all(c.id in ledger.verdicts for c in children):
-                found.append(Standing(seen, verdict))
-    return tuple(found)
-
-
-def correlated(
-    items: Sequence[Standing], embeddings: NDArray[np.float32], limits: Thresholds, weight: float
-) -> tuple[float | None, ...]:
-    """Final score of each event: its own, drawn a little towards alike neighbours in time.
-
-    ``embeddings``: one row per event's caption. Verdicts without a raw strength keep their score.
-    """
-    scores: list[float | None] = [i.verdict.score for i in items]
-    index = [
-        n for n, i in enumerate(items) if i.verdict.raw is not None and i.verdict.score is not None
-    ]
-    if weight <= 0 or len(index) < 2:
-        return tuple(scores)
-    alike = np.clip(embeddings[index] @ embeddings[index].T, 0.0, 1.0).astype(np.float64)
-    middle = np.asarray([(items[n].interval.start_s + items[n].interval.end_s) / 2 for n in index])
-    video = np.asarray([items[n].look.event.video_id for n in index])
-    near = np.exp(-np.abs(middle[:, None] - middle[None, :]) / 10.0)
-    alike *= near * (video[:, None] == video[None, :])
-    raw = [items[n].verdict.raw or 0.0 for n in index]
-    for n, value in zip(index, correlate(raw, alike, weight=weight), strict=True):
-        own = items[n].verdict
-        drawn = score_of(float(value), limits)
-        stated = _stated(own, limits)
-        if own.score is not None and own.score < 0.5 <= drawn:
-            drawn = own.score  # neighbours alone never raise an alarm
-        scores[n] = max(drawn, stated)
-    return tuple(scores)
-
-
-def _stated(verdict: Verdict, limits: Thresholds) -> float:
-    """A score that a person's rule set, which correlation must not touch; 0 where there is none."""
-    if verdict.score is None or verdict.raw is None:
-        return verdict.score or 0.0
-    return verdict.score if verdict.score > score_of(verdict.raw, limits) + 1e-9 else 0.0
 
 
 # ---------------------------------------------------------------- linking sightings
@@ -127,27 +51,32 @@ def episodes(
     """What was found, what stays open and what was normal, most striking first.
 
     Flagged events are split into their culprits, and sightings of the same culprit in neighbouring
-    events are joined; an event flagged without a culprit stands for itself.
+    events are joined. Events flagged without a culprit, side by side, are one happening: nothing
+    tells them apart.
     """
     sightings: list[_Sighting] = []
     whole: list[tuple[Standing, float | None]] = []
     for item, score in zip(items, scores, strict=True):
         flagged = score is not None and label_of(score, limits) is Label.ANOMALOUS
-        culprits = _culprits(ledger, item) if flagged else ()
-        if not culprits or score is None:
+        accused = culprits(ledger, item) if flagged else ()
+        if item.partial and not flagged:
+            continue
+        if not accused or score is None:
             whole.append((item, score))
         told = [
             _Sighting(
                 item, min(score or 0.0, max(m.strength for m in matches)), observation, matches
             )
-            for observation, matches in culprits
+            for observation, matches in accused
         ]
         # What broke a rule only just does not borrow the strength of what broke it badly.
         clear = [t for t in told if label_of(t.score, limits) is Label.ANOMALOUS]
         sightings += clear or sorted(told, key=lambda t: -t.score)[:1]
     groups = [(group, _seen_wider(ledger, group)) for group in _linked(sightings)]
     found = [_episode(group, wider) for group, wider in _joined(groups)]
-    rest = [_whole(item, *_unexplained(item, score, found, limits)) for item, score in whole]
+    rest = _side_by_side(
+        [_whole(item, *_unexplained(item, score, found, limits)) for item, score in whole]
+    )
     order = {Label.ANOMALOUS: 0, Label.UNCERTAIN: 1, Label.NORMAL: 2}
     return tuple(
         sorted(
@@ -184,20 +113,6 @@ def _unexplained(
     return score, label
 
 
-def _culprits(ledger: Ledger, item: Standing) -> tuple[tuple[Observation, tuple[Match, ...]], ...]:
-    """Observations that an anomalous statement matched, with those matches."""
-    by_observation: dict[str, list[Match]] = {}
-    for match in item.verdict.matches:
-        if _accuses(match):
-            by_observation.setdefault(match.observation, []).append(match)
-    found = []
-    for obs_id, matches in by_observation.items():
-        observation = ledger.observation(obs_id)
-        if observation is not None:
-            found.append((observation, tuple(matches)))
-    return tuple(found)
-
-
 def _whole(item: Standing, score: float | None, label: Label) -> EventScore:
     strongest = max(item.look.description.observations, key=lambda o: o.surprise, default=None)
     return EventScore(
@@ -212,6 +127,29 @@ def _whole(item: Standing, score: float | None, label: Label) -> EventScore:
         box=strongest.box if strongest else None,
         rules=ordered_unique(m.rule for m in item.verdict.matches),
     )
+
+
+def _side_by_side(events: Sequence[EventScore]) -> list[EventScore]:
+    """Flagged events that follow on one another as one, told by the strongest of them."""
+    out: list[EventScore] = []
+    for event in sorted(events, key=lambda e: (e.video_id, e.interval.start)):
+        last = next((e for e in reversed(out) if e.label is Label.ANOMALOUS), None)
+        if (
+            last is None
+            or event.label is not Label.ANOMALOUS
+            or last.video_id != event.video_id
+            or event.interval.start_s - last.interval.end_s > LINK_GAP_S
+        ):
+            out.append(event)
+            continue
+        top = max(last, event, key=lambda e: e.score or 0.0)
+        out[out.index(last)] = top.model_copy(
+            update={
+                "interval": last.interval.hull(event.interval),
+                "rules": ordered_unique((*top.rules, *last.rules, *event.rules)),
+            }
+        )
+    return out
 
 
 def _linked(sightings: Sequence[_Sighting]) -> list[list[_Sighting]]:
@@ -268,7 +206,7 @@ def _seen_wider(ledger: Ledger, group: Sequence[_Sighting]) -> tuple[Observation
         seen, verdict = ledger.looks.get(parent or ""), ledger.verdicts.get(parent or "")
         if seen is None or verdict is None:
             continue
-        for observation, _ in _culprits(ledger, Standing(seen, verdict)):
+        for observation, _ in culprits(ledger, Standing(seen, verdict)):
             if any(_same(s.observation, observation) for s in group):
                 found[observation.id] = observation
     return tuple(found[i] for i in sorted(found))
@@ -323,111 +261,3 @@ def _episode(group: Sequence[_Sighting], wider: Sequence[Observation]) -> EventS
 
 def _most_surprising_first(attributes: Sequence[Attribute]) -> tuple[Attribute, ...]:
     return tuple(sorted(attributes, key=lambda a: -(a.surprise or 0.0)))
-
-
-# ---------------------------------------------------------------- score over time
-
-
-def timeline(
-    ledger: Ledger,
-    video_id: str,
-    items: Sequence[Standing],
-    scores: Sequence[float | None],
-    plan: Plan,
-    limits: Thresholds,
-    *,
-    smoothing: Smoothing,
-    width_s: float,
-) -> Timeline | None:
-    """Score of every frame looked at, or None where nothing could be scored.
-
-    Scene surprise, smoothed by the named method and put on the calibrated scale; for a question
-    about something named, the strength of its matches instead. Where the event's verdict is below
-    the alarm threshold although frames in it are not, the frames are brought below it too.
-    """
-    mine = [
-        (i, s)
-        for i, s in zip(items, scores, strict=True)
-        if i.look.event.video_id == video_id and not i.look.description.problems
-    ]
-    video = ledger.videos[video_id]
-    base = float(video.time_base.fraction)
-    values: dict[int, tuple[float, float, bool]] = {}
-    for item, score in mine:
-        held = score is None or score < 0.5
-        for point in _points(ledger, item, targeted=bool(plan.targets)):
-            values[point.frame] = (point.pts * base, point.surprise, held)
-    if not values:
-        return None
-    frames = sorted(values)
-    seconds = [values[f][0] for f in frames]
-    raw = [values[f][1] for f in frames]
-    if plan.targets:
-        curve = np.asarray(raw)
-    else:
-        smoothed = smooth(seconds, raw, how=smoothing, width_s=width_s)
-        curve = np.asarray([score_of(float(v), limits) for v in smoothed])
-        for n, frame in enumerate(frames):
-            if values[frame][2]:
-                curve[n] = _held_below(float(curve[n]))
-    keep = _thinned(curve)
-    return Timeline(
-        video_id=video_id,
-        frames=tuple(frames[n] for n in keep),
-        seconds=tuple(round(seconds[n], 6) for n in keep),
-        scores=tuple(round(float(curve[n]), 6) for n in keep),
-        smoothing="none" if plan.targets else smoothing,
-    )
-
-
-def _held_below(score: float) -> float:
-    """The score, squeezed from 0.48 on so that it stays below 0.5; order is kept."""
-    return score if score <= 0.48 else 0.48 + (score - 0.48) * 0.02 / 0.52
-
-
-def _points(ledger: Ledger, item: Standing, *, targeted: bool) -> Sequence[Point]:
-    """What the timeline is made of: the scene's surprise and what matched observations add.
-
-    For a question about something named the scene's surprise does not count, and a match counts
-    by its strength. Otherwise the surprise of the frames shows motion already; a match about
-    anything else (place, size, stay, direction) adds its own raw strength where it was seen.
-    """
-    series = item.look.description.series
-    values = {p.frame: p.model_copy(update={"surprise": 0.0}) if targeted else p for p in series}
-    reached: dict[str, float] = {}
-    for match in item.verdict.matches:
-        if _accuses(match) and (targeted or _beyond_motion(ledger, match)):
-            own = item.verdict.raw if match.raw is None else match.raw
-            raw = match.strength if targeted else own or 0.0
-            reached[match.observation] = max(raw, reached.get(match.observation, 0.0))
-    for observation in item.look.description.observations:
-        if targeted and observation.id in reached:  # a frame it was lost in does not end it
-            for frame, point in values.items():
-                if observation.interval.contains(point.pts):
-                    best = max(point.surprise, reached[observation.id])
-                    values[frame] = point.model_copy(update={"surprise": best})
-        for point in observation.points if observation.id in reached else ():
-            known = values.get(point.frame)
-            if known is None or known.surprise < reached[observation.id]:
-                values[point.frame] = point.model_copy(update={"surprise": reached[observation.id]})
-    return [values[f] for f in sorted(values)]
-
-
-def _beyond_motion(ledger: Ledger, match: Match) -> bool:
-    """Whether the matched rule is about more than how fast and how rigidly something moves."""
-    rule = ledger.evidence(match.rule)
-    if not isinstance(rule, Rule) or rule.predicate is None:
-        return False
-    return any(c.attribute not in MOTION for c in rule.predicate.all)
-
-
-def _accuses(match: Match) -> bool:
-    return match.kind is RuleKind.ANOMALOUS
-
-
-def _thinned(curve: NDArray[np.float64]) -> list[int]:
-    """Indices to keep: all, or of a long curve the highest of each of 4000 equal stretches."""
-    if len(curve) <= TIMELINE_POINTS:
-        return list(range(len(curve)))
-    edges = np.linspace(0, len(curve), TIMELINE_POINTS + 1).astype(int)
-    return [int(a + np.argmax(curve[a:b])) for a, b in pairwise(edges)]

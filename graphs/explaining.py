@@ -65,7 +65,7 @@ def episode_steps(episode: EventScore, decision: Decision, ledger: Ledger) -> li
             kind="when",
             text=f"{video.name}: from {clock(episode.interval.start_s)} to "
             f"{clock(episode.interval.end_s)}.",
-            evidence=(f"video:{video.id}", f"event:{episode.event_id}", *frames, *refs),
+            evidence=(f"video:{video.id}", *_parts(episode, ledger), *frames, *refs),
         )
     ]
     if best is None:
@@ -80,6 +80,21 @@ def episode_steps(episode: EventScore, decision: Decision, ledger: Ledger) -> li
     steps.extend(_rule(rule) for rule in rules[:MEASURES_NAMED])
     steps.append(_judgement(episode, decision, ledger))
     return steps
+
+
+def _parts(episode: EventScore, ledger: Ledger) -> tuple[str, ...]:
+    """The event that tells an episode, and those at whose ends it begins and ends."""
+    edges = {episode.interval.start, episode.interval.end}
+    tree = ledger.segmentations[episode.video_id].tree
+    others = (
+        f"event:{e.id}"
+        for e in tree.events
+        if e.id in ledger.scores
+        and episode.interval.start <= e.interval.start < e.interval.end <= episode.interval.end
+        and edges & {e.interval.start, e.interval.end}
+    )
+    own = f"event:{episode.event_id}"
+    return (own,) if episode.observations else ordered_unique((own, *others))
 
 
 def _frames(sightings: Sequence[Observation], episode: EventScore) -> tuple[str, ...]:

@@ -332,8 +332,10 @@ def _missing(context: Context, made: Plan, ledger: Ledger, action: Action) -> li
         return []
     if seen.event.level is Level.COARSE and action.kind == "look":
         reason = _why_zoom(
-            made, verdict.uncertain, suspect, positive, seen.description.frames_seen, seen.event
+            verdict.uncertain, suspect, positive, seen.description.frames_seen, seen.event
         )
+        if not reason and context.zoom == "all":
+            reason = "every event is looked at finely"
         if reason and made.granularity == "fine":
             children = ledger.segmentations[action.video_id].tree.children(action.event_id)
             return [want("zoom", reason, child.id) for child in children] or [want("zoom", reason)]
@@ -345,9 +347,7 @@ def _missing(context: Context, made: Plan, ledger: Ledger, action: Action) -> li
     return []
 
 
-def _why_zoom(
-    made: Plan, uncertain: bool, suspect: bool, positive: bool, frames: int, event: Event
-) -> str:
+def _why_zoom(uncertain: bool, suspect: bool, positive: bool, frames: int, event: Event) -> str:
     if positive:
         return "something was found: when exactly, and what?"
     if uncertain or suspect:

@@ -28,6 +28,8 @@ __all__ = [
     "Smoothing",
     "Thresholds",
     "correlate",
+    "held_above",
+    "held_below",
     "label_of",
     "score_of",
     "smooth",
@@ -36,9 +38,13 @@ __all__ = [
 ]
 
 Smoothing = Literal["causal", "offline", "none"]
+Series = Sequence[float] | NDArray[np.float64]
 
 PRIOR_THRESHOLD = 1.0
 """Alarm threshold without calibration: the scene's normal limit itself."""
+
+RISE = 0.25
+"""Causal smoothing follows a rise in this share of the time that it takes to follow a fall."""
 
 
 class Calibration(Frozen):
@@ -125,13 +131,24 @@ def label_of(score: float, limits: Thresholds) -> Label:
     return Label.NORMAL if score <= score_of(limits.normal_below, limits) else Label.UNCERTAIN
 
 
+def held_below(score: float) -> float:
+    """The score, squeezed from 0.48 on so that it stays below 0.5; order is kept."""
+    return score if score <= 0.48 else 0.48 + (score - 0.48) * 0.02 / 0.52
+
+
+def held_above(score: float) -> float:
+    """The score, squeezed up to 0.52 so that it stays at 0.5 or above; order is kept."""
+    return score if score >= 0.52 else 0.5 + score * 0.02 / 0.52
+
+
 def smooth(
-    seconds: Sequence[float], values: Sequence[float], *, how: Smoothing, width_s: float
+    seconds: Series, values: Series, *, how: Smoothing, width_s: float
 ) -> NDArray[np.float64]:
     """Smooth a series sampled at ``seconds`` (ascending, may be irregular).
 
-    ``offline``: Gaussian of standard deviation ``width_s``. ``causal``: exponential average with
-    time constant ``width_s``, using the past only. ``none``: as it is.
+    ``offline``: Gaussian of standard deviation ``width_s``. ``causal``: exponential average of the
+    past, which follows a rise with a time constant of ``width_s / 4``, so that an alarm sounds
+    soon, and a fall with ``width_s``, so that it does not flicker. ``none``: as it is.
     """
     t = np.asarray(seconds, dtype=np.float64)
     v = np.asarray(values, dtype=np.float64)
@@ -142,7 +159,8 @@ def smooth(
         level = v[0]
         out[0] = level
         for i in range(1, len(v)):
-            keep = math.exp(-(t[i] - t[i - 1]) / width_s)
+            lasting = width_s * (RISE if v[i] > level else 1.0)
+            keep = math.exp(-(t[i] - t[i - 1]) / lasting)
             level = keep * level + (1 - keep) * v[i]
             out[i] = level
         return out
@@ -175,7 +193,7 @@ def sustained(points: Sequence[Point], seconds: Sequence[float], hold_s: float =
 
 
 def correlate(
-    raw: Sequence[float], similarity: NDArray[np.float64], *, weight: float = 0.2
+    raw: Series, similarity: NDArray[np.float64], *, weight: float = 0.2
 ) -> NDArray[np.float64]:
     """Let alike events inform each other (after VADTree's inter-node correlation).
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from graphs.episodes import episodes, standing, timeline
+from graphs.episodes import episodes
+from graphs.standing import standing
+from graphs.timelines import timeline
 from tests.builders import event_of, filled_ledger, find_plan, observation_of, rule_of, seen_of
 from tools.decision import Intent, Label, Plan
 from tools.ledger import Ledger, Look, Segmentation
@@ -62,7 +64,7 @@ def test_each_culprit_has_its_own_score(ledger: Ledger) -> None:
     }
 
 
-def test_a_match_adds_its_own_strength_to_the_timeline(ledger: Ledger) -> None:
+def test_a_match_adds_to_the_timeline_what_it_tests_besides_motion(ledger: Ledger) -> None:
     items = standing(ledger)
     line = timeline(
         ledger,
@@ -77,7 +79,7 @@ def test_a_match_adds_its_own_strength_to_the_timeline(ledger: Ledger) -> None:
     assert line is not None
     late = [s for t, s in zip(line.seconds, line.scores, strict=True) if 17.5 <= t < 19.0]
     assert late
-    assert max(late) == pytest.approx(score_of(1.1, LIMITS), abs=1e-6)
+    assert max(late) == pytest.approx(score_of(1.7 / 1.6, LIMITS), abs=1e-6)
 
 
 def test_what_was_asked_for_counts_while_it_is_there_also_where_it_was_lost() -> None:

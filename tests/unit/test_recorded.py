@@ -145,20 +145,35 @@ def test_replay_runs_the_real_graph_over_recorded_words(tmp_path):
         decision, path = replay.ask(sample.source, QUESTION)
     assert decision.label is Label.ANOMALOUS
     assert decision.failures == ()
-    # Both coarse events first; the fight alone is zoomed into, where one of two halves remains.
+    # Both coarse events first; the fight alone is zoomed into. Both of its halves are flagged: the
+    # two levels are two opinions, and on the calmer half .8 and .2 make more than .5 together.
     assert (decision.cost.looks, decision.cost.rounds) == (4, 2)
     top = decision.events[0]
-    assert (top.interval.start, top.interval.end) == (70, 100)
+    assert (top.interval.start, top.interval.end) == (40, 100)
     ledger = Trace(decision.run_id, path, writable=False)
     told = [ledger.evidence(ref) for s in decision.explanation for ref in s.evidence]
     assert all(told)
     assert any(isinstance(t, Caption) and t.text == "Two men fight." for t in told)
     scores, answered = held_scores(ledger, sample)
     assert answered.all()
-    assert scores[99] > 0.5 > scores[50]
+    assert scores[99] > scores[50] > 0.5 > scores[0]
     first, last = round_scores([line for line, _ in read_lines(path)], ledger, sample)
     assert first[[0, 50, 99]].tolist() == [0.1, 0.8, 0.8]
     assert last[[0, 50, 99]].tolist() == [0.1, 0.2, 0.9]
+
+
+def test_a_calm_half_is_acquitted_and_every_event_looked_at_finely_where_that_is_asked(tmp_path):
+    calm = trace()
+    calm["nodes"][1] |= {"score": 0.6}
+    calm["nodes"][3] |= {"score": 0.1, "caption": ""}
+    where = folder(tmp_path, traces=[calm])
+    with Replay(where, tmp_path / "home", zoom="all") as replay:
+        decision, path = replay.ask("recorded:msad/m1", QUESTION)
+    assert decision.cost.looks == 5
+    flagged = [e for e in decision.events if e.label is Label.ANOMALOUS]
+    assert [(e.interval.start, e.interval.end) for e in flagged] == [(70, 100)]
+    captions = [k.description.caption.text for k in Trace("r", path, writable=False).looks.values()]
+    assert any(c.endswith("of the longer one around it: Two men fight.") for c in captions)
 
 
 def test_what_was_not_recorded_is_an_error_never_made_up(tmp_path):

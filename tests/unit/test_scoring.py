@@ -14,6 +14,8 @@ from tools.scoring import (
     Calibration,
     Thresholds,
     correlate,
+    held_above,
+    held_below,
     label_of,
     score_of,
     smooth,
@@ -165,10 +167,11 @@ def test_causal_smoothing_never_sees_the_future() -> None:
     assert after[30] > before[30]
 
 
-def test_causal_smoothing_is_the_exponential_average_of_irregular_samples() -> None:
-    out = smooth([0.0, 1.0, 3.0], [0.0, 1.0, 1.0], how="causal", width_s=2.0)
-    first = 1 - math.exp(-0.5)
-    assert out == pytest.approx([0.0, first, first + (1 - math.exp(-1.0)) * (1 - first)])
+def test_causal_smoothing_rises_four_times_as_fast_as_it_falls() -> None:
+    out = smooth([0.0, 1.0, 3.0, 4.0], [0.0, 1.0, 1.0, 0.0], how="causal", width_s=2.0)
+    first = 1 - math.exp(-2.0)
+    second = first + (1 - math.exp(-4.0)) * (1 - first)
+    assert out == pytest.approx([0.0, first, second, second * math.exp(-0.5)])
 
 
 def test_offline_smoothing_is_a_gaussian_and_sees_both_sides() -> None:
@@ -185,6 +188,15 @@ def test_a_constant_stays_constant_and_none_changes_nothing() -> None:
     assert list(smooth(t, [1, 5, 2, 9, 4], how="none", width_s=0.8)) == [1, 5, 2, 9, 4]
     assert len(smooth([], [], how="offline", width_s=0.8)) == 0
     assert list(smooth([0.0], [7.0], how="causal", width_s=0.8)) == [7.0]
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_holding_keeps_the_order_and_the_side(one: float, other: float) -> None:
+    low, high = sorted((one, other))
+    assert held_below(low) <= held_below(high) <= 0.5
+    assert 0.5 <= held_above(low) <= held_above(high)
+    assert held_below(0.999) < 0.5
+    assert (held_below(0.4), held_above(0.6)) == (0.4, 0.6)
 
 
 # ---------------------------------------------------------------- sustained strength
