@@ -32,6 +32,8 @@ GRID = (12, 8)
 """Columns and rows of the cells in which motion is summed."""
 HUES, SATURATIONS = 12, 3
 SCALES_S = (0.5, 1.0, 2.0)
+CHUNK = 2048
+"""Samples compared at a time, so that hours of them need no more memory than minutes."""
 MAX_SAMPLES = 72_000
 """Longer videos are sampled more thinly: two hours at ten samples a second."""
 CUT_RATE = 30.0
@@ -72,7 +74,8 @@ class MotionBoundaryDetector:
         every = max(1, math.ceil(info.fps / rate / dense - 1e-6))
         scale = min(1.0, WIDTH / info.width)
         size = (max(2, round(info.width * scale)), max(2, round(info.height * scale)))
-        cuts, samples = CutFinder(info.fps / dense), _Samples(every)
+        cuts = CutFinder(info.fps / dense)
+        samples = _Samples(every, len(source.pts) // (dense * every) + 2)
         run_pass(
             source,
             [cuts.feed, samples.feed],
@@ -94,15 +97,19 @@ class MotionBoundaryDetector:
 
 @dataclass
 class _Samples:
-    """Features of every ``every``-th frame that is fed."""
+    """Features of every ``every``-th frame that is fed, ``most`` at most."""
 
     every: int
+    most: int
     frames: list[int] = field(default_factory=list)
-    _look: list[NDArray[np.float32]] = field(default_factory=list)
-    _colour: list[NDArray[np.float32]] = field(default_factory=list)
-    _motion: list[NDArray[np.float32]] = field(default_factory=list)
     _before: NDArray[np.uint8] | None = None
     _count: int = 0
+
+    def __post_init__(self) -> None:
+        # Filled as frames come: two hours take 100 MB, and nothing is copied.
+        self._look = np.empty((self.most, THUMB[0] * THUMB[1]), np.float32)
+        self._colour = np.empty((self.most, HUES * SATURATIONS), np.float32)
+        self._motion = np.empty((self.most, GRID[0] * GRID[1]), np.float32)
 
     def feed(self, frame: Frame) -> None:
         self._count += 1
@@ -113,15 +120,16 @@ class _Samples:
         change = cv2.absdiff(grey, before).astype(np.float32)
         change[change < NOISE] = 0.0
         self._before = np.asarray(grey, dtype=np.uint8)
+        at = len(self.frames)
         self.frames.append(frame.index)
-        self._look.append(_cells(grey.astype(np.float32), THUMB))
-        self._motion.append(_cells(change, GRID))
-        self._colour.append(_colours(frame.image))
+        self._look[at] = _cells(grey.astype(np.float32), THUMB)
+        self._motion[at] = _cells(change, GRID)
+        self._colour[at] = _colours(frame.image)
 
     def novelty(self) -> Array:
         """Motion of the three liveliest cells, relative to its median over the video; ≥ 0."""
-        motion = np.stack(self._motion).astype(np.float64)
-        top = np.sort(motion, axis=1)[:, -3:].mean(axis=1)
+        motion = self._motion[: len(self.frames)]
+        top = np.partition(motion, -3, axis=1)[:, -3:].astype(np.float64).mean(axis=1)
         if len(top) > 1:
             top[0] = top[1]
         return np.asarray(top / max(float(np.median(top)), 1.0), dtype=np.float64)
@@ -131,14 +139,13 @@ class _Samples:
         count = len(self.frames)
         if count < 3:
             return np.zeros(count)
-        motion = np.stack(self._motion).astype(np.float64)
+        motion = self._motion[:count].copy()
         motion[0] = motion[1]
-        total = motion.mean(axis=1, keepdims=True)
-        features = {
-            "look": np.stack(self._look).astype(np.float64),
-            "colour": np.stack(self._colour).astype(np.float64),
-            "energy": np.log1p(4 * total),
-            "place": np.log1p(4 * motion),
+        features: dict[str, NDArray[np.floating]] = {
+            "look": self._look[:count],
+            "colour": self._colour[:count],
+            "energy": np.log1p(4 * motion.mean(axis=1, keepdims=True, dtype=np.float64)),
+            "place": np.log1p(4 * motion, out=motion),
         }
         parts = np.searchsorted(self.frames, cuts).tolist()
         surprise = np.zeros(count)
@@ -171,7 +178,7 @@ def _colours(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.asarray(histogram, dtype=np.float32).reshape(-1) / np.float32(hsv[..., 0].size)
 
 
-def _contrast(values: Array, width: int, parts: list[int], local: bool) -> Array:
+def _contrast(values: NDArray[np.floating], width: int, parts: list[int], local: bool) -> Array:
     """Distance between the means of the ``width`` samples before and from each sample on.
 
     Windows do not reach across ``parts`` (cuts): what a cut changes is said once, by the cut.
@@ -181,20 +188,20 @@ def _contrast(values: Array, width: int, parts: list[int], local: bool) -> Array
     out = np.zeros(len(values))
     edges = [0, *parts, len(values)]
     for first, last in pairwise(edges):
-        if last - first < 2:
-            continue
-        sums = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values[first:last], 0)])
-        at = np.arange(1, last - first)
-        low, high = np.maximum(at - width, 0), np.minimum(at + width, last - first)
-        before = (sums[at] - sums[low]) / (at - low)[:, None]
-        after = (sums[high] - sums[at]) / (high - at)[:, None]
-        # A window cut short by an end is less sure of its mean.
-        weight = np.sqrt(np.minimum(at - low, high - at) / width)
-        square = (after - before) ** 2
-        if local:
-            square = np.partition(square, -LOCAL_CELLS, axis=1)[:, -LOCAL_CELLS:]
-        gap = np.sqrt(square.mean(axis=1))
-        out[first + 1 : last] = weight * gap
+        for start in range(first + 1, last, CHUNK):
+            at = np.arange(start, min(last, start + CHUNK))
+            low, high = np.maximum(at - width, first), np.minimum(at + width, last)
+            base = int(low[0])
+            part = values[base : int(high[-1])].astype(np.float64)
+            sums = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(part, 0)])
+            before = (sums[at - base] - sums[low - base]) / (at - low)[:, None]
+            after = (sums[high - base] - sums[at - base]) / (high - at)[:, None]
+            # A window cut short by an end is less sure of its mean.
+            weight = np.sqrt(np.minimum(at - low, high - at) / width)
+            square = (after - before) ** 2
+            if local:
+                square = np.partition(square, -LOCAL_CELLS, axis=1)[:, -LOCAL_CELLS:]
+            out[at] = weight * np.sqrt(square.mean(axis=1))
     return out
 
 
