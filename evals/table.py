@@ -32,6 +32,10 @@ ROWS = (
     ("choice_ww", "wrong verdict, wrong reason"),
     ("citation_precision", "citations that hold"),
     ("ece", "calibration error of items"),
+    ("free_rr", "reasons judged right, verdict right"),
+    ("tools_strict", "tool calls as expected, in order"),
+    ("tools_superset", "at least the tool calls expected"),
+    ("recovery", "same label after an injected failure"),
 )
 
 

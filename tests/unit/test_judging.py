@@ -19,9 +19,11 @@ from evals.judged import judge_dir, judge_of
 from evals.judgements import FILE, load_judgements, load_labelled, reference_of
 from evals.judging import RUBRIC, HttpJudge, rubric_id
 from evals.model import Choice, Outcome, Pair, Sample
+from evals.runner import run_suite
 from evals.scoring import score_dir
 from evals.suite import JudgeSpec
 from tests.evalruns import make_run, sample_of, suite_of
+from tests.recordings import write_recorded
 from tools.decision import Label
 from tools.errors import BackendError, StoreError, UserError
 
@@ -279,6 +281,28 @@ def test_references_come_from_the_labels_or_the_kind() -> None:
     choice = Choice({"A": "x"}, "A", {"A": Label.NORMAL})
     assert reference_of(Sample("a", "a", 1, 1.0, truth=((),), choice=choice)) is None
     assert reference_of(Sample("a", "a", 1, 1.0, references=("A fight.",))) is None
+
+
+def test_a_suite_has_its_run_judged_and_keeps_the_run_without_a_judge(
+    server: Server, tmp_path: Path
+) -> None:
+    write_recorded(tmp_path / "data")
+    chosen = suite_of(
+        dataset={"layout": "recorded", "folder": "x"},
+        question="Did anything out of the ordinary happen?",
+        judge={"model": "tiny", "url": server.url},
+    )
+    server.broken = [(400, b"")]
+    with pytest.raises(BackendError, match="HTTP Error 400"):
+        run_suite(chosen, data=tmp_path / "data", out=tmp_path / "out")
+    kept = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert (kept["metrics"]["items"], kept["metrics"]["free_rr"]) == (2, None)
+    server.said = lambda asked: RIGHT if "Nothing" in asked else WRONG
+    results = run_suite(chosen, data=tmp_path / "data", out=tmp_path / "out")
+    assert results["judge"]["judged"] == 2
+    assert [results["metrics"][f"free_{c}"] for c in ("rr", "rw")] == [0.5, 0.5]
+    asked = [a["messages"][1]["content"] for a in server.asked]
+    assert any(a.startswith("Reference: The video shows: Fire.") for a in asked)
 
 
 def test_what_stands_in_the_way_is_one_line(server: Server, tmp_path: Path) -> None:
