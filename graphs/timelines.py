@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from graphs.standing import Standing, accuses, culprits, first_looks
 from tools.concepts import tests_of
 from tools.decision import Label, Plan, Timeline
-from tools.ledger import Ledger
+from tools.ledger import Ledger, Look
 from tools.predicates import evaluate
 from tools.scoring import Smoothing, Thresholds, held_below, label_of, score_of, smooth
 from tools.testimony import MAX_RAW, excused_by, past_normal, raw_of, without
@@ -46,12 +46,14 @@ def timeline(
 
     For a question about something named: the strength of its matches where it was seen, else 0.
     Otherwise the surprise that the first looks measured, without what a person's rule excuses, and
-    with what rules told beyond motion; smoothed across the ends of events and put on the calibrated
-    scale. Frames of events that were judged normal are held below 0.5; where nothing was found to
-    account for a surprise (*uncertain*), it is shown as it was measured.
+    with what rules told beyond motion; smoothed across the ends of events, unless the captioner
+    has smoothed its series already; and put on the calibrated scale. Frames of events that were
+    judged normal are held below 0.5; where nothing was found to account for a surprise
+    (*uncertain*), it is shown as it was measured.
 
     With ``smoothing`` *causal*, frame t rests on frames up to t: a verdict speaks of an event as a
-    whole, so none of them adds or holds anything.
+    whole, so none of them adds or holds anything. A series that the captioner has smoothed with a
+    view of what came later stays *offline*, and the timeline says so.
 
     Args:
         items, scores: the standing verdicts of the run and their final scores, in parallel.
@@ -62,11 +64,17 @@ def timeline(
         if i.look.event.video_id == video_id and not i.look.description.problems
     ]
     base = float(ledger.videos[video_id].time_base.fraction)
+    how: Smoothing = "none"
     if plan.targets:
-        values = _sought([i for i, _ in mine])
-        smoothing = "none"
+        values, smoothing = _sought([i for i, _ in mine]), "none"
     else:
-        values = _measured(ledger, video_id, excusing=smoothing != "causal")
+        looks = [k for k in first_looks(ledger, video_id) if not k.description.problems]
+        done = {k.description.smoothing for k in looks if k.description.series} - {"none"}
+        if done:
+            smoothing = "offline" if "offline" in done else "causal"
+        else:
+            how = smoothing
+        values = _measured(ledger, looks, excusing=smoothing != "causal")
     if not values:
         return None
     frames = sorted(values)
@@ -75,10 +83,10 @@ def timeline(
     if plan.targets:
         curve = raw
     elif smoothing == "causal":
-        curve = _scored(smooth(seconds, raw, how=smoothing, width_s=width_s), limits)
+        curve = _scored(smooth(seconds, raw, how=how, width_s=width_s), limits)
     else:
         flagged = _raised(ledger, video_id, mine, limits, seconds, raw)
-        curve = _scored(smooth(seconds, raw, how=smoothing, width_s=width_s), limits)
+        curve = _scored(smooth(seconds, raw, how=how, width_s=width_s), limits)
         calm = [i for i, s in mine if s is not None and s < 0.5 and not i.partial]
         for n in np.flatnonzero(~flagged & _within(calm, seconds)):
             curve[n] = held_below(float(curve[n]))
@@ -92,13 +100,13 @@ def timeline(
     )
 
 
-def _measured(ledger: Ledger, video_id: str, *, excusing: bool) -> dict[int, tuple[int, float]]:
-    """Ticks and surprise of every frame of the first looks, by frame."""
+def _measured(
+    ledger: Ledger, looks: Sequence[Look], *, excusing: bool
+) -> dict[int, tuple[int, float]]:
+    """Ticks and surprise of every frame of the looks, by frame."""
     values: dict[int, tuple[int, float]] = {}
-    for look in first_looks(ledger, video_id):
+    for look in looks:
         seen = look.description
-        if seen.problems:
-            continue
         recalled = ledger.recalls.get(look.event.id)
         excused = excused_by(seen, recalled.hits) if recalled and excusing else frozenset()
         values |= {p.frame: (p.pts, p.surprise) for p in without(seen, excused)}

@@ -401,6 +401,8 @@ class Description(Frozen):
     observations: tuple[Observation, ...] = ()
     series: tuple[Point, ...] = ()
     """Scene surprise per analysed frame, in presentation order; empty where not measured."""
+    smoothing: Literal["causal", "offline", "none"] = "none"
+    """How ``series`` is smoothed in time already: causal rests on the past alone."""
     frames_seen: int = 0
     problems: tuple[str, ...] = ()
     """Reasons why nothing of this stretch can be judged (camera moved, black frames …)."""

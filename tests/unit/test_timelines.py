@@ -274,3 +274,23 @@ def test_what_finer_looks_can_see_for_themselves_is_theirs_to_judge() -> None:
     for n in range(2):
         verdict(ledger, f"f{n}", 0.1)
     assert long_views(ledger, ANOMALY) == ()
+
+
+# ---------------------------------------------------------------- smoothed already
+
+
+@pytest.mark.parametrize("done", ["causal", "offline"])
+def test_what_the_captioner_smoothed_is_not_smoothed_again(done: str) -> None:
+    rng = np.random.default_rng(5)
+    values = list(0.9 * rng.random(50))
+    raw = looked(coarse(values))
+    verdict(raw, "e1", 0.9)
+    first = coarse(values).model_copy(update={"smoothing": done})
+    ledger = looked(first)
+    verdict(ledger, "e1", 0.9)
+    items = standing(ledger)
+    for asked in ("causal", "offline", "none"):
+        line = timeline(ledger, "v1", items, [0.4], ANOMALY, LIMITS, smoothing=asked, width_s=0.8)
+        assert line is not None
+        assert line.smoothing == done  # what it is, whatever was asked for
+        assert dict(zip(line.seconds, line.scores, strict=True)) == line_of(raw)
