@@ -172,9 +172,18 @@ def _frames(
     rates = [s.fps for s, _ in pairs]
     made.put("latency_aware_ap", of(lambda c: latency_aware_ap(videos, rates, line=c)))
 
-    @cache
-    def levels() -> Histograms:
-        return Histograms.of(videos)
+    levels = cache(lambda: Histograms.of(videos))
+    last: list[tuple[NDArray[np.int64], tuple[NDArray[np.float64], NDArray[np.float64]]]] = []
+
+    def area(which: int) -> Spread:
+        """Both areas come of one pass, so it is kept for the other."""
+
+        def of(drawn: NDArray[np.int64]) -> NDArray[np.float64]:
+            if not last or last[0][0] is not drawn:
+                last[:] = [(drawn, levels().areas(drawn))]
+            return last[0][1][which]
+
+        return of
 
     ranked: dict[str, Spread] = {
         "micro_auroc": counts.micro,
@@ -183,8 +192,8 @@ def _frames(
         "auroc_cross": counts.cross,
         "auroc_within_weight": counts.weight,
         "auroc_abnormal_videos": lambda drawn: counts.micro(drawn * abnormal),
-        "average_precision": lambda drawn: levels().average_precision(drawn),
-        "pr_trapezoid": lambda drawn: levels().pr_trapezoid(drawn),
+        "average_precision": area(0),
+        "pr_trapezoid": area(1),
     }
     for key, spread in ranked.items():
         made.spread(key, len(videos), spread)

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from evals.metrics.curves import MetricUndefined
 from tools.errors import UserError
@@ -31,7 +30,6 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-BLOCK = 4096
 LEVELS = 4096
 DEFINED = 0.8
 """Share of the draws in which a figure must have a value for it to have an interval."""
@@ -144,7 +142,7 @@ class PairCounts:
 
     @classmethod
     def of(cls, videos: Sequence[ScoredVideo]) -> PairCounts:
-        """Exact, in memory ``O(videos × BLOCK + frames)``.
+        """Exact, in memory ``O(videos² + frames)``.
 
         The last few results are kept: figures and the ranking of videos on a page ask for the
         same.
@@ -166,33 +164,25 @@ class PairCounts:
         n = len(videos)
         positives = np.array([v.truth.sum() for v in videos], np.float64)
         negatives = np.array([(~v.truth).sum() for v in videos], np.float64)
-        wins = np.zeros((n, n))
         if n == 0:
-            return cls(wins, positives, negatives)
-        scores = np.concatenate([v.scores for v in videos])
+            return cls(np.zeros((0, 0)), positives, negatives)
         truth = np.concatenate([v.truth for v in videos])
         owner = np.repeat(np.arange(n), [v.scores.size for v in videos])
-        order = np.argsort(scores, kind="stable")
-        ranked, owner, truth = scores[order], owner[order], truth[order]
-        rank = np.cumsum(np.append(False, ranked[1:] != ranked[:-1]))
-        below = np.zeros(n)
-        edges = np.searchsorted(rank, np.arange(0, rank[-1] + 1 + BLOCK, BLOCK))
-        for b in range(len(edges) - 1):
-            part = slice(edges[b], edges[b + 1])
-            keys, who, bad = rank[part] - b * BLOCK, owner[part], truth[part]
-            # One row per level, so that the product below reads memory in order.
-            flat = np.bincount(keys[~bad] * n + who[~bad], minlength=BLOCK * n)
-            normal = flat.reshape(BLOCK, n).astype(np.float64)
-            upto = np.cumsum(normal, axis=0)
-            upto += below
-            below = upto[-1].copy()
-            normal /= 2
-            upto -= normal
-            found = sparse.csr_array(
-                (np.ones(int(bad.sum())), (who[bad], keys[bad])), shape=(n, BLOCK)
-            )
-            wins += np.asarray(found @ upto)
-        return cls(wins, positives, negatives)
+        levels, rank = np.unique(np.concatenate([v.scores for v in videos]), return_inverse=True)
+        # Frames of the rarer class are looked up among the other one's, video by video: how many
+        # of video k score lower than those of video i, ties half.
+        rare = truth if positives.sum() <= negatives.sum() else ~truth
+        at, whose = rank[rare], owner[rare]
+        edges = np.flatnonzero(np.diff(owner, prepend=-1))
+        ends = np.append(edges[1:], owner.size)
+        lower = np.zeros((n, n))
+        for k, (a, b) in enumerate(zip(edges, ends, strict=True)):
+            here = np.bincount(rank[a:b][~rare[a:b]], minlength=len(levels))
+            twice = 2 * np.cumsum(here) - here
+            lower[:, k] = np.bincount(whose, weights=twice[at], minlength=n) / 2
+        if rare is not truth:
+            lower = np.outer(positives, negatives) - lower.T
+        return cls(lower, positives, negatives)
 
     def micro(self, counts: NDArray[np.int64]) -> Array:
         """AUROC over the frames of all drawn videos together."""
@@ -256,31 +246,23 @@ class Histograms:
 
     def average_precision(self, counts: NDArray[np.int64]) -> Array:
         """Average precision per draw, NaN where a class is missing."""
+        return self.areas(counts)[0]
 
-        def area(step: Array, precision: Array) -> Array:
-            return np.asarray((step * precision).sum(1), np.float64)
-
-        return self._each(counts, area)
-
-    def pr_trapezoid(self, counts: NDArray[np.int64]) -> Array:
-        """Trapezoidal area per draw, from (0, 1) on; NaN where a class is missing."""
-
-        def area(step: Array, precision: Array) -> Array:
-            before = np.concatenate([np.ones((len(precision), 1)), precision[:, :-1]], axis=1)
-            return np.asarray((step * (precision + before)).sum(1) / 2, np.float64)
-
-        return self._each(counts, area)
-
-    def _each(self, counts: NDArray[np.int64], area: Callable[[Array, Array], Array]) -> Array:
-        out = []
-        for rows in np.array_split(counts.astype(np.float64), max(1, len(counts) // 100)):
+    def areas(self, counts: NDArray[np.int64]) -> tuple[Array, Array]:
+        """Average precision and trapezoidal area per draw, NaN where a class is missing."""
+        steps, lines = [], []
+        for rows in np.array_split(counts.astype(np.float64), max(1, len(counts) // 50)):
             step = rows @ self.positive
             tp, fp = np.cumsum(step, axis=1), np.cumsum(rows @ self.negative, axis=1)
+            found = np.where(fp[:, -1] > 0, tp[:, -1], 0.0)
             # Before the first drawn frame the curve stands at (0, 1).
-            precision = np.divide(tp, tp + fp, out=np.ones_like(tp), where=tp + fp > 0)
-            value = divided(area(step, precision), tp[:, -1])
-            out.append(np.where(fp[:, -1] > 0, value, np.nan))
-        return np.concatenate(out)
+            fp += tp
+            precision = np.divide(tp, fp, out=np.ones_like(tp), where=fp > 0)
+            after = np.einsum("ij,ij->i", step, precision)
+            before = step[:, 0] + np.einsum("ij,ij->i", step[:, 1:], precision[:, :-1])
+            steps.append(divided(after, found))
+            lines.append(divided((after + before) / 2, found))
+        return np.concatenate(steps), np.concatenate(lines)
 
 
 def divided(above: Array, below: Array) -> Array:
