@@ -55,7 +55,8 @@ def test_profile_is_deterministic_and_says_what_it_lacks(
 ) -> None:
     again = EmbeddedCaptioner(None).learn("walkway", [Clip(normal)])
     assert again.version == profile.version
-    assert {"speed", "glide", "size", "dwell", "count"} <= set(profile.summary)
+    assert {"speed", "glide", "size", "count"} <= set(profile.summary)
+    assert any("stay is not known" in note for note in profile.meta["notes"])
     assert profile.summary["speed"].usual == pytest.approx(1.0, abs=0.15)
     assert "place" not in profile.summary
     assert any("place" in note for note in profile.meta["notes"])

@@ -61,6 +61,8 @@ __all__ = ["EmbeddedCaptioner"]
 
 _MARGIN_S = 2.0
 """Seconds looked at on both sides of an interval, so that nothing breaks at its ends."""
+_HISTORY_S = 24.0
+"""Seconds before an interval from which tracks are followed: who stays may have come before it."""
 _MOST_OBSERVATIONS = 40
 _FRAME_SPAN = 24
 
@@ -167,8 +169,14 @@ class EmbeddedCaptioner(Captioner):
         looked = sum(interval.contains(p.pts) for p in seen)
         seen = [p for p in seen if p.frame not in checkup.blind]
         inner = [p for p in seen if interval.contains(p.pts)]
-        tracks = self._linked(source, scene.geometry, wide, detail, seen, checkup.blind)
-        found = [s for s in (observe(t, interval, info, scene) for t in tracks) if s is not None]
+        early = _history(wide, source)
+        past = [] if early is None else list(
+            self.store.percepts(source, scene.geometry, early, "coarse")
+        )  # fmt: skip
+        whole = wide if early is None else early.hull(wide)
+        tracks = self._linked(source, scene.geometry, whole, detail, [*past, *seen], checkup.blind)
+        sightings = (observe(t, interval, info, scene, tracks, whole.start_s) for t in tracks)
+        found = [s for s in sightings if s is not None]
         everything = sorted(found, key=lambda o: (-o.surprise, -o.interval.seconds, o.id))
         kept = everything[:_MOST_OBSERVATIONS]
         series = self._series(inner, scene, found)
@@ -420,6 +428,16 @@ def _widened(interval: Interval, info: VideoInfo) -> Interval:
         end=max(interval.start + 1, min(info.duration, interval.end + margin)),
         time_base=interval.time_base,
     )
+
+
+def _history(wide: Interval, source: FrameSource) -> Interval | None:
+    """What is followed, thinly, before a stretch; None at the beginning of a video."""
+    margin = round(_HISTORY_S / wide.time_base.fraction)
+    start = max(0, wide.start - margin)
+    first = int(source.pts.searchsorted(wide.start))
+    if start >= wide.start or first == 0:
+        return None
+    return Interval(start=start, end=int(source.pts[first]), time_base=wide.time_base)
 
 
 def _count(

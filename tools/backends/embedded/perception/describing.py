@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from tools.backends.embedded.perception.detections import Det, Kind
 from tools.backends.embedded.perception.geometry import Geometry
+from tools.backends.embedded.perception.leaving import alone, appeared, settled
 from tools.backends.embedded.perception.objects import (
     ATTRIBUTES,
     MANY_AREA,
@@ -24,7 +26,9 @@ from tools.types import Attribute, Box, Interval, Observation, Point, VideoInfo,
 
 __all__ = ["POINT_ATTRIBUTES", "Scene", "attribute", "full_box", "observe"]
 
-POINT_ATTRIBUTES = ("speed", "glide", "size", "area", "place", "dwell")
+POINT_ATTRIBUTES = (
+    "speed", "glide", "size", "area", "way", "place", "astray", "dwell", "unattended",
+)  # fmt: skip
 """Attributes whose surprise is known frame by frame."""
 _PEAKS = frozenset({"speed", "limb_motion", "glide", "size", "area"})
 _STANDS = 0.3
@@ -37,6 +41,7 @@ _RIGID, _LIMBED = 0.65, 0.70
 In between neither is said."""
 _STIR = 0.8
 """Usual walking speeds of spread within something that, as a whole, does not move."""
+_LONG_S = 2.0
 _LEAST_POINTS = 3
 _LEAST_SEEN_S = 0.4
 _CLEAR = 0.15
@@ -72,7 +77,7 @@ def full_box(row: NDArray[np.float64], geometry: Geometry) -> Box:
 
 def attribute(name: str, value: float, distribution: Distribution | None) -> Attribute:
     """A numeric attribute with what is normal for it."""
-    digits = 5 if name == "place" else 3
+    digits = 5 if name in {"place", "way"} else 3
     if distribution is None:
         return Attribute(name=name, value=round(value, digits), unit=ATTRIBUTES[name])
     return Attribute(
@@ -85,13 +90,26 @@ def attribute(name: str, value: float, distribution: Distribution | None) -> Att
     )
 
 
-def observe(track: Track, interval: Interval, info: VideoInfo, scene: Scene) -> Observation | None:
+def observe(
+    track: Track,
+    interval: Interval,
+    info: VideoInfo,
+    scene: Scene,
+    others: Sequence[Track] = (),
+    start_s: float = 0.0,
+) -> Observation | None:
     """The observation of one track within an interval; None where it is hardly in it.
 
     The track may reach beyond the interval: smoothing uses that, points and numbers do not.
+
+    Args:
+        others: the tracks of the same stretch of footage.
+        start_s: where that stretch begins, in seconds.
     """
     normal = scene.normal
-    whole = measure(track, normal.walk, normal.place)
+    new = appeared(track, others, start_s, _CLEAR if scene.known else 2 * _CLEAR)
+    left = alone(track, others) if new else None
+    whole = measure(track, normal.walk, normal.place, normal.ways, normal.astray, left)
     inside = np.array([interval.contains(p) for p in track.pts])
     if inside.sum() < _LEAST_POINTS:
         return None
@@ -101,7 +119,7 @@ def observe(track: Track, interval: Interval, info: VideoInfo, scene: Scene) -> 
     if not _moves_as_it_flows(whole, part, numbers["speed"]):
         return None
     subject = _subject(whole, part, numbers, scene)
-    activity = _activity(whole, part, numbers, subject, scene, interval)
+    activity = _activity(whole, part, numbers, subject, scene)
     if activity == "stands" and numbers["limb_motion"] > _STIR:
         return None  # two that pass each other, seen as one: neither stands
     if activity == "stands" and (subject == "small object" or not _stands_out(whole, scene)):
@@ -167,7 +185,7 @@ def observe(track: Track, interval: Interval, info: VideoInfo, scene: Scene) -> 
 
 def _moves_as_it_flows(whole: Measured, part: slice, speed: float) -> bool:
     """Whether its boxes travel as its flow says: flicker, waving leaves and cuts do not."""
-    if speed < _STANDS:
+    if speed < _STANDS or np.isfinite(whole.unattended).any():
         return True
     rows, times = whole.rows[part], np.array(whole.track.times[part])
     seconds = float(times[-1] - times[0])
@@ -189,21 +207,36 @@ def _moves_as_it_flows(whole: Measured, part: slice, speed: float) -> bool:
 def _numbers(whole: Measured, part: slice) -> dict[str, float]:
     """One number per attribute: what was sustained for about a second at its strongest.
 
-    (90th percentile over the smoothed track for peaks, the median for the place.)
+    For speed and glide the value exceeded for a second or a quarter of the time, whichever is
+    less; for limb motion the median while it moves about as fast; medians for the others.
     """
     numbers: dict[str, float] = {}
+    times = np.array(whole.track.times[part])
+    second = 1.0 / max(float(times[-1] - times[0]), 1e-3)
+    speeds = whole.speed[part]
     outlined = float((whole.rows[part, Det.KIND] != Kind.PART).mean()) > 0.3
     names = ("speed", "limb_motion", "glide", *(("size", "area") if outlined else ()))
     for name in names:
         values = whole.series(name)[part]
+        if name == "limb_motion":
+            values = values[speeds >= 0.5 * numbers["speed"]]
         values = values[np.isfinite(values)]
         if len(values):
-            q = 0.5 if name in {"limb_motion", "size", "area"} else 0.75
+            q = 0.5 if name in {"limb_motion", "size", "area"} else 1.0 - min(0.25, second)
             numbers[name] = float(np.quantile(values, q))
     place = whole.place[part]
     if np.isfinite(place).any():
         numbers["place"] = float(np.nanmedian(place))
-    numbers["dwell"] = float(whole.stay[part].max())
+    way = whole.way[part]
+    if np.isfinite(way).any():
+        numbers["way"] = float(np.nanmedian(way))
+    astray = whole.astray[part]
+    if np.isfinite(astray).any():
+        numbers["astray"] = float(np.nanmedian(astray))
+    numbers["dwell"] = float(whole.dwell[part].max())
+    left = whole.unattended[part]
+    if np.isfinite(left).any():
+        numbers["unattended"] = float(np.nanmax(left))
     return numbers
 
 
@@ -252,14 +285,16 @@ def _activity(
     numbers: dict[str, float],
     subject: str,
     scene: Scene,
-    interval: Interval,
 ) -> str:
     speed, glide = numbers.get("speed", 0.0), numbers.get("glide", 0.0)
     usual_speed = scene.normal.of("speed", small=whole.small)
     usual_glide = scene.normal.of("glide", small=whole.small)
-    if speed < _STANDS:
-        clear = _CLEAR if scene.known else 2 * _CLEAR
-        return "appears and stays" if _appeared(whole, part, interval, clear) else "stands"
+    if "unattended" in numbers:
+        return "appears and stays"
+    # Whoever passes in front drags its flow along: what hardly leaves its place stands.
+    held = settled(whole.rows[part]) and float(np.median(whole.speed[part])) < _STANDS
+    if speed < _STANDS or (held and whole.track.seconds > _LONG_S):
+        return "stands"
     fast = usual_speed is not None and usual_speed.surprise_of(speed) >= 0.8
     sliding = usual_glide is not None and usual_glide.surprise_of(glide) >= 0.8
     limbs = _limbs(numbers, scene)
@@ -288,19 +323,6 @@ def _stands_out(whole: Measured, scene: Scene) -> bool:
     return float(np.median(whole.rows[:, Det.GHOST])) < 0.0
 
 
-def _appeared(whole: Measured, part: slice, interval: Interval, clear: float) -> bool:
-    """Whether it came into being in view, away from the borders, and stayed where it was.
-
-    ``clear``: how much its outline must show more in the frame than in the background.
-    """
-    rows, track = whole.rows, whole.track
-    if part.start != 0 or track.pts[0] <= interval.start or rows[: part.stop, Det.CUT].any():
-        return False
-    still = float(np.median(rows[part, Det.STILL])) > 0.7
-    present = float(np.median(rows[part, Det.GHOST])) < -clear
-    return still and present and whole.dwell >= 2.0
-
-
 def _direction(value: str, normal: Normal) -> Attribute:
     share = normal.directions.get(value, 0.0)
     if not normal.directions or normal.seconds < 60:
@@ -316,7 +338,11 @@ def _counts(name: str, subject: str, activity: str) -> bool:
         return False
     if name in {"size", "area"}:
         return subject == "large object"  # people who merge, or half hidden, vary as much
-    if name == "place":
+    if name == "way":
+        return subject not in {"small object", "group"} and activity != "stands"
+    if name == "dwell":
+        return subject != "small object"
+    if name in {"place", "astray"}:
         return subject != "small object" or activity == "appears and stays"
     return True
 

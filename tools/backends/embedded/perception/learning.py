@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from tools.backends.embedded.perception.detections import Det, Kind
 from tools.backends.embedded.perception.geometry import Geometry
+from tools.backends.embedded.perception.leaving import alone, appeared
 from tools.backends.embedded.perception.motion import WalkLearner, relative
 from tools.backends.embedded.perception.objects import MEASURED, measure
 from tools.backends.embedded.perception.percepts import FramePercept, Health
+from tools.backends.embedded.perception.places import PLACE_CLIPS, PlaceLearner
 from tools.backends.embedded.perception.statistics import (
     FAR_QUANTILE,
     Distribution,
@@ -20,12 +22,10 @@ from tools.backends.embedded.perception.statistics import (
     PlaceMap,
 )
 from tools.backends.embedded.perception.tracks import Track
+from tools.backends.embedded.perception.ways import WayLearner
 from tools.backends.embedded.perception.windows import WindowGrid
 
 __all__ = ["PLACE_CLIPS", "PRIORS", "learn_normal", "prior_normal"]
-
-PLACE_CLIPS = 10
-"""Clips from which *place* is used: with fewer, where people go has not been seen."""
 
 PRIORS: dict[str, tuple[float, float]] = {
     "speed": (1.0, 2.5),
@@ -33,11 +33,18 @@ PRIORS: dict[str, tuple[float, float]] = {
     "glide": (0.35, 1.8),
     "size": (1.0, 1.8),
     "area": (1.0, 4.0),
-    "dwell": (2.0, 60.0),
+    "dwell": (0.0, 60.0),
 }
 """Usual value and limit where no scene is known: people walk, jog at up to 2.5 × that speed, stand
 at the perspective's height. Crude, and said so in every caption that rests on them."""
 
+_FLOORS: dict[str, float] = {"dwell": 5.0, "astray": 0.3, "unattended": 1.5}
+"""Stated priors: limits are never tighter than these. Anybody may stop for a moment, feet are seen
+to a quarter of a height, and what is put down may be taken up again."""
+_ATTENDED_S = 0.5
+"""Stated prior: what is put down is alone for a moment, too."""
+_CENSORED = 2.0
+"""Stays are judged where clips last this many times the limit: longer ones could not be seen."""
 _LEAST_VALUES = 8
 _PRIOR_TRACKS = 8.0
 """Few tracks understate the tail: limits are widened by 1 + 1 / sqrt(tracks / this), at most 2."""
@@ -90,8 +97,10 @@ def learn_normal(
         name: _distribution(h) if h.total else Distribution(*PRIORS[name], 0, prior=True)
         for name, h in histograms.items()
     }
-    places = _Places(geometry, tracks, len(counts)) if len(clips) >= PLACE_CLIPS else None
-    objects, directions = _objects(tracks, walk_map, places)
+    places = PlaceLearner(geometry, tracks, len(counts)) if len(clips) >= PLACE_CLIPS else None
+    learner = WayLearner(geometry, tracks)
+    ways = learner if learner.enough else None
+    objects, directions = _objects(tracks, walk_map, places, ways)
     if counts:
         usual, limit = (float(q) for q in np.quantile(counts, [0.5, FAR_QUANTILE]))
         objects["count"] = Distribution(usual, max(limit, usual + 1.0), len(counts))
@@ -104,6 +113,8 @@ def learn_normal(
         clips=len(clips),
         seconds=seconds,
         view=float(np.median(view)) if view else 0.0,
+        ways=ways.map() if ways is not None else None,
+        astray=places.astray() if places is not None else None,
     )
 
 
@@ -126,7 +137,10 @@ def _distribution(histogram: Histogram) -> Distribution:
 
 
 def _objects(
-    tracks: Sequence[Sequence[Track]], walk: PlaceMap, places: _Places | None
+    tracks: Sequence[Sequence[Track]],
+    walk: PlaceMap,
+    places: PlaceLearner | None,
+    ways: WayLearner | None,
 ) -> tuple[dict[str, Distribution], dict[str, float]]:
     """Distributions over the normal tracks, and the share of their time per direction.
 
@@ -134,84 +148,56 @@ def _objects(
     """
     values: dict[str, list[NDArray[np.float64]]] = {}
     directions: dict[str, float] = {}
-    number = 0
+    number, longest = 0, 0.0
     for clip, members in enumerate(tracks):
-        # How usual a clip's places are is asked of the *other* clips: one's own are always usual.
+        # How usual a clip's places and ways are is asked of the *other* clips.
         others = places.map(without=clip) if places is not None else None
+        lanes = ways.map(without=clip) if ways is not None else None
+        far = places.astray(without=clip) if places is not None else None
+        start = min((t.times[0] for t in members), default=0.0)
+        longest = max(longest, max((t.times[-1] for t in members), default=0.0) - start)
         for track in members:
-            seen = measure(track, walk, others)
+            seen = measure(track, walk, others, lanes, far)
+            if appeared(track, members, start):
+                values.setdefault("unattended", []).append(alone(track, members)[-1:])
             if seen.small:
                 for name in ("speed", "glide"):
                     values.setdefault(f"{name}/small", []).append(_known(seen.series(name)))
                 continue
             number += 1
-            for name in (*MEASURED, "place"):
+            for name in (*MEASURED, "place", "way", "astray"):
                 if seen.group and name in {"size", "area"}:
                     continue  # how tall people merge to be says nothing about what is large here
-                series = np.array([seen.dwell]) if name == "dwell" else seen.series(name)
+                series = seen.series(name)
                 values.setdefault(name, []).append(_known(series))
             if seen.direction is not None:
                 directions[seen.direction] = directions.get(seen.direction, 0.0) + track.seconds
     table: dict[str, Distribution] = {}
     widen = min(2.0, 1.0 + float(np.sqrt(_PRIOR_TRACKS / max(number, 1))) / 4)
-    for name in (*MEASURED, "place", "speed/small", "glide/small"):
+    for name in (*MEASURED, "place", "way", "astray", "speed/small", "glide/small"):
         parts = values.get(name, [])
         pooled = np.concatenate(parts) if parts else np.zeros(0)
         if len(pooled) < _LEAST_VALUES:
             if name in PRIORS:
                 table[name] = Distribution(*PRIORS[name], len(pooled), prior=True)
-        elif name == "place":
+        elif name in {"place", "way"}:
             usual, limit = (float(q) for q in np.quantile(pooled, [0.5, 1 - FAR_QUANTILE]))
             table[name] = Distribution(usual, min(limit, 0.5 * usual), len(pooled), log=True)
         else:
             usual, limit = (float(q) for q in np.quantile(pooled, [0.5, FAR_QUANTILE]))
             limit = usual + max(limit - usual, 0.1 * abs(usual), 0.05) * widen
-            table[name] = Distribution(usual, limit, len(pooled))
+            table[name] = Distribution(usual, max(limit, _FLOORS.get(name, limit)), len(pooled))
+    stays = table.get("dwell")
+    if stays is not None and longest < _CENSORED * stays.limit:
+        table["dwell"] = Distribution(*PRIORS["dwell"], stays.count, prior=True)
+    left = np.concatenate(values.get("unattended", [np.zeros(1)]))
+    limit = max(_FLOORS["unattended"], widen * float(left.max()))
+    behind = int(np.count_nonzero(left))
+    # Counted in doublings: ten minutes alone are stranger than ten seconds, not sixty times so.
+    table["unattended"] = Distribution(_ATTENDED_S, limit, behind, prior=not behind, log=True)
     total = sum(directions.values())
     return table, {k: v / total for k, v in directions.items()} if total else {}
 
 
 def _known(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values[np.isfinite(values)]
-
-
-class _Places:
-    """In which share of normal frames some object's feet are within half a height of a place."""
-
-    def __init__(self, geometry: Geometry, tracks: Sequence[Sequence[Track]], frames: int) -> None:
-        width, height = geometry.size
-        person = float(geometry.height(np.array(0.6 * height)))
-        self._cell = max(6, round(0.4 * person))
-        self._frames = max(frames, 1)
-        self._rows = (np.arange(-(-height // self._cell)) + 0.5) * self._cell
-        self._columns = (np.arange(-(-width // self._cell)) + 0.5) * self._cell
-        self._clips = [self._marks(members) for members in tracks]
-        self._total = np.sum(self._clips, axis=0)
-
-    def map(self, without: int | None = None) -> PlaceMap:
-        """The map, of all clips or of all but one."""
-        total, frames = self._total, self._frames
-        if without is not None:
-            total = total - self._clips[without]
-            frames = round(frames * (1 - 1 / len(self._clips)))
-        return PlaceMap((total / max(frames, 1)).astype(np.float32), self._cell)
-
-    def _marks(self, members: Sequence[Track]) -> NDArray[np.float64]:
-        """Number of frames of one clip in which each cell is in reach of somebody."""
-        frames: dict[int, NDArray[np.bool_]] = {}
-        for track in members:
-            if all(row[Det.KIND] == Kind.SMALL for row in track.rows):
-                continue
-            for frame, row in zip(track.frames, track.rows, strict=True):
-                x, y = (row[Det.X0] + row[Det.X1]) / 2, row[Det.Y1]
-                reach = max(0.5 * row[Det.TALL], 0.75 * self._cell)
-                near_y = np.abs(self._rows - y) <= reach
-                near_x = np.abs(self._columns - x) <= reach
-                mark = frames.setdefault(
-                    frame, np.zeros((len(self._rows), len(self._columns)), np.bool_)
-                )
-                mark |= near_y[:, None] & near_x
-        total = np.zeros((len(self._rows), len(self._columns)))
-        for mark in frames.values():
-            total += mark
-        return total

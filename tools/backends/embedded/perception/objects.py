@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d, grey_opening
 
 from tools.backends.embedded.perception.detections import PERSON_AREA, Det, Kind
 from tools.backends.embedded.perception.statistics import Normal, PlaceMap
 from tools.backends.embedded.perception.tracks import Track
+from tools.backends.embedded.perception.ways import WayMap
 
 __all__ = ["ATTRIBUTES", "MANY_AREA", "MANY_TALL", "MEASURED", "Measured", "measure", "surprises"]
 
@@ -22,22 +23,32 @@ ATTRIBUTES: Mapping[str, str] = {
     "size": "× usual height here",
     "area": "× usual area here",
     "direction": "",
+    "way": "share of the normal motion there",
     "place": "share of normal frames",
+    "astray": "× usual height here",
     "dwell": "s",
+    "unattended": "s",
     "height": "px",
     "count": "people",
 }
 """Attributes and units. Formulas: speed, limb_motion and glide as in :func:`motion.relative`, each
 averaged over about 0.8 s of the track; size = height / expected height of a person there; area =
-foreground / that of a person there; place = share of normal frames in which somebody is within half
-a height; dwell = longest stay within three quarters of a height; height in full-size pixels."""
+foreground / that of a person there; way = share of the normal tracks at a place that go within
+67.5° of this direction there (:mod:`ways`); place = share of normal frames in which somebody's
+feet are within 0.4 heights, astray = distance to the nearest place where normal tracks tread
+(:mod:`places`); dwell = how long its place has been stayed at, slower than half a walk
+(:mod:`stays`); unattended = how long a thing that came into being has been left alone
+(:mod:`leaving`); height in full-size pixels."""
 
 MEASURED = ("speed", "limb_motion", "glide", "size", "area", "dwell")
 """Numeric attributes of objects whose distributions are learned from normal tracks."""
 
 _SIGMA_S = 0.33
 """Temporal smoothing: a Gaussian of this width averages over about 0.8 s, a step of a walker."""
-_STAY = 0.75
+_HELD_S = 0.6
+"""A surprise counts from this long on."""
+_WAY_SIGMA_S, _GOES = 0.5, 0.4
+"""A way is taken over a second, and only from 0.4 × the usual walking speed on."""
 _SMALL = 0.5
 """Heights under which something is no person, not even one half hidden."""
 MANY_TALL, MANY_AREA = 1.45, 2.6
@@ -55,23 +66,22 @@ class Measured:
     glide: NDArray[np.float64]
     size: NDArray[np.float64]
     area: NDArray[np.float64]
+    way: NDArray[np.float64]
     place: NDArray[np.float64]
-    stay: NDArray[np.float64]
-    """Seconds it has been within reach of one place so far."""
+    astray: NDArray[np.float64]
+    dwell: NDArray[np.float64]
+    """Seconds for which its place has been stayed at so far, 0 while it moves on."""
+    unattended: NDArray[np.float64]
+    """Seconds for which it has been left alone so far; NaN for what did not come into being."""
     group: bool
     """Larger than a person, neither solid nor rigid: people close together."""
     direction: str | None
     velocity: tuple[float, float]
     """Mean flow of the track, usual walking speeds, (right, down)."""
 
-    @property
-    def dwell(self) -> float:
-        """Longest stay, seconds."""
-        return float(self.stay.max())
-
     def series(self, name: str) -> NDArray[np.float64]:
         """An attribute frame by frame."""
-        return np.asarray(self.stay if name == "dwell" else getattr(self, name), np.float64)
+        return np.asarray(getattr(self, name), np.float64)
 
     @property
     def small(self) -> bool:
@@ -82,8 +92,18 @@ class Measured:
         return bool((self.rows[:, Det.KIND] == Kind.SMALL).mean() > 0.5 or low)
 
 
-def measure(track: Track, walk: PlaceMap, place: PlaceMap | None) -> Measured:
-    """Attributes of one track under a scene's walking speeds and place map."""
+def measure(
+    track: Track,
+    walk: PlaceMap,
+    place: PlaceMap | None = None,
+    ways: WayMap | None = None,
+    astray: PlaceMap | None = None,
+    unattended: NDArray[np.float64] | None = None,
+) -> Measured:
+    """Attributes of one track under a scene's walking speeds, places and ways.
+
+    ``unattended``: per row, where the track is of something that came into being.
+    """
     rows = track.array
     times = np.array(track.times)
     x, foot = (rows[:, Det.X0] + rows[:, Det.X1]) / 2, rows[:, Det.Y1]
@@ -100,6 +120,7 @@ def measure(track: Track, walk: PlaceMap, place: PlaceMap | None) -> Measured:
     size = _smooth(np.where(outline, tall, np.nan), times)
     area = _smooth(np.where(outline, extent, np.nan), times)
     mean = (float(u.mean()), float(v.mean()))
+    nowhere = np.full(len(rows), np.nan)
     return Measured(
         track=track,
         rows=rows,
@@ -108,42 +129,40 @@ def measure(track: Track, walk: PlaceMap, place: PlaceMap | None) -> Measured:
         glide=speed - 2.0 * limbs,
         size=size,
         area=area,
-        place=place.at(x, foot) if place is not None else np.full(len(rows), np.nan),
-        stay=_stay(x, foot, rows[:, Det.TALL], times),
+        way=nowhere if ways is None else _way(ways, rows, usual, times),
+        place=place.at(x, foot) if place is not None else nowhere,
+        astray=_smooth(astray.at(x, foot), times) if astray is not None else nowhere,
+        dwell=track.stay if len(track.stay) == len(rows) else np.zeros(len(rows)),
+        unattended=nowhere if unattended is None else unattended,
         group=_is_group(rows, size, area, limbs, speed),
         direction=_direction(mean),
         velocity=mean,
     )
 
 
-def _smooth(values: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
+def _way(
+    ways: WayMap, rows: NDArray[np.float64], usual: NDArray[np.float64], times: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Share of the normal motion that goes the way of a track, which is steadied over a second;
+    NaN where it hardly moves."""
+    u = _smooth(rows[:, Det.U] / usual, times, _WAY_SIGMA_S)
+    v = _smooth(rows[:, Det.V] / usual, times, _WAY_SIGMA_S)
+    share = ways.at((rows[:, Det.X0] + rows[:, Det.X1]) / 2, rows[:, Det.Y1], u, v)
+    return np.where(np.hypot(u, v) > _GOES, _smooth(share, times), np.nan)
+
+
+def _smooth(
+    values: NDArray[np.float64], times: NDArray[np.float64], width_s: float = _SIGMA_S
+) -> NDArray[np.float64]:
     """Gaussian mean in time that passes over NaN; NaN where nothing within two widths is known."""
     if len(values) < 2:
         return values
     gap = float(np.median(np.diff(times)))
-    sigma = max(_SIGMA_S / max(gap, 1e-3), 0.3)
+    sigma = max(width_s / max(gap, 1e-3), 0.3)
     known = np.isfinite(values)
     weight = gaussian_filter1d(known.astype(np.float64), sigma, mode="nearest", truncate=2.0)
     total = gaussian_filter1d(np.where(known, values, 0.0), sigma, mode="nearest", truncate=2.0)
     return np.where(weight > 0.05, total / np.maximum(weight, 1e-9), np.nan)
-
-
-def _stay(
-    x: NDArray[np.float64], y: NDArray[np.float64], tall: NDArray[np.float64],
-    times: NDArray[np.float64],
-) -> NDArray[np.float64]:  # fmt: skip
-    """Time spent so far within ``_STAY`` heights of the present place (two pointers)."""
-    stay = np.zeros(len(times))
-    start = 0
-    for end in range(len(times)):
-        while start < end:
-            span = slice(start, end + 1)
-            spread = max(np.ptp(x[span]), np.ptp(y[span]))
-            if spread <= 2 * _STAY * tall[end]:
-                break
-            start += 1
-        stay[end] = times[end] - times[start]
-    return stay
 
 
 def _is_group(
@@ -188,4 +207,14 @@ def surprises(measured: Measured, normal: Normal, names: Sequence[str]) -> NDArr
         if distribution is not None:
             values = distribution.surprise(measured.series(name))
             best = np.fmax(best, np.where(np.isfinite(values), values, 0.0))
-    return best
+    return _lasting(best, np.array(measured.track.times))
+
+
+def _lasting(values: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What is held for ``_HELD_S``: a morphological opening, so that a slip of the outline for a
+    frame or two leaves no peak (Serra 1982)."""
+    if len(values) < 3:
+        return values
+    gap = max(float(np.median(np.diff(times))), 1e-3)
+    width = min(len(values), max(1, round(_HELD_S / gap)))
+    return np.asarray(grey_opening(values, size=(width,), mode="nearest"), np.float64)

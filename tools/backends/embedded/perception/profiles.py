@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from tools.backends.embedded.perception.describing import attribute
 from tools.backends.embedded.perception.geometry import Geometry
-from tools.backends.embedded.perception.learning import PLACE_CLIPS
 from tools.backends.embedded.perception.objects import ATTRIBUTES
+from tools.backends.embedded.perception.places import PLACE_CLIPS
 from tools.backends.embedded.perception.statistics import Normal
+from tools.backends.embedded.perception.ways import LEAST_TRACKS, WAY_CLIPS
 from tools.ports import Clip, SceneProfile
 
 __all__ = ["geometry_of", "make_profile"]
@@ -40,6 +41,16 @@ def make_profile(
     notes: list[str] = []
     if normal.place is None:
         notes.append(f"place is not judged: it needs {PLACE_CLIPS} normal clips or more")
+    if normal.ways is None:
+        notes.append(
+            f"which way things go at each place is not judged: it needs {WAY_CLIPS} normal clips "
+            f"or more with {LEAST_TRACKS} things that move"
+        )
+    stays = normal.objects.get("dwell")
+    if stays is not None and stays.prior:
+        notes.append(
+            "how long people usually stay is not known: it needs normal clips twice as long as that"
+        )
     if not geometry.people:
         notes.append("no people were measured: sizes rest on a general perspective")
     meta: dict[str, Any] = {"geometry": geometry_meta, "normal": normal_meta, "notes": notes}

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tools.backends.embedded.perception.ways import WayMap
+
 __all__ = ["Distribution", "Histogram", "Normal", "PlaceMap"]
 
 _LOW, _HIGH, _STEP = -12.0, 48.0, 0.01
@@ -109,6 +111,10 @@ class Normal:
     seconds: float
     view: float
     """Usual correlation of a frame's edges with the background's."""
+    ways: WayMap | None = None
+    """Which way things move at each place; None with too little footage."""
+    astray: PlaceMap | None = None
+    """Heights to the nearest place in use; None with too few clips."""
 
     def of(self, name: str, *, small: bool) -> Distribution | None:
         """Distribution of an attribute, for small things their own where they have one."""
@@ -125,9 +131,14 @@ class Normal:
         arrays = {"walk_map": self.walk.values}
         if self.place is not None:
             arrays["place_map"] = self.place.values
+        if self.astray is not None:
+            arrays["astray_map"] = self.astray.values
+        if self.ways is not None:
+            arrays["way_map"] = self.ways.shares
         meta = {
             "cell": self.walk.cell,
             "place_cell": self.place.cell if self.place is not None else 0,
+            "way_cell": self.ways.cell if self.ways is not None else 0,
             "windows": plain(self.windows),
             "objects": plain(self.objects),
             "directions": {k: round(v, 5) for k, v in sorted(self.directions.items())},
@@ -145,7 +156,8 @@ class Normal:
                 for k, v in plain.items()
             }
 
-        place = arrays.get("place_map")
+        place, ways = arrays.get("place_map"), arrays.get("way_map")
+        astray = arrays.get("astray_map")
         return cls(
             walk=PlaceMap(np.asarray(arrays["walk_map"], np.float32), int(meta["cell"])),
             windows=table(meta["windows"]),
@@ -157,4 +169,10 @@ class Normal:
             clips=int(meta["clips"]),
             seconds=float(meta["seconds"]),
             view=float(meta["view"]),
+            astray=None
+            if astray is None
+            else PlaceMap(np.asarray(astray, np.float32), int(meta["place_cell"])),
+            ways=None
+            if ways is None
+            else WayMap(np.asarray(ways, np.float32), int(meta["way_cell"])),
         )

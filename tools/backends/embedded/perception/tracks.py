@@ -10,12 +10,17 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from tools.backends.embedded.perception.detections import Det, Kind
+from tools.backends.embedded.perception.stays import stays
 
 __all__ = ["FrameDetections", "Track", "link"]
 
 _GATE = 1.0
 _MAX_GAP_S = 0.7
 """Seconds an object may stay unseen (behind others) and keep its identity."""
+_STILL_GAP_S = 2.5
+"""… and where it stands still: somebody who passes in front of it hides it for so long."""
+_STILL = 0.15
+"""Heights per second under which an object stands still."""
 _STITCH_GAP_S = 1.6
 _LEAST_S = 0.45
 """Shorter tracks are flicker."""
@@ -39,6 +44,8 @@ class Track:
     rows: list[NDArray[np.float64]] = field(default_factory=list)
     velocity: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
     """Heights per second, smoothed, from displacement."""
+    stay: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    """Seconds for which its place has been stayed at, per row (:mod:`stays`); set by ``link``."""
 
     @property
     def array(self) -> NDArray[np.float64]:
@@ -52,6 +59,11 @@ class Track:
     def spot(self) -> NDArray[np.float64]:
         return np.asarray(_spots(self.rows[-1][None])[0], np.float64)
 
+    @property
+    def stands(self) -> bool:
+        """Whether it has come to a halt, as far as its last measured motion says."""
+        return len(self.rows) >= 5 and float(np.linalg.norm(self.velocity)) < _STILL
+
     def predicted(self, time: float) -> NDArray[np.float64]:
         tall = self.rows[-1][Det.TALL]
         return np.asarray(self.spot + self.velocity * tall * (time - self.times[-1]), np.float64)
@@ -64,8 +76,11 @@ class Track:
             flow = row[[Det.U, Det.V]]
             # A box cut by the border, or growing out of it, does not move as its object does.
             share = 0.0 if row[Det.CUT] or self.rows[-1][Det.CUT] else 0.5
+            # The flow of one that stands alone is its own, so that one who stops is followed.
+            alone = row[Det.KIND] != Kind.PART
+            share = min(share, 0.25) if alone else share
             measured = share * moved + (1 - share) * flow
-            weight = min(0.5, max(0.12, 1.0 / (1 + len(self.rows))))
+            weight = min(0.5, max(0.3 if alone else 0.12, 1.0 / (1 + len(self.rows))))
             self.velocity = (1 - weight) * self.velocity + weight * measured
         else:
             self.velocity = row[[Det.U, Det.V]].copy()
@@ -104,7 +119,8 @@ def link(frames: Iterable[FrameDetections], walk: float) -> list[Track]:
     for seen in frames:
         still: list[Track] = []
         for track in open_:
-            target = still if seen.seconds - track.times[-1] <= _MAX_GAP_S else done
+            gap = _STILL_GAP_S if track.stands else _MAX_GAP_S
+            target = still if seen.seconds - track.times[-1] <= gap else done
             target.append(track)
         open_ = still
         rows = seen.rows
@@ -124,6 +140,8 @@ def link(frames: Iterable[FrameDetections], walk: float) -> list[Track]:
     tracks = [t for t in done + open_ if len(t.rows) >= 3]
     tracks = _absorb(_stitch(tracks, walk))
     kept = [t for t in tracks if t.seconds >= _LEAST_S]
+    for track, stay in zip(kept, stays([(t.times, t.array) for t in kept]), strict=True):
+        track.stay = stay
     return sorted(kept, key=lambda t: (t.frames[0], t.rows[0][Det.X0], t.rows[0][Det.Y0]))
 
 

@@ -1,0 +1,166 @@
+"""Ways, places, stays and things left behind, on tracks made by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tools.backends.embedded.perception.detections import Det, Kind
+from tools.backends.embedded.perception.geometry import Geometry
+from tools.backends.embedded.perception.leaving import alone, appeared, carrier
+from tools.backends.embedded.perception.objects import measure
+from tools.backends.embedded.perception.places import PlaceLearner
+from tools.backends.embedded.perception.statistics import PlaceMap
+from tools.backends.embedded.perception.stays import stays
+from tools.backends.embedded.perception.tracks import Track
+from tools.backends.embedded.perception.ways import WayLearner
+
+TALL = 20.0
+FPS = 10
+
+
+def geometry() -> Geometry:
+    return Geometry(
+        full=(200, 120), size=(200, 120), background=np.zeros((120, 200, 3), np.uint8),
+        threshold=np.full((120, 200), 10, np.uint8), offset=TALL, slope=0.0, walk=0.8, people=True,
+    )  # fmt: skip
+
+
+def row(x: float, foot: float, u: float = 0.0, *, small: bool = False) -> NDArray[np.float64]:
+    one = np.zeros(len(Det))
+    wide, high = (4.0, 6.0) if small else (8.0, TALL)
+    one[[Det.X0, Det.Y0, Det.X1, Det.Y1]] = x - wide / 2, foot - high, x + wide / 2, foot
+    one[Det.TALL], one[Det.U], one[Det.AREA] = TALL, u, 0.24 * high / TALL
+    one[Det.STILL], one[Det.GHOST] = float(abs(u) < 0.1), -0.6
+    one[Det.KIND] = Kind.SMALL if small else Kind.WHOLE
+    return one
+
+
+def track(
+    xs: NDArray[np.float64], foot: float, *, start: float = 0.0, small: bool = False
+) -> Track:
+    """Positions in pixels, ten a second; flow as the positions say."""
+    speed = np.gradient(xs) * FPS / TALL if len(xs) > 1 else np.zeros(1)
+    times = [start + i / FPS for i in range(len(xs))]
+    made = Track(
+        frames=[round(t * FPS) for t in times], pts=[round(t * FPS) for t in times], times=times,
+        rows=[row(x, foot, u, small=small) for x, u in zip(xs, speed, strict=True)],
+    )  # fmt: skip
+    made.stay = stays([(made.times, made.array)])[0]
+    return made
+
+
+def walk(direction: int, foot: float, start: float = 0.0) -> Track:
+    """Across the picture at 0.8 heights a second."""
+    xs = np.arange(5.0, 195.0, 1.6)
+    return track(xs if direction > 0 else xs[::-1], foot, start=start)
+
+
+def lanes() -> list[list[Track]]:
+    """Six clips: the upper lane goes left, the lower one right."""
+    return [[walk(-1, 60.0), walk(1, 100.0), walk(-1, 62.0), walk(1, 98.0)] for _ in range(6)]
+
+
+def test_a_way_is_usual_on_its_lane_and_strange_on_the_other() -> None:
+    learner = WayLearner(geometry(), lanes())
+    assert learner.enough
+    ways, still = learner.map(), PlaceMap(np.full((5, 9), 0.8, np.float32), 24)
+    with_it = measure(walk(-1, 61.0), still, None, ways).way
+    against = measure(walk(1, 61.0), still, None, ways).way
+    assert np.nanmedian(with_it) > 0.85
+    assert np.nanmedian(against) < 0.15
+
+
+def test_where_both_ways_are_usual_neither_is_strange() -> None:
+    both = [[walk(-1, 60.0), walk(1, 61.0), walk(1, 60.0), walk(-1, 59.0)] for _ in range(6)]
+    ways, still = WayLearner(geometry(), both).map(), PlaceMap(np.ones((5, 9), np.float32), 24)
+    for direction in (-1, 1):
+        assert np.nanmedian(measure(walk(direction, 60.0), still, None, ways).way) > 0.4
+
+
+def test_the_ways_of_a_clip_are_asked_of_the_others() -> None:
+    clips = [*lanes(), [walk(1, 60.0)]]
+    own = WayLearner(geometry(), clips)
+    still = PlaceMap(np.full((5, 9), 0.8, np.float32), 24)
+    alone_in_it = measure(walk(1, 60.0), still, None, own.map(without=6)).way
+    assert np.nanmedian(alone_in_it) < np.nanmedian(
+        measure(walk(1, 60.0), still, None, own.map()).way
+    )
+
+
+def test_too_few_clips_or_tracks_say_nothing_of_ways() -> None:
+    assert not WayLearner(geometry(), lanes()[:2]).enough
+    assert not WayLearner(geometry(), [[walk(1, 60.0)]] * 6).enough
+
+
+def test_what_does_not_move_goes_no_way() -> None:
+    still = PlaceMap(np.ones((5, 9), np.float32), 24)
+    stands = track(np.full(40, 50.0), 60.0)
+    assert np.isnan(measure(stands, still, None, WayLearner(geometry(), lanes()).map()).way).all()
+
+
+def test_astray_is_a_distance_in_heights_from_where_two_objects_went() -> None:
+    learner = PlaceLearner(geometry(), lanes(), frames=700)
+    astray = learner.astray()
+    at = astray.at(np.array([100.0, 100.0, 100.0]), np.array([61.0, 80.0, 20.0]))
+    assert at[0] == 0.0
+    assert at[1] == pytest.approx((80 - 67) / TALL, abs=0.35)
+    assert at[2] == pytest.approx((55 - 20) / TALL, abs=0.35)
+    lone = PlaceLearner(geometry(), [*lanes(), [walk(1, 20.0)]], frames=800).astray()
+    assert lone.at(np.array([100.0]), np.array([20.0]))[0] > 1.0  # one object makes no path
+
+
+def test_a_stay_begins_where_one_comes_to_a_halt_and_ends_where_one_moves_on() -> None:
+    xs = np.concatenate([np.arange(10, 58, 1.6), np.full(50, 58.0), np.arange(58, 120, 1.6)])
+    seen = track(xs, 60.0).stay
+    assert seen[:25].max() == 0.0
+    assert seen.max() == pytest.approx(5.7, abs=1.0)
+    assert seen[-20:].max() == 0.0
+
+
+def test_a_stay_outlives_a_broken_identity() -> None:
+    first, second = track(np.full(40, 50.0), 60.0), track(np.full(40, 51.0), 60.0, start=5.5)
+    one, two = stays([(t.times, t.array) for t in (first, second)])
+    assert one.max() == pytest.approx(3.9, abs=0.2)
+    assert two.max() == pytest.approx(9.4, abs=0.2)
+    later = track(np.full(40, 51.0), 60.0, start=10.0)
+    _, fresh = stays([(t.times, t.array) for t in (first, later)])
+    assert fresh.max() < 4.5
+
+
+def test_small_things_do_not_lend_their_stay_to_people() -> None:
+    thing, person = (
+        track(np.full(200, 50.0), 60.0, small=True),
+        track(np.full(30, 51.0), 60.0, start=12.0),
+    )
+    _, stay = stays([(t.times, t.array) for t in (thing, person)])
+    assert stay.max() < 3.5
+
+
+def test_a_thing_left_behind_is_alone_once_its_carrier_is_three_metres_away() -> None:
+    xs = np.concatenate(
+        [np.arange(10.0, 58.0, 1.6), np.full(15, 58.0), np.arange(58.0, 180.0, 1.6)]
+    )
+    owner, thing = track(xs, 60.0), track(np.full(120, 60.0), 60.0, start=3.8, small=True)
+    others = [owner, thing]
+    assert appeared(thing, others, start=0.0)
+    assert not appeared(owner, others, start=0.0)
+    assert carrier(thing, others) is owner
+    left = alone(thing, others)
+    away = next(t for t, x in zip(owner.times, xs, strict=True) if x > 60 + 1.75 * TALL)
+    assert left[0] == 0.0
+    assert left[-1] == pytest.approx(thing.times[-1] - away, abs=0.3)
+
+
+def test_what_was_there_from_the_beginning_or_walked_in_did_not_appear() -> None:
+    thing = track(np.full(120, 60.0), 60.0, small=True)
+    assert not appeared(thing, [thing], start=0.0)
+    walker = walk(1, 60.0, start=3.0)
+    assert not appeared(walker, [walker], start=0.0)
+
+
+def test_one_who_was_lost_while_standing_and_is_found_again_did_not_appear() -> None:
+    first, again = track(np.full(40, 50.0), 60.0), track(np.full(40, 51.0), 60.0, start=5.0)
+    assert not appeared(again, [first, again], start=0.0)
+    assert appeared(again, [again], start=0.0)

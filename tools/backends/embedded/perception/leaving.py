@@ -1,0 +1,111 @@
+"""Things that came into being in view and stay: left behind, as far as can be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tools.backends.embedded.perception.detections import Det, Kind
+from tools.backends.embedded.perception.tracks import Track
+
+__all__ = ["UNATTENDED", "alone", "appeared", "carrier", "settled"]
+
+UNATTENDED = 1.75
+"""Heights (3 m) between a thing and whoever was with it from which on it is left alone: the
+definition of PETS 2006 (Thirde, Li & Ferryman)."""
+_WITH = 0.8
+"""Heights within which somebody is with a thing when it comes into being."""
+_BEFORE_S, _AFTER_S = 1.5, 1.0
+_CONTINUES_S = 3.0
+"""What comes into being where something of its kind was lost this shortly before, is that."""
+_OPENING_S = 0.5
+"""What is there from the beginning did not come into being."""
+_LEAST_S = 2.0
+_SPREAD = 0.3
+
+
+def settled(rows: NDArray[np.float64]) -> bool:
+    """Whether four fifths of a track's detections lie within 0.3 heights of their middle."""
+    x, y = (rows[:, Det.X0] + rows[:, Det.X1]) / 2, rows[:, Det.Y1]
+    away = np.hypot(x - np.median(x), y - np.median(y)) / rows[:, Det.TALL]
+    return bool(np.quantile(away, 0.8) <= _SPREAD)
+
+
+def appeared(track: Track, others: Sequence[Track], start: float, clear: float = 0.15) -> bool:
+    """Whether something came into being in view, away from the borders, and stays where it was.
+
+    Args:
+        others: the other tracks of the same stretch of footage.
+        start: when that stretch begins, seconds.
+        clear: how much its outline must show more in the frame than in the background.
+    """
+    rows = track.array
+    if track.times[0] < start + _OPENING_S or track.seconds < _LEAST_S or rows[:, Det.CUT].any():
+        return False
+    still = float(np.median(rows[:, Det.STILL])) > 0.7
+    present = float(np.median(rows[:, Det.GHOST])) < -clear
+    return still and present and settled(rows) and not _continues(track, others)
+
+
+def _continues(track: Track, others: Sequence[Track]) -> bool:
+    """Whether something of its size that stood there was lost just before it came into being."""
+    birth, small = track.times[0], _is_small(track)
+    for other in others:
+        if other is track or _is_small(other) != small or not other.times[0] < birth:
+            continue
+        recent = [
+            row
+            for time, row in zip(other.times, other.rows, strict=True)
+            if birth - _CONTINUES_S <= time <= birth
+        ]
+        if not recent or other.times[-1] > birth + _AFTER_S:
+            continue
+        last = np.array(recent[-3:])
+        if _apart(last, track.rows[0]).min() < _WITH and float(last[:, Det.STILL].max()) > 0.5:
+            return True
+    return False
+
+
+def carrier(track: Track, others: Sequence[Track]) -> Track | None:
+    """Who was nearest to a thing when it came into being; None where nobody was near it."""
+    birth = track.times[0]
+    best: tuple[float, Track] | None = None
+    for other in others:
+        if other is track or _is_small(other) or other.times[0] > birth - _BEFORE_S / 3:
+            continue
+        times = np.array(other.times)
+        near = (times >= birth - _BEFORE_S) & (times <= birth + _AFTER_S)
+        if not near.any():
+            continue
+        distance = float(_apart(other.array[near], track.rows[0]).min())
+        if distance < _WITH and (best is None or distance < best[0]):
+            best = (distance, other)
+    return best[1] if best is not None else None
+
+
+def alone(track: Track, others: Sequence[Track]) -> NDArray[np.float64]:
+    """Seconds for which a thing has been left alone by whoever was there when it came into being,
+    shape ``(n,)``; since it came into being where nobody was."""
+    times = np.array(track.times)
+    owner = carrier(track, others)
+    since = track.times[0]
+    if owner is not None:
+        # Identities break where people stand close together: the first time is nearest the truth.
+        when = np.array(owner.times)
+        gone = when[(when > since) & (_apart(owner.array, track.rows[-1]) > UNATTENDED)]
+        since = float(gone[0]) if len(gone) else max(since, owner.times[-1])
+    return np.maximum(times - since, 0.0)
+
+
+def _apart(rows: NDArray[np.float64], row: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distances between feet, in heights there."""
+    x, y = (rows[:, Det.X0] + rows[:, Det.X1]) / 2, rows[:, Det.Y1]
+    return np.asarray(
+        np.hypot(x - (row[Det.X0] + row[Det.X1]) / 2, y - row[Det.Y1]) / row[Det.TALL], np.float64
+    )
+
+
+def _is_small(track: Track) -> bool:
+    return bool(np.mean([row[Det.KIND] == Kind.SMALL for row in track.rows]) > 0.5)

@@ -1,0 +1,96 @@
+"""How long somebody has stayed at a place, whoever of those there it is taken for.
+
+Identities break where people pass in front of one another; a stay must not. So stays are chained
+by place: whatever hardly moves continues the stay that was going on where it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tools.backends.embedded.perception.detections import Det, Kind
+
+__all__ = ["REACH", "stays"]
+
+REACH = 0.75
+"""Heights from the middle of a stay within which it goes on."""
+_BACK_S = 1.5
+"""Whether something stays is told from its displacement over this long …"""
+_LEAST_BACK_S = 0.7
+"""… or, for what has just come into being, over this."""
+_SLOW = 0.38
+"""… in heights per second: half of a walk."""
+_GAP_S = 2.0
+"""A stay survives being hidden for so long: two people who pass."""
+
+
+@dataclass(eq=False)
+class _Stay:
+    start: float
+    last: float
+    x: float
+    y: float
+    seen: int
+    small: bool
+
+
+def stays(
+    paths: Sequence[tuple[Sequence[float], NDArray[np.float64]]],
+) -> list[NDArray[np.float64]]:
+    """Seconds for which the place of each detection has been stayed at, 0 for what moves on.
+
+    Looks back only, over a second and a half, so a stay is known to about a second. Small things and people do not continue one another's stays; the traces of
+    what has gone (lasting, its outline missing) continue none.
+
+    Args:
+        paths: per track its times in seconds and its rows ``(n, len(Det))``.
+    Returns: per track an array ``(n,)``.
+    """
+    found = [np.zeros(len(times)) for times, _ in paths]
+    events: list[tuple[float, int, int, float]] = []
+    for number, (times, rows) in enumerate(paths):
+        since = _slow_since(np.asarray(times), rows)
+        ghost = (rows[:, Det.GHOST] > 0.0) & (rows[:, Det.STILL] > 0.9)
+        events += [
+            (times[i], number, i, float(since[i]))
+            for i in np.flatnonzero(np.isfinite(since) & ~ghost).tolist()
+        ]
+    going: list[_Stay] = []
+    for time, number, i, first in sorted(events):
+        row = paths[number][1][i]
+        x, y, tall = (row[Det.X0] + row[Det.X1]) / 2, row[Det.Y1], row[Det.TALL]
+        small = bool(row[Det.KIND] == Kind.SMALL)
+        going = [s for s in going if time - s.last <= _GAP_S + _BACK_S]
+        near = [
+            (np.hypot(x - s.x, y - s.y), n)
+            for n, s in enumerate(going)
+            if s.small == small
+            and first - s.last <= _GAP_S
+            and np.hypot(x - s.x, y - s.y) <= REACH * tall
+        ]
+        if near:
+            stay = going[min(near)[1]]
+            stay.last = time
+            stay.seen += 1
+            weight = max(1.0 / stay.seen, 0.02)
+            stay.x += weight * (x - stay.x)
+            stay.y += weight * (y - stay.y)
+        else:
+            stay = _Stay(first, time, x, y, 1, small)
+            going.append(stay)
+        found[number][i] = time - stay.start
+    return found
+
+
+def _slow_since(times: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Where an object hardly moves, the time since which it has not; NaN elsewhere, ``(n,)``."""
+    x, y = (rows[:, Det.X0] + rows[:, Det.X1]) / 2, rows[:, Det.Y1]
+    before = np.searchsorted(times, times - _BACK_S - 1e-6)
+    span = times - times[before]
+    moved = np.hypot(x - x[before], y - y[before]) / rows[:, Det.TALL]
+    slow = (span >= _LEAST_BACK_S) & (moved < _SLOW * span)
+    return np.where(slow, times[before], np.nan)
