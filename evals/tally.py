@@ -94,6 +94,8 @@ class Figures:
             low = high = None
             if self.metrics.get(key) is None:
                 self.undefined[f"{key}_95"] = self.undefined.get(key, "no videos")
+            elif items < 2:
+                self.undefined[f"{key}_95"] = "one item cannot be resampled"
             else:
                 if items not in drawn:
                     drawn[items] = draws(items, samples=samples, seed=seed)

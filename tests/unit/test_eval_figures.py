@@ -188,6 +188,13 @@ def test_intervals_are_those_of_figures_made_anew_of_every_draw():
     }
 
 
+def test_one_video_has_no_interval():
+    made = figures(a_run()[:1], samples=10)
+    assert made.metrics["micro_auroc"] == 1.0
+    assert made.metrics["micro_auroc_95_low"] is None
+    assert made.undefined["micro_auroc_95"] == "one item cannot be resampled"
+
+
 def test_figures_are_the_same_every_time():
     assert figures(a_run(), samples=30).as_dict() == figures(a_run(), samples=30).as_dict()
 
