@@ -34,13 +34,14 @@ class Request:
     scene_free: bool = False
     max_looks: int | None = None
     max_seconds: float | None = None
+    workers: int | None = None
     thread: str | None = None
     resume: str | None = None
 
 
 def ask_and_show(request: Request, *, as_json: bool, report: Path | None) -> None:
     """Answer on stdout. Raises typer.Exit(2) where the input left nothing to judge."""
-    stores = open_stores()
+    stores = open_stores(workers=request.workers)
     agent = build_agent(stores)
     run = request.resume or uuid.uuid4().hex[:12]
     try:

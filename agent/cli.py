@@ -157,6 +157,9 @@ def ask(
     ] = None,
     max_looks: Annotated[int | None, typer.Option(help="Looks the run may take.")] = None,
     max_seconds: Annotated[float | None, typer.Option(help="Seconds the run may take.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes for several videos, side by side.")
+    ] = None,
     thread: Annotated[
         str | None, typer.Option(help="Conversation to go on with; its follow-ups know the last.")
     ] = None,
@@ -177,6 +180,7 @@ def ask(
             scene_free=scene_free,
             max_looks=max_looks,
             max_seconds=max_seconds,
+            workers=workers,
             thread=thread,
             resume=resume,
         ),

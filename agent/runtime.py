@@ -43,6 +43,7 @@ class Stores:
         return self.tools.archive
 
     def close(self) -> None:
+        self.tools.ahead.stop()
         self.runs.close()
         self.archive.close()
 
@@ -106,6 +107,7 @@ def build_agent(
         correlation=settings.correlation,
         rules_per_event=settings.rules_per_event,
         default_scene=settings.scene,
+        workers=settings.workers,
     )
     saver = Checkpoints(settings.home / "checkpoints.db") if checkpoints else None
     compiled = build(context).compile(checkpointer=saver, name="vidocq")

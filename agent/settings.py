@@ -82,6 +82,8 @@ class Settings(BaseSettings):
     """Looks per round."""
     parallel: int = Field(default=2, ge=1)
     """Looks at the same time."""
+    workers: int = Field(default=1, ge=1)
+    """Processes that work on several videos side by side; the results do not depend on it."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

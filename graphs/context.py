@@ -67,6 +67,7 @@ class Context:
         correlation: pull between neighbouring alike events (0: none).
         rules_per_event: rules retrieved for an event at first; more where they are missing.
         default_scene: the scene of a question that names none.
+        workers: processes that work on several videos side by side.
     """
 
     tools: Toolbox
@@ -80,3 +81,4 @@ class Context:
     correlation: float = 0.1
     rules_per_event: int = 8
     default_scene: str | None = None
+    workers: int = 1

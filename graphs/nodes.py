@@ -143,6 +143,16 @@ def segment(state: State, runtime: Runtime[Context]) -> State:
     """Find the event tree of each video."""
     context = runtime.context
     ledger = context.runs.open(state["run"])
+    budget = state["plan"].budget
+    if state["plan"].window is None and budget.max_looks is None and budget.max_seconds is None:
+        context.tools.prepare(
+            ledger,
+            [ledger.videos[i] for i in state["video_ids"]],
+            scene=ledger.scene,
+            detail=context.first_look,
+            zoom=context.zoom == "all",
+            workers=context.workers,
+        )
     for video_id in state["video_ids"]:
         video = ledger.videos[video_id]
         try:

@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 from pydantic import Field
 
 from tools.decision import Failure, Plan
+from tools.packed import find
 from tools.types import (
     Answer,
     Description,
@@ -247,6 +248,11 @@ class Ledger:
         self._finished(tool, key, result, seconds)
         return result
 
+    def knows(self, tool: str, request: Mapping[str, Any]) -> bool:
+        """Whether the result of a call is recorded."""
+        with self._lock:
+            return request_hash(tool, request) in self.results
+
     def note(self, record: Frozen) -> None:
         """Record something that is not the result of a tool call."""
         key = request_hash("note", {"kind": type(record).__name__, "record": record})
@@ -355,9 +361,9 @@ class Ledger:
                 continue
             seen = look.description
             for points in (seen.series, *(o.points for o in seen.observations)):
-                for point in points:
-                    if point.frame == frame:
-                        return float(point.pts * look.event.interval.time_base.fraction)
+                point = find(points, frame)
+                if point is not None:
+                    return float(point.pts * look.event.interval.time_base.fraction)
         return None
 
     @property

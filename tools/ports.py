@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,10 +35,13 @@ __all__ = [
     "Embedder",
     "Frame",
     "FrameSource",
+    "Listener",
+    "Listening",
     "Planner",
     "PlanningContext",
     "Progress",
     "SceneProfile",
+    "Sharing",
     "Verifier",
 ]
 
@@ -97,6 +100,40 @@ class BoundarySignal:
     detector: str
     cuts: tuple[int, ...] = ()
     """Frames at which a hard cut was found."""
+
+
+class Listener(Protocol):
+    """Hears the frames of a decoding pass that somebody else makes. Images must not be written."""
+
+    @property
+    def step(self) -> int:
+        """It wants the frames whose index is a multiple of this."""
+
+    def feed(self, frame: Frame) -> None:
+        """A frame, full size, in presentation order. Raises MediaError."""
+
+    def finish(self) -> None:
+        """No more frames come. Raises MediaError."""
+
+
+@runtime_checkable
+class Listening(Protocol):
+    """A captioner that can measure while a video is decoded for another purpose."""
+
+    def listener(
+        self, source: FrameSource, *, profile: SceneProfile, detail: Detail
+    ) -> Listener | None:
+        """What to feed the video's frames to; None where nothing is left to measure."""
+
+
+@runtime_checkable
+class Sharing(Protocol):
+    """A boundary detector that lets others hear the frames it decodes."""
+
+    def shared_signal(
+        self, source: FrameSource, listener: Listener, progress: Progress | None = None
+    ) -> BoundarySignal:
+        """The same signal as :meth:`BoundaryDetector.signal`, in one pass. Raises MediaError."""
 
 
 class BoundaryDetector(Protocol):

@@ -7,22 +7,20 @@ after an interruption. :mod:`tools.registry` offers the same functions to langua
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import numpy as np
-
+from tools.ahead import Ahead, Job, segmented
 from tools.archive import Archive, SceneRecord
-from tools.boundaries import build_tree
 from tools.concepts import tests_of
 from tools.decision import Intent, Plan
 from tools.errors import UserError
 from tools.ledger import Asked, Ledger, Look, Recall, SceneView, Segmentation
 from tools.ports import (
     BoundaryDetector,
-    BoundarySignal,
     Captioner,
     Detail,
     Embedder,
+    Listening,
     Planner,
     PlanningContext,
     Progress,
@@ -36,7 +34,6 @@ from tools.types import (
     Answer,
     Description,
     Event,
-    EventTree,
     Interval,
     Observation,
     Question,
@@ -71,6 +68,8 @@ class Toolbox:
     min_event_s: float = 1.0
     false_alarm_rate: float = 0.01
     abstain_rate: float = 0.05
+    ahead: Ahead = field(default_factory=Ahead)
+    """What is done before it is asked for (see :mod:`tools.ahead`)."""
 
     # -- what is known -----------------------------------------------------------
 
@@ -144,22 +143,52 @@ class Toolbox:
         """The event tree of a video and the reflex per event. Raises MediaError."""
 
         def work() -> Segmentation:
+            ready = self.ahead.segmentation(video, progress)
+            if ready is not None:
+                return ready
+            job = self.ahead.job(video.id) or self._job(video, None)
             with open_video(video.path) as source:
-                signal = self.detector.signal(source, progress)
-            tree = build_tree(signal, video, min_event_s=self.min_event_s)
-            return Segmentation(
-                tree=tree,
-                novelty=_novelty(tree, signal),
-                samples=len(signal.frames),
-                detector=signal.detector,
-            )
+                return segmented(job, source, progress)
 
-        request = {
+        return ledger.call("segment", self._segmenting(video), Segmentation, work)
+
+    def prepare(
+        self,
+        ledger: Ledger,
+        videos: Sequence[VideoInfo],
+        *,
+        scene: SceneView | None,
+        detail: Detail,
+        zoom: bool = False,
+        workers: int = 1,
+    ) -> None:
+        """Expect looks at all events of these videos: their frames are decoded once for all.
+
+        ``detail`` is that of the first looks; with ``zoom`` all will be looked at finely after it.
+        ``workers`` above 1: the videos are worked on side by side, each in a process of its own.
+        Results do not depend on it.
+        """
+        profile = self._profile(scene)
+        if profile is None or not isinstance(self.captioner, Listening):
+            return
+        new = [v for v in videos if not ledger.knows("segment", self._segmenting(v))]
+        self.ahead.begin([self._job(v, profile, detail, zoom) for v in new], workers)
+
+    def _job(
+        self,
+        video: VideoInfo,
+        profile: SceneProfile | None,
+        detail: Detail = "coarse",
+        zoom: bool = False,
+    ) -> Job:
+        return Job(video, self.detector, self.captioner, profile, detail, zoom, self.min_event_s)
+
+    def _segmenting(self, video: VideoInfo) -> dict[str, object]:
+        return {
             "detector": self.detector.name,
             "video": video.sha256,
             "min_event_s": self.min_event_s,
         }
-        return ledger.call("segment", request, Segmentation, work)
 
     def look(
         self,
@@ -174,6 +203,10 @@ class Toolbox:
         """Caption and observe one event. Raises MediaError, BackendError."""
 
         def work() -> Look:
+            version = scene.profile_version if scene is not None else ""
+            ready = self.ahead.look(video.id, event.interval, detail, version)
+            if ready is not None:
+                return Look(event=event, detail=detail, description=ready)
             with open_video(video.path) as source:
                 seen: Description = self.captioner.describe(
                     source,
@@ -319,12 +352,3 @@ def _deciding(
         if witness is not None:
             found.append(RuleHit(rule=rule, score=0.0, reason=f"its test holds for {witness}"))
     return tuple(found)
-
-
-def _novelty(tree: EventTree, signal: BoundarySignal) -> dict[str, float]:
-    """Mean novelty of the samples in each event."""
-    values: dict[str, float] = {}
-    for event in tree.events:
-        inside = (signal.pts >= event.interval.start) & (signal.pts < event.interval.end)
-        values[event.id] = round(float(np.mean(signal.novelty[inside])), 4) if inside.any() else 0.0
-    return values

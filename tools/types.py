@@ -14,7 +14,16 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    model_validator,
+)
+
+from tools.packed import packed
 
 __all__ = [
     "Answer",
@@ -323,6 +332,14 @@ class Point(Frozen):
     box: Box | None = None
 
 
+Points = Annotated[
+    tuple[Point, ...],
+    AfterValidator(packed),
+    PlainSerializer(tuple, return_type=tuple[Point, ...]),
+]
+"""Points in time order; kept packed, which is the same to whoever reads them."""
+
+
 class Observation(Frozen):
     """One seen or measured fact: who or what, doing what, where, when, with numbers."""
 
@@ -340,7 +357,7 @@ class Observation(Frozen):
     """Frame that shows it best."""
     box: Box | None = None
     """Where it is in the key frame."""
-    points: tuple[Point, ...] = ()
+    points: Points = ()
     """Its path: one point per analysed frame."""
 
     def value(self, name: str) -> float | str | None:
@@ -399,7 +416,7 @@ class Description(Frozen):
 
     caption: Caption
     observations: tuple[Observation, ...] = ()
-    series: tuple[Point, ...] = ()
+    series: Points = ()
     """Scene surprise per analysed frame, in presentation order; empty where not measured."""
     smoothing: Literal["causal", "offline", "none"] = "none"
     """How ``series`` is smoothed in time already: causal rests on the past alone."""

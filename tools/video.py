@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from tools.medianames import IMAGE_SUFFIXES, VIDEO_SUFFIXES, natural_key
 from tools.ports import Frame, FrameSource, Progress
@@ -22,6 +22,7 @@ __all__ = [
     "open_video",
     "probe",
     "run_pass",
+    "sparse_frames",
 ]
 
 DEFAULT_FOLDER_FPS = 10.0
@@ -109,6 +110,33 @@ def _expand(path: str) -> list[str]:
     folders = [os.path.join(path, n) for n in names if n not in files]
     # Links to folders are not followed: they may lead back up.
     return [v for f in folders if not os.path.islink(f) for v in _expand(f)]
+
+
+def sparse_frames(
+    source: FrameSource, interval: Interval, step: int, size: tuple[int, int], count: int
+) -> Iterator[Frame]:
+    """About ``count`` frames spread over an interval, the cheap way; see the arguments of
+    :meth:`~tools.ports.FrameSource.frames`.
+
+    Where the interval holds two thirds as many key frames, these are decoded and nothing else;
+    otherwise it is decoded whole and every ``step``-th frame taken. Raises MediaError.
+    """
+    keyed = source if isinstance(source, _Keyed) else None
+    keys = keyed.keys(interval) if keyed is not None else ()
+    if keyed is None or 3 * len(keys) < 2 * count:
+        yield from source.frames(interval, step=step, size=size)
+        return
+    for n in range(count):
+        yield keyed.key_frame(keys[(2 * n + 1) * len(keys) // (2 * count)], size)
+
+
+@runtime_checkable
+class _Keyed(Protocol):
+    """A source that can decode single key frames."""
+
+    def keys(self, interval: Interval) -> Sequence[int]: ...
+
+    def key_frame(self, index: int, size: tuple[int, int]) -> Frame: ...
 
 
 def run_pass(

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tools.backends.embedded.cuts import CutFinder
-from tools.ports import BoundarySignal, Frame, FrameSource, Progress
+from tools.backends.embedded.media import scaled
+from tools.ports import BoundarySignal, Frame, FrameSource, Listener, Progress
 from tools.video import run_pass
 
 __all__ = ["MotionBoundaryDetector"]
@@ -68,6 +69,17 @@ class MotionBoundaryDetector:
 
     def signal(self, source: FrameSource, progress: Progress | None = None) -> BoundarySignal:
         """Decode once, at low resolution. Raises MediaError."""
+        return self._heard(source, None, progress)
+
+    def shared_signal(
+        self, source: FrameSource, listener: Listener, progress: Progress | None = None
+    ) -> BoundarySignal:
+        """The same signal; the listener hears the frames, full size. Raises MediaError."""
+        return self._heard(source, listener, progress)
+
+    def _heard(
+        self, source: FrameSource, listener: Listener | None, progress: Progress | None
+    ) -> BoundarySignal:
         info = source.info
         dense = max(1, math.floor(info.fps / CUT_RATE))
         rate = min(self._rate, MAX_SAMPLES / info.seconds)
@@ -76,14 +88,27 @@ class MotionBoundaryDetector:
         size = (max(2, round(info.width * scale)), max(2, round(info.height * scale)))
         cuts = CutFinder(info.fps / dense)
         samples = _Samples(every, len(source.pts) // (dense * every) + 2)
+
+        def feed(frame: Frame) -> None:
+            cuts.feed(frame)
+            samples.feed(frame)
+
+        def share(frame: Frame) -> None:
+            if listener is not None and frame.index % listener.step == 0:
+                listener.feed(frame)
+            if frame.index % dense == 0:
+                feed(Frame(frame.index, frame.pts, scaled(frame.image, size)))
+
         run_pass(
             source,
-            [cuts.feed, samples.feed],
-            step=dense,
-            size=size,
+            [feed if listener is None else share],
+            step=dense if listener is None else math.gcd(dense, listener.step),
+            size=size if listener is None else None,
             progress=progress,
-            what="finding events",
+            what="finding events" if listener is None else "finding events and looking",
         )
+        if listener is not None:
+            listener.finish()
         found = tuple(cuts.frames[i] for i in cuts.found() if 0 < i < len(cuts.frames))
         frames = np.array(samples.frames, dtype=np.int64)
         confidence = samples.confidence(info.fps / dense / every, found)

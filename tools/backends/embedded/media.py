@@ -135,6 +135,21 @@ class FileSource:
         self._missing.add(index)
         raise MediaError(self._path, "does not decode", frame=index)
 
+    def keys(self, interval: Interval) -> list[int]:
+        """Indices of the key frames within an interval; none where frames cannot be sought."""
+        table = self._table
+        if not table.seekable:
+            return []
+        found = np.searchsorted(table.raw, table.keys)
+        inside = found[found < len(table.raw)]
+        at = self._pts[inside]
+        return [int(i) for i in inside[(at >= interval.start) & (at < interval.end)]]
+
+    def key_frame(self, index: int, size: tuple[int, int]) -> Frame:
+        """One key frame, found without decoding others."""
+        frame = self.frame(index)
+        return Frame(frame.index, frame.pts, scaled(frame.image, size))
+
     def close(self) -> None:
         """Nothing is held open between calls; present so that sources are used alike."""
 

@@ -41,7 +41,7 @@ from tools.backends.embedded.perception.survey import survey, survey_interval
 from tools.backends.embedded.perception.tracks import FrameDetections, Track, link
 from tools.backends.embedded.perception.wording import PRIORS_NOTE, clauses
 from tools.errors import UserError
-from tools.ports import Captioner, Clip, Detail, FrameSource, Progress, SceneProfile
+from tools.ports import Captioner, Clip, Detail, FrameSource, Listener, Progress, SceneProfile
 from tools.types import (
     Answer,
     Attribute,
@@ -64,6 +64,8 @@ _MARGIN_S = 2.0
 _HISTORY_S = 24.0
 """Seconds before an interval from which tracks are followed: who stays may have come before it."""
 _MOST_OBSERVATIONS = 40
+_MOST_ROWS = 100_000
+"""Sightings in remembered tracks (about half a kilobyte each)."""
 _FRAME_SPAN = 24
 
 
@@ -79,9 +81,11 @@ class EmbeddedCaptioner(Captioner):
         self, cache_dir: Path | None = None, settings: PerceptionSettings = DEFAULTS
     ) -> None:
         self._settings = settings
+        self._cache_dir = cache_dir
         folder = None if cache_dir is None else Path(cache_dir) / "percepts"
         self.store = PerceptStore(settings, folder)
         self._tracks: OrderedDict[tuple[Any, ...], list[Track]] = OrderedDict()
+        self._rows = 0
         self._geometries: OrderedDict[str, Geometry] = OrderedDict()
         self._lock = threading.RLock()  # looks may run side by side
 
@@ -141,6 +145,18 @@ class EmbeddedCaptioner(Captioner):
         return make_profile(scene, self.name, geometry, normal, clips, seconds)
 
     # ---------------------------------------------------------------- describing
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return EmbeddedCaptioner, (self._cache_dir, self._settings)  # for processes of their own
+
+    def listener(
+        self, source: FrameSource, *, profile: SceneProfile, detail: Detail
+    ) -> Listener | None:
+        """Measures a whole video for later looks, from frames that somebody else decodes."""
+        geometry = geometry_of(profile)
+        if size_problem(source.info, geometry.full) is not None:
+            return None
+        return self.store.listener(source, geometry, detail)
 
     def describe(
         self,
@@ -250,8 +266,10 @@ class EmbeddedCaptioner(Captioner):
         )
         with self._lock:
             self._tracks[key] = tracks
-            if len(self._tracks) > 256:
-                self._tracks.popitem(last=False)
+            self._rows += sum(len(t.rows) for t in tracks)
+            while self._rows > _MOST_ROWS and len(self._tracks) > 1:
+                _, old = self._tracks.popitem(last=False)
+                self._rows -= sum(len(t.rows) for t in old)
         return tracks
 
     def _series(

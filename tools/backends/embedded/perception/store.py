@@ -10,7 +10,6 @@ import threading
 import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -18,19 +17,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tools.backends.embedded.perception.detections import detect
-from tools.backends.embedded.perception.flow import grey
 from tools.backends.embedded.perception.geometry import Geometry
+from tools.backends.embedded.perception.measuring import (
+    Block,
+    Measuring,
+    Overhearing,
+    frame_step,
+)
 from tools.backends.embedded.perception.percepts import Analyser, Blob, FramePercept, Health
 from tools.backends.embedded.perception.settings import PerceptionSettings
 from tools.backends.embedded.perception.windows import WindowMeasures
-from tools.errors import MediaError
-from tools.ports import Detail, FrameSource
+from tools.ports import Detail, FrameSource, Listener
 from tools.types import Interval
+from tools.video import sparse_frames
 
 __all__ = ["PerceptStore", "frame_step"]
 
 _LOG = logging.getLogger(__name__)
-_MEMORY = 160 * 2**20
+_MEMORY = 48 * 2**20
 """Bytes of blocks kept in memory."""
 _SPAN = 16
 """Blocks (about 50 s) over which a video's own median is taken …"""
@@ -38,17 +42,6 @@ _SAMPLES = 15
 """… from this many frames."""
 _WINDOW_PARTS = ("index", "cover", "u", "v", "spread")
 _WINDOW_TYPES = (np.int16, np.float16, np.float16, np.float16, np.float16)
-
-
-def frame_step(fps: float, settings: PerceptionSettings) -> int:
-    """Every how many frames fine analysis looks, so that at most ``max_fps`` a second remain."""
-    return max(1, int(np.ceil(fps / settings.max_fps - 1e-9)))
-
-
-@dataclass(frozen=True, eq=False)
-class _Block:
-    percepts: tuple[FramePercept, ...]
-    size: int
 
 
 class PerceptStore:
@@ -59,9 +52,9 @@ class PerceptStore:
     """
 
     def __init__(self, settings: PerceptionSettings, cache_dir: Path | None) -> None:
-        self._settings = settings
+        self._settings = self.settings = settings
         self._folder = cache_dir
-        self._memory: OrderedDict[str, _Block] = OrderedDict()
+        self._memory: OrderedDict[str, Block] = OrderedDict()
         self._used = 0
         self._lock = threading.RLock()
         self._found: WeakKeyDictionary[FramePercept, NDArray[np.float64]] = WeakKeyDictionary()
@@ -108,7 +101,7 @@ class PerceptStore:
 
     def _blocks(
         self, source: FrameSource, geometry: Geometry, numbers: range, detail: Detail
-    ) -> Iterator[_Block]:
+    ) -> Iterator[Block]:
         position = numbers.start
         while position < numbers.stop:
             block = self._known(source, geometry, position, detail)
@@ -126,54 +119,29 @@ class PerceptStore:
 
     def _measured(
         self, source: FrameSource, geometry: Geometry, numbers: range, detail: Detail
-    ) -> Iterator[_Block]:
+    ) -> Iterator[Block]:
         """Decode a run of blocks in one pass; a block is kept as soon as it is complete."""
-        analyse = self.analyser(geometry)
-        step = frame_step(source.info.fps, self._settings)
-        size = self._settings.block * step
+        measuring = Measuring(self, source, geometry, numbers, detail)
+        first, last = measuring.span
         pts = source.pts
-        start = max(0, numbers.start * size - step)
-        end = min(len(pts), numbers.stop * size + (step if numbers.start == 0 else 0)) - 1
         interval = Interval(
-            start=int(pts[start]), end=int(pts[end]) + 1, time_base=source.info.time_base
+            start=int(pts[first]), end=int(pts[last]) + 1, time_base=source.info.time_base
         )
-        base = float(source.info.time_base.fraction)
-        stride = 2 if detail == "coarse" else 1
-        number, found = numbers.start, list[FramePercept]()
-        own = self._own(source, geometry, number)
-        before: tuple[int, int, NDArray[np.uint8]] | None = None
-        opening: tuple[int, int, NDArray[np.uint8]] | None = None
-        for frame in source.frames(interval, step=step, size=geometry.size):
-            self.frames_decoded += 1
-            while frame.index >= (number + 1) * size:
-                yield self._keep(source, geometry, number, detail, found)
-                number, found = number + 1, []
-                if number >= numbers.stop:
-                    return
-                own = self._own(source, geometry, number)
-            now = grey(frame.image)
-            if before is None:
-                if frame.index >= numbers.start * size:
-                    opening = (frame.index, frame.pts, frame.image)
-            else:
-                seconds = (frame.pts - before[1]) * base
-                if opening is not None:  # the first frame looks forward, having nothing before it
-                    found.append(analyse(*opening, now, seconds, reverse=True, own=own))
-                    opening = None
-                if (frame.index // step) % stride == 0:
-                    found.append(
-                        analyse(frame.index, frame.pts, frame.image, before[2], seconds, own=own)
-                    )
-            before = (frame.index, frame.pts, now)
-        if before is None:
-            raise MediaError(source.info.path, "nothing decodes here", frame=start)
-        while number < numbers.stop:
-            yield self._keep(source, geometry, number, detail, found)
-            number, found = number + 1, []
+        for frame in source.frames(interval, step=measuring.step, size=geometry.size):
+            yield from measuring.feed(frame)
+        yield from measuring.finish()
 
-    def _own(
-        self, source: FrameSource, geometry: Geometry, number: int
-    ) -> NDArray[np.uint8] | None:
+    def listener(self, source: FrameSource, geometry: Geometry, detail: Detail) -> Listener | None:
+        """Measures a whole video from frames that somebody else decodes; None: all is known."""
+        step = frame_step(source.info.fps, self._settings)
+        count = -(-len(source.pts) // (self._settings.block * step))
+        missing = [n for n in range(count) if not self._exists(source, geometry, n, detail)]
+        if not missing:
+            return None
+        numbers = range(missing[0], missing[-1] + 1)
+        return Overhearing(Measuring(self, source, geometry, numbers, detail), geometry.size)
+
+    def own(self, source: FrameSource, geometry: Geometry, number: int) -> NDArray[np.uint8] | None:
         """Median of the video over the span of ``_SPAN`` blocks that holds a block.
 
         None where the span is too short to tell what lasts from what moves.
@@ -197,7 +165,9 @@ class PerceptStore:
             end=int(pts[(high - 1) * step]) + 1,
             time_base=source.info.time_base,
         )
-        frames = [f.image for f in source.frames(interval, step=step * stride, size=geometry.size)]
+        frames = [
+            f.image for f in sparse_frames(source, interval, step * stride, geometry.size, _SAMPLES)
+        ]
         if len(frames) < _SAMPLES // 2:
             return None
         middle = len(frames) // 2
@@ -228,7 +198,7 @@ class PerceptStore:
 
     def _known(
         self, source: FrameSource, geometry: Geometry, number: int, detail: Detail
-    ) -> _Block | None:
+    ) -> Block | None:
         densities: tuple[Detail, ...] = ("fine",) if detail == "fine" else ("coarse", "fine")
         for density in densities:
             key = self._key(source, geometry, number, density)
@@ -245,15 +215,15 @@ class PerceptStore:
                     return block
         return None
 
-    def _keep(
+    def keep(
         self,
         source: FrameSource,
         geometry: Geometry,
         number: int,
         detail: Detail,
         percepts: list[FramePercept],
-    ) -> _Block:
-        block = _Block(tuple(percepts), sum(_bytes(p) for p in percepts) + 1024)
+    ) -> Block:
+        block = Block(tuple(percepts), sum(_bytes(p) for p in percepts) + 1024)
         key = self._key(source, geometry, number, detail)
         self._remember(key, block)
         path = self._path(key)
@@ -261,7 +231,7 @@ class PerceptStore:
             _write(path, block)
         return block
 
-    def _remember(self, key: str, block: _Block) -> None:
+    def _remember(self, key: str, block: Block) -> None:
         with self._lock:
             known = self._memory.pop(key, None)
             self._memory[key] = block
@@ -272,10 +242,11 @@ class PerceptStore:
 
 
 def _bytes(percept: FramePercept) -> int:
-    return percept.blobs.nbytes + 10 * len(percept.windows.index) + 512
+    """With the detections that will be kept beside it."""
+    return 3 * percept.blobs.nbytes + 10 * len(percept.windows.index) + 2048
 
 
-def _write(path: Path, block: _Block) -> None:
+def _write(path: Path, block: Block) -> None:
     """Atomic: a reader sees the whole block or none. Without a cache it is only slow."""
     percepts = block.percepts
     arrays: dict[str, NDArray[np.generic]] = {
@@ -304,7 +275,7 @@ def _write(path: Path, block: _Block) -> None:
             Path(temporary).unlink(missing_ok=True)
 
 
-def _read(path: Path) -> _Block | None:
+def _read(path: Path) -> Block | None:
     """A block from disk; None where the file is damaged (it is measured again)."""
     try:
         with np.load(path, allow_pickle=False) as data:
@@ -325,4 +296,4 @@ def _read(path: Path) -> _Block | None:
         )
     except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile):
         return None
-    return _Block(percepts, sum(_bytes(p) for p in percepts) + 1024)
+    return Block(percepts, sum(_bytes(p) for p in percepts) + 1024)
