@@ -75,8 +75,6 @@ def decide(state: State, runtime: Runtime[Context]) -> State:
         timeline(
             ledger,
             video_id,
-            items,
-            scores,
             made,
             limits,
             smoothing=context.smoothing,

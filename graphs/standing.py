@@ -108,18 +108,24 @@ def _lasts(ledger: Ledger, plan: Plan, match: Match, observation: Observation) -
     )
 
 
-def first_looks(ledger: Ledger, video_id: str) -> tuple[Look, ...]:
-    """The first look at each coarse event of a video, in time order.
+def first_looks(ledger: Ledger, video_id: str) -> tuple[Standing, ...]:
+    """The first look at each coarse event of a video, with what was judged of it, in time order.
 
-    An event without fine events is looked at again itself when the run zooms in; the ledger keeps
-    both looks, in the order in which they were taken.
+    An event without fine events is looked at again itself when the run zooms in. The ledger keeps
+    results in the order in which they came, so what was judged before that is of the first look.
     """
-    found: dict[str, Look] = {}
+    looks: dict[str, list[Look]] = {}
+    verdicts: dict[str, Verdict] = {}
     for record in ledger.results.values():
-        if isinstance(record, Look) and record.event.id in ledger.looks:
-            found.setdefault(record.event.id, record)
-    events = ledger.segmentations[video_id].tree.coarse
-    return tuple(found[e.id] for e in events if e.id in found)
+        if isinstance(record, Look):
+            looks.setdefault(record.event.id, []).append(record)
+        elif isinstance(record, Verdict) and len(looks.get(record.event_id, ())) == 1:
+            verdicts[record.event_id] = record
+    return tuple(
+        Standing(looks[event.id][0], verdicts[event.id])
+        for event in ledger.segmentations[video_id].tree.coarse
+        if event.id in looks and event.id in verdicts
+    )
 
 
 def accuses(match: Match) -> bool:

@@ -1,8 +1,9 @@
 """How unusual it was from moment to moment: the score over time of each video.
 
 One series for the whole video, at one density: what the first looks measured, each event once.
-Zooming in says what it was and when exactly; it measures the same frames more densely, in pieces,
-and its numbers never stand beside those of the first looks in one series.
+Zooming in says what it was and when exactly; it measures the same frames again, more densely and in
+pieces, so its numbers never stand beside those of the first looks in one series, and it cannot
+change how frames rank.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from graphs.standing import Standing, accuses, culprits, first_looks
+from graphs.standing import Standing, accuses, culprits, first_looks, long_views, standing
 from tools.concepts import tests_of
-from tools.decision import Label, Plan, Timeline
-from tools.ledger import Ledger, Look
+from tools.decision import Plan, Timeline
+from tools.ledger import Ledger
 from tools.predicates import evaluate
-from tools.scoring import Smoothing, Thresholds, held_below, label_of, score_of, smooth
+from tools.scoring import Smoothing, Thresholds, held_below, score_of, smooth
 from tools.testimony import MAX_RAW, excused_by, past_normal, raw_of, without
-from tools.types import Level, Match, Observation, Rule
+from tools.types import Match, Observation, Rule
 
 __all__ = ["timeline"]
 
@@ -28,14 +29,12 @@ TIMELINE_POINTS = 4000
 MOTION = frozenset({"speed", "glide", "limb_motion", "activity", "subject"})
 """Attributes that the surprise of the frames shows by itself."""
 NEXT_TO_S = 0.25
-"""A frame this near to one in which something was seen shows it, too: densities differ."""
+"""A frame this near to one in which something was seen shows it, too."""
 
 
 def timeline(
     ledger: Ledger,
     video_id: str,
-    items: Sequence[Standing],
-    scores: Sequence[float | None],
     plan: Plan,
     limits: Thresholds,
     *,
@@ -46,50 +45,39 @@ def timeline(
 
     For a question about something named: the strength of its matches where it was seen, else 0.
     Otherwise the surprise that the first looks measured, without what a person's rule excuses, and
-    with what rules told beyond motion; smoothed across the ends of events, unless the captioner
-    has smoothed its series already; and put on the calibrated scale. Frames of events that were
-    judged normal are held below 0.5; where nothing was found to account for a surprise
-    (*uncertain*), it is shown as it was measured.
+    with what rules told of them beyond motion; smoothed across the ends of events, unless the
+    captioner has smoothed its series already; and put on the calibrated scale. Frames of events
+    that the first look left below the alarm threshold are held below 0.5, too; where nothing was
+    found to account for a surprise (*uncertain*), it is shown as it was measured.
 
     With ``smoothing`` *causal*, frame t rests on frames up to t: a verdict speaks of an event as a
     whole, so none of them adds or holds anything. A series that the captioner has smoothed with a
     view of what came later stays *offline*, and the timeline says so.
-
-    Args:
-        items, scores: the standing verdicts of the run and their final scores, in parallel.
     """
-    mine = [
-        (i, s)
-        for i, s in zip(items, scores, strict=True)
-        if i.look.event.video_id == video_id and not i.look.description.problems
-    ]
-    base = float(ledger.videos[video_id].time_base.fraction)
+    looked = [s for s in first_looks(ledger, video_id) if not s.look.description.problems]
     how: Smoothing = "none"
     if plan.targets:
-        values, smoothing = _sought([i for i, _ in mine]), "none"
+        values, smoothing = _sought(ledger, video_id, plan), "none"
     else:
-        looks = [k for k in first_looks(ledger, video_id) if not k.description.problems]
-        done = {k.description.smoothing for k in looks if k.description.series} - {"none"}
+        done = {s.look.description.smoothing for s in looked if s.measured} - {"none"}
         if done:
             smoothing = "offline" if "offline" in done else "causal"
         else:
             how = smoothing
-        values = _measured(ledger, looks, excusing=smoothing != "causal")
+        values = _measured(ledger, looked, excusing=smoothing != "causal")
     if not values:
         return None
+    base = float(ledger.videos[video_id].time_base.fraction)
     frames = sorted(values)
     seconds = np.asarray([values[f][0] * base for f in frames])
-    raw = np.asarray([values[f][1] for f in frames])
-    if plan.targets:
-        curve = raw
-    elif smoothing == "causal":
-        curve = _scored(smooth(seconds, raw, how=how, width_s=width_s), limits)
-    else:
-        flagged = _raised(ledger, video_id, mine, limits, seconds, raw)
-        curve = _scored(smooth(seconds, raw, how=how, width_s=width_s), limits)
-        calm = [i for i, s in mine if s is not None and s < 0.5 and not i.partial]
-        for n in np.flatnonzero(~flagged & _within(calm, seconds)):
-            curve[n] = held_below(float(curve[n]))
+    curve = np.asarray([values[f][1] for f in frames])
+    if not plan.targets:
+        if smoothing != "causal":
+            _raise(ledger, looked, limits, seconds, curve)
+        smoothed = smooth(seconds, curve, how=how, width_s=width_s)
+        curve = np.asarray([score_of(float(v), limits) for v in smoothed])
+        if smoothing != "causal":
+            _hold(looked, seconds, curve)
     keep = _thinned(curve)
     return Timeline(
         video_id=video_id,
@@ -101,65 +89,50 @@ def timeline(
 
 
 def _measured(
-    ledger: Ledger, looks: Sequence[Look], *, excusing: bool
+    ledger: Ledger, looked: Sequence[Standing], *, excusing: bool
 ) -> dict[int, tuple[int, float]]:
-    """Ticks and surprise of every frame of the looks, by frame."""
+    """Ticks and surprise of every frame, by frame."""
     values: dict[int, tuple[int, float]] = {}
-    for look in looks:
-        seen = look.description
-        recalled = ledger.recalls.get(look.event.id)
+    for item in looked:
+        seen, recalled = item.look.description, ledger.recalls.get(item.look.event.id)
         excused = excused_by(seen, recalled.hits) if recalled and excusing else frozenset()
         values |= {p.frame: (p.pts, p.surprise) for p in without(seen, excused)}
     return values
 
 
-def _sought(items: Sequence[Standing]) -> dict[int, tuple[int, float]]:
+def _sought(ledger: Ledger, video_id: str, plan: Plan) -> dict[int, tuple[int, float]]:
     """Ticks and match strength of every frame, by frame; a frame in which what was asked for was
-    lost does not end it."""
+    lost does not end it. Every verdict that counts has its say: nothing is ranked here."""
     values: dict[int, tuple[int, float]] = {}
-    for item in items:
+    for item in (*standing(ledger), *(i for i, _ in long_views(ledger, plan))):
         seen = item.look.description
+        if item.look.event.video_id != video_id or seen.problems:
+            continue
         for point in seen.series:
             values.setdefault(point.frame, (point.pts, 0.0))
         for match in filter(accuses, item.verdict.matches):
             for observation in (o for o in seen.observations if o.id == match.observation):
-                for point in (p for p in observation.points if p.frame not in values):
-                    values[point.frame] = (point.pts, 0.0)
+                for point in observation.points:
+                    values.setdefault(point.frame, (point.pts, 0.0))
                 for frame, (pts, known) in values.items():
                     if observation.interval.contains(pts):
                         values[frame] = (pts, max(known, match.strength))
     return values
 
 
-def _raised(
+def _raise(
     ledger: Ledger,
-    video_id: str,
-    mine: Sequence[tuple[Standing, float | None]],
+    looked: Sequence[Standing],
     limits: Thresholds,
     seconds: NDArray[np.float64],
     raw: NDArray[np.float64],
-) -> NDArray[np.bool_]:
-    """Add to ``raw`` what rules told beyond motion; True for the frames of what was flagged.
-
-    The matches of the first looks count, and those of later looks that were flagged.
-    """
-    first = [
-        (Standing(look, ledger.verdicts[look.event.id]), None)
-        for look in first_looks(ledger, video_id)
-        if look.event.id in ledger.verdicts and not look.description.problems
-    ]
-    flagged = np.zeros(len(raw), bool)
-    for item, score in (*first, *mine):
-        alarm = score is not None and label_of(score, limits) is Label.ANOMALOUS
+) -> None:
+    """Add to ``raw`` what rules told of the looks beyond motion."""
+    for item in looked:
         for observation, matches in culprits(ledger, item):
+            told = max(_told(ledger, m, observation, limits) for m in matches)
             where = _seen(observation, seconds)
-            for match in matches:
-                alarmed = alarm and label_of(match.strength, limits) is Label.ANOMALOUS
-                if alarmed or item.look.event.level is Level.COARSE:
-                    told = _told(ledger, match, observation, limits)
-                    raw[where] = np.maximum(raw[where], told)
-                flagged |= where & alarmed
-    return flagged
+            raw[where] = np.maximum(raw[where], told)
 
 
 def _told(ledger: Ledger, match: Match, observation: Observation, limits: Thresholds) -> float:
@@ -186,15 +159,15 @@ def _seen(observation: Observation, seconds: NDArray[np.float64]) -> NDArray[np.
     return np.asarray(near <= NEXT_TO_S)
 
 
-def _within(items: Sequence[Standing], seconds: NDArray[np.float64]) -> NDArray[np.bool_]:
-    inside = np.zeros(len(seconds), bool)
-    for item in items:
-        inside |= (seconds >= item.interval.start_s) & (seconds < item.interval.end_s)
-    return inside
-
-
-def _scored(raw: NDArray[np.float64], limits: Thresholds) -> NDArray[np.float64]:
-    return np.asarray([score_of(float(value), limits) for value in raw])
+def _hold(
+    looked: Sequence[Standing], seconds: NDArray[np.float64], scores: NDArray[np.float64]
+) -> None:
+    """Hold the frames of events below 0.5 whose first look's verdict is."""
+    for item in looked:
+        score = item.verdict.score
+        if score is not None and score < 0.5:
+            inside = (seconds >= item.interval.start_s) & (seconds < item.interval.end_s)
+            scores[inside] = [held_below(float(s)) for s in scores[inside]]
 
 
 def _thinned(curve: NDArray[np.float64]) -> list[int]:

@@ -65,12 +65,9 @@ def test_each_culprit_has_its_own_score(ledger: Ledger) -> None:
 
 
 def test_a_match_adds_to_the_timeline_what_it_tests_besides_motion(ledger: Ledger) -> None:
-    items = standing(ledger)
     line = timeline(
         ledger,
         "v1",
-        items,
-        [i.verdict.score for i in items],
         ANOMALY,
         LIMITS,
         smoothing="none",
@@ -91,12 +88,9 @@ def test_what_was_asked_for_counts_while_it_is_there_also_where_it_was_lost() ->
         update={"raw": None, "strength": strength}
     )
     ledger.note(Verdict(id="v", event_id="e1", score=strength, matches=(match,), verifier="test/1"))
-    items = standing(ledger)
     line = timeline(
         ledger,
         "v1",
-        items,
-        [strength],
         find_plan("speed > 1.5"),
         LIMITS,
         smoothing="none",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from graphs.episodes import episodes
-from graphs.standing import Standing, long_views, standing
+from graphs.standing import long_views, standing
 from graphs.timelines import timeline
 from tests.builders import (
     event_of,
@@ -34,10 +34,7 @@ def line_of(
     ledger: Ledger, *, smoothing: Smoothing = "none", width_s: float = 1.0, plan: Plan = ANOMALY
 ) -> dict[float, float]:
     """Score by second."""
-    scored: list[tuple[Standing, float | None]] = [(i, i.verdict.score) for i in standing(ledger)]
-    scored += long_views(ledger, plan)
-    items, scores = [i for i, _ in scored], [s for _, s in scored]
-    line = timeline(ledger, "v1", items, scores, plan, LIMITS, smoothing=smoothing, width_s=width_s)
+    line = timeline(ledger, "v1", plan, LIMITS, smoothing=smoothing, width_s=width_s)
     assert line is not None
     assert line.smoothing == smoothing
     return dict(zip(line.seconds, line.scores, strict=True))
@@ -120,8 +117,9 @@ def test_an_event_without_parts_keeps_its_first_look_when_it_is_looked_at_again(
     event = event_of()
     ledger.note(video_of())
     ledger.note(Segmentation(tree=EventTree(video_id="v1", events=(event,)), detector="test/1"))
-    for detail, seen in (("coarse", coarse(0.5)), ("fine", seen_of(surprise=3.0))):
-        ledger.note(Look(event=event, detail=detail, description=seen))
+    ledger.note(Look(event=event, detail="coarse", description=coarse(0.5)))
+    verdict(ledger, "e1", 0.9)
+    ledger.note(Look(event=event, detail="fine", description=seen_of(surprise=3.0)))
     verdict(ledger, "e1", 3.0)
     line = line_of(ledger)
     assert len(line) == 50
@@ -143,23 +141,15 @@ def test_smoothing_does_not_stop_at_the_ends_of_events() -> None:
     assert line[5.0] == pytest.approx(0.0, abs=1e-6)
 
 
-def test_what_only_zooming_found_is_added_where_it_was_flagged() -> None:
+def test_a_rule_adds_what_it_tests_besides_motion_where_it_was_seen() -> None:
     size = rule_of("size", "size > 1.5")
     tall = observation_of("tall", start_s=12.0, end_s=14.0, size=2.25)
-    fine = [seen_of(tall, start_s=10.0, end_s=15.0), seen_of(start_s=15.0)]
-    ledger = zoomed(coarse(0.2), fine, rules=[size])
-    verdict(ledger, "e1", 0.9)
-    verdict(ledger, "f0", 2.0, matched(size, "tall"))
-    verdict(ledger, "f1", 0.1)
+    ledger = looked(coarse(0.2).model_copy(update={"observations": (tall,)}), rules=[size])
+    verdict(ledger, "e1", 2.0, matched(size, "tall"))
     line = line_of(ledger)
     # 2.25 / 1.5: how far past the rule's bound, whatever else the match was worth.
     assert line[13.0] == pytest.approx(score_of(1.5, LIMITS), abs=1e-6)
     assert line[11.0] == line[17.0] == pytest.approx(score_of(0.2, LIMITS), abs=1e-6)
-    below = zoomed(coarse(0.2), fine, rules=[size])
-    verdict(below, "e1", 0.9)
-    verdict(below, "f0", 0.9, matched(size, "tall", raw=0.9, strength=0.46))
-    verdict(below, "f1", 0.1)
-    assert line_of(below)[13.0] == pytest.approx(score_of(0.2, LIMITS), abs=1e-6)
 
 
 def test_a_persons_rule_counts_by_its_own_margin() -> None:
@@ -212,17 +202,7 @@ def test_causally_nothing_later_counts_neither_frames_nor_verdicts() -> None:
 def test_causal_smoothing_does_not_concern_what_was_asked_for() -> None:
     ledger = filled_ledger(observation_of("rider", speed=4.0))
     verdict(ledger, "e1", 0.0, matched(rule_of(), "rider", raw=None, strength=0.8), score=0.8)
-    items = standing(ledger)
-    line = timeline(
-        ledger,
-        "v1",
-        items,
-        [0.8],
-        find_plan("speed > 1.5"),
-        LIMITS,
-        smoothing="causal",
-        width_s=1.0,
-    )
+    line = timeline(ledger, "v1", find_plan("speed > 1.5"), LIMITS, smoothing="causal", width_s=1.0)
     assert line is not None
     assert line.smoothing == "none"
     assert set(line.scores) == {0.0, 0.8}
@@ -288,9 +268,8 @@ def test_what_the_captioner_smoothed_is_not_smoothed_again(done: str) -> None:
     first = coarse(values).model_copy(update={"smoothing": done})
     ledger = looked(first)
     verdict(ledger, "e1", 0.9)
-    items = standing(ledger)
     for asked in ("causal", "offline", "none"):
-        line = timeline(ledger, "v1", items, [0.4], ANOMALY, LIMITS, smoothing=asked, width_s=0.8)
+        line = timeline(ledger, "v1", ANOMALY, LIMITS, smoothing=asked, width_s=0.8)
         assert line is not None
         assert line.smoothing == done  # what it is, whatever was asked for
         assert dict(zip(line.seconds, line.scores, strict=True)) == line_of(raw)
