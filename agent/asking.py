@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
+import threading
 import uuid
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import typer
@@ -45,7 +48,7 @@ def ask_and_show(request: Request, *, as_json: bool, report: Path | None) -> Non
     agent = build_agent(stores)
     run = request.resume or uuid.uuid4().hex[:12]
     try:
-        with progress("ask") as tell:
+        with progress("ask") as tell, _interruptible(stores):
             result = _resume(agent, stores, run, tell) if request.resume else None
             if result is None:
                 result = _begin(agent, request, run, tell)
@@ -68,6 +71,24 @@ def ask_and_show(request: Request, *, as_json: bool, report: Path | None) -> Non
         raise typer.Exit(130) from None
     finally:
         agent.close()
+
+
+@contextmanager
+def _interruptible(stores: Stores) -> Iterator[None]:
+    """Ctrl-C also ends the work of other threads, at its next report."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stores.tools.ahead.halt()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _begin(agent: Agent, request: Request, run: str, tell: Progress) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,9 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -31,6 +34,8 @@ __all__ = ["complain", "out", "progress", "remark", "show_answer", "show_rules",
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
+LINE_S = 20.0
+"""Seconds between two lines of progress where there is no terminal."""
 REFERENCES = 4
 """References shown behind a step; the others are in the decision."""
 COLOURS = {"anomalous": "bold red", "uncertain": "bold yellow", "normal": "bold green"}
@@ -54,6 +59,18 @@ def table(*columns: str) -> Table:
     return made
 
 
+class _Rate(ProgressColumn):
+    """Frames a second, where frames are counted."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:.0f} frames/s" if speed and _counts_frames(task.description) else "")
+
+
+def _counts_frames(what: str) -> bool:
+    return any(word in what for word in ("finding events", "looking"))
+
+
 @contextmanager
 def progress(title: str) -> Iterator[Report]:
     """A bar per kind of work on a terminal; one line per finished kind elsewhere."""
@@ -65,6 +82,7 @@ def progress(title: str) -> Iterator[Report]:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        _Rate(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=err,
@@ -81,13 +99,27 @@ def progress(title: str) -> Iterator[Report]:
         yield report
 
 
-def _lines(title: str) -> Report:
-    said: set[str] = set()
+def _lines(title: str, every_s: float = LINE_S) -> Report:
+    """A line when a kind of work begins, then now and then how far it is and how long it takes."""
+    from tools.types import clock
+
+    begun: dict[str, tuple[float, int]] = {}
+    said: dict[str, float] = {}
 
     def report(what: str, done: int, total: int) -> None:
-        if what not in said:
-            said.add(what)
-            remark(f"{title}: {what}")
+        now = time.monotonic()
+        if what not in begun or done < begun[what][1]:
+            if what not in begun:
+                remark(f"{title}: {what}")
+            begun[what], said[what] = (now, done), now
+        elif now - said[what] >= every_s and total:
+            said[what] = now
+            since, first = begun[what]
+            rate = (done - first) / (now - since)
+            left = f", {clock((total - done) / rate)} left" if rate else ""
+            unit = "frames" if _counts_frames(what) else "done"
+            speed = f", {rate:.0f} frames/s" if unit == "frames" else ""
+            remark(f"{title}: {what}: {done} of {total} {unit}{speed}{left}")
 
     return report
 

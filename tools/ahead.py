@@ -110,6 +110,22 @@ class Ahead:
     _pool: Pool | None = None
     _queue: Any = None
     _lock: threading.RLock = field(default_factory=threading.RLock)
+    _halted: threading.Event = field(default_factory=threading.Event)
+
+    def halt(self) -> None:
+        """Let work under way end at its next report: somebody wants to stop."""
+        self._halted.set()
+
+    def stoppable(self, progress: Progress | None) -> Progress:
+        """The same progress, which raises KeyboardInterrupt once :meth:`halt` was called."""
+
+        def report(what: str, done: int, total: int) -> None:
+            if self._halted.is_set():
+                raise KeyboardInterrupt
+            if progress is not None:
+                progress(what, done, total)
+
+        return report
 
     def begin(self, jobs: Sequence[Job], workers: int = 1) -> None:
         """Expect these videos; with ``workers`` and videos above 1, start on them now."""
@@ -141,7 +157,7 @@ class Ahead:
         try:
             while not running.ready():
                 running.wait(_POLL_S)
-                self._tell(video.id, progress)
+                self._tell(video.id, self.stoppable(progress))
             made = running.get()
         except BaseException:
             self.stop()
@@ -173,14 +189,13 @@ class Ahead:
             pool.terminate()
             pool.join()
 
-    def _tell(self, video_id: str, progress: Progress | None) -> None:
+    def _tell(self, video_id: str, progress: Progress) -> None:
         with self._lock:
             while self._queue is not None and not self._queue.empty():
                 which, *told = self._queue.get()
                 self._told[which] = (told[0], told[1], told[2])
-            told_last = self._told.get(video_id)
-        if progress is not None and told_last is not None:
-            progress(*told_last)
+            told_last = self._told.get(video_id, ("finding events and looking", 0, 0))
+        progress(*told_last)
 
 
 # ---------------------------------------------------------------- in a process of its own

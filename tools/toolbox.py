@@ -148,7 +148,7 @@ class Toolbox:
                 return ready
             job = self.ahead.job(video.id) or self._job(video, None)
             with open_video(video.path) as source:
-                return segmented(job, source, progress)
+                return segmented(job, source, self.ahead.stoppable(progress))
 
         return ledger.call("segment", self._segmenting(video), Segmentation, work)
 
@@ -213,7 +213,7 @@ class Toolbox:
                     event.interval,
                     profile=self._profile(scene),
                     detail=detail,
-                    progress=progress,
+                    progress=self.ahead.stoppable(progress),
                 )
             return Look(event=event, detail=detail, description=seen)
 
