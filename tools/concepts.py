@@ -117,6 +117,16 @@ CONCEPTS: tuple[Concept, ...] = (
         "what surface it is was not measured",
     ),
     Concept(
+        name="going the wrong way",
+        words=r"(?:the )?wrong (?:way|direction)|opposite (?:way|direction)|wrong-way"
+        r"|against (?:the )?(?:flow|traffic|stream|crowd|usual direction|others)",
+        predicate=_all(
+            Condition(attribute="way", op="<", value=0.1, unit="share of the normal motion there")
+        ),
+        category=RuleCategory.MOTION,
+        caveat="tested against the directions taken at that place in the scene's normal clips",
+    ),
+    Concept(
         name="a group",
         words=r"crowds?|crowded|groups?|gather(?:s|ed|ing|ings)?",
         predicate=_all(_is("subject", "group")),

@@ -21,6 +21,8 @@ from tools.types import Description, Event, RuleHit, RuleKind
 
 __all__ = ["Held", "calibrate", "tested"]
 
+LEAST_SEEN_S = 0.8
+"""What was seen for less is not tested, as in :mod:`tools.backends.embedded.verifier`."""
 FIRING_RATE = 0.02
 """Share of held-out normal events on which an anomalous rule may fire."""
 MAX_RELAXATION = 2.0
@@ -100,6 +102,8 @@ def _excess(rule_id: str, held: Held) -> _Excess:
     if proposal is None or proposal.rule.predicate is None:
         return worst
     for observation in held.description.observations:
+        if observation.interval.seconds < LEAST_SEEN_S:
+            continue
         result = evaluate(proposal.rule.predicate, observation)
         if not result.holds:
             continue

@@ -119,7 +119,7 @@ def induce(
     described = _describe(units, range(len(units)), captioner, profile, tell, "watching the clips")
     notes = twice + _problems(units, described)
     groups = _groups(len(units), batches, np.random.default_rng(seed))
-    longest = max((s.event.interval.seconds for s in described), default=0.0)
+    longest = max((_interval(clip).seconds for clip in whole), default=0.0)
 
     def proposals(members: frozenset[int]) -> tuple[Proposal, ...]:
         """What the batches say when only these units are known."""
@@ -406,11 +406,13 @@ def _missing(seen: Sequence[_Seen], rules: Sequence[Rule], longest_s: float) -> 
     notes: list[str] = []
     if "dwell" in measured and "dwell" not in ruled:
         notes.append(
-            f"the longest event watched lasts {longest_s:.0f} s, too short to say how long people "
+            f"the longest clip watched lasts {longest_s:.0f} s, too short to say how long people "
             "usually stay: give longer clips for a rule on staying"
         )
     if seen and "place" not in measured:
         notes.append("too little footage to say where people usually are: no rule on places")
+    if seen and "way" not in measured:
+        notes.append("too little footage to say which way things go at each place: no rule on it")
     return tuple(notes)
 
 

@@ -78,6 +78,9 @@ OBJECTS = frozenset({"person", "person-sized object", "large object", "small obj
 MOVERS = frozenset({"person", "person-sized object", "large object", "group"})
 """What is big enough for its limbs to show: a lone foot glides, too."""
 
+ALONE = MOVERS - {"group"}
+"""Movers that are one thing: the flow of several is mixed."""
+
 BOUNDS: tuple[Bound, ...] = (
     Bound(
         attribute="glide",
@@ -143,6 +146,30 @@ BOUNDS: tuple[Bound, ...] = (
         subjects=frozenset({"scene"}),
     ),
     Bound(
+        attribute="way",
+        slot="way/limit",
+        category=RuleCategory.MOTION,
+        normal="People keep to the directions usual at each place: those that at least {limit} of "
+        "the normal motion there takes.",
+        anomalous="Someone or something goes the wrong way: a direction that less than {limit} of "
+        "the normal motion at that place takes.",
+        below=True,
+        floor=0.25,
+        step=0.01,
+        subjects=ALONE,
+        percent=True,
+    ),
+    Bound(
+        attribute="astray",
+        slot="astray/limit",
+        category=RuleCategory.ENVIRONMENT,
+        normal="People keep to within {limit}× a person's height of where others go.",
+        anomalous="Someone or something is more than {limit}× a person's height away from where "
+        "people go.",
+        floor=0.3,
+        subjects=MOVERS,
+    ),
+    Bound(
         attribute="place",
         slot="place/limit",
         category=RuleCategory.ENVIRONMENT,
@@ -196,10 +223,10 @@ VOCABULARIES: tuple[Vocabulary, ...] = (
             ),
             Contrast(
                 "appears and stays",
-                "Something at least 0.2× as tall as a person appears and stays for more than 5 s, "
-                "as if left behind; that does not occur in the normal footage.",
+                "Something at least 0.2× as tall as a person appears and is left alone for more "
+                "than 3 s; that does not occur in the normal footage.",
                 (
-                    Condition(attribute="dwell", op=">", value=5.0, unit="s"),
+                    Condition(attribute="unattended", op=">", value=3.0, unit="s"),
                     Condition(attribute="size", op=">", value=0.2, unit=HEIGHT),
                 ),
             ),

@@ -13,7 +13,7 @@ from tools.backends.embedded.perception.objects import measure
 from tools.backends.embedded.perception.places import PlaceLearner
 from tools.backends.embedded.perception.statistics import PlaceMap
 from tools.backends.embedded.perception.stays import stays
-from tools.backends.embedded.perception.tracks import Track
+from tools.backends.embedded.perception.tracks import FrameDetections, Track, link
 from tools.backends.embedded.perception.ways import WayLearner
 
 TALL = 20.0
@@ -164,3 +164,27 @@ def test_one_who_was_lost_while_standing_and_is_found_again_did_not_appear() -> 
     first, again = track(np.full(40, 50.0), 60.0), track(np.full(40, 51.0), 60.0, start=5.0)
     assert not appeared(again, [first, again], start=0.0)
     assert appeared(again, [again], start=0.0)
+
+
+def test_one_who_paces_within_a_spot_stays_there() -> None:
+    xs = 100 + 0.33 * TALL * np.sin(2 * np.pi * np.arange(100) / 50)
+    assert track(xs, 60.0).stay[-1] > 8.0
+
+
+def halting(tone: float) -> list[Track]:
+    """A rider who stops, unseen for the 0.8 s of stopping, and what stands there then."""
+    frames: list[FrameDetections] = []
+    for i in range(80):
+        rows = np.zeros((0, len(Det)))
+        if i < 30:
+            rows = row(10 + 3.6 * i, 60.0, 1.8)[None]
+        elif i >= 38:
+            rows = row(130.0, 60.0)[None]
+            rows[:, Det.TONE] = tone
+        frames.append(FrameDetections(i, i, i / FPS, rows))
+    return link(frames, walk=0.8)
+
+
+def test_a_rider_who_stops_out_of_sight_is_the_same_and_one_of_another_tone_is_not() -> None:
+    assert len(halting(tone=0.0)) == 1
+    assert len(halting(tone=60.0)) == 2

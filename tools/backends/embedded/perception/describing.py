@@ -42,6 +42,8 @@ In between neither is said."""
 _STIR = 0.8
 """Usual walking speeds of spread within something that, as a whole, does not move."""
 _LONG_S = 2.0
+_AHEAD = 0.8
+_PACES_S = 1.5
 _LEAST_POINTS = 3
 _LEAST_SEEN_S = 0.4
 _CLEAR = 0.15
@@ -187,6 +189,8 @@ def _moves_as_it_flows(whole: Measured, part: slice, speed: float) -> bool:
     """Whether its boxes travel as its flow says: flicker, waving leaves and cuts do not."""
     if speed < _STANDS or np.isfinite(whole.unattended).any():
         return True
+    if whole.dwell[part].max() >= _PACES_S and float(np.median(whole.rows[:, Det.GHOST])) < -_CLEAR:
+        return True  # to and fro
     rows, times = whole.rows[part], np.array(whole.track.times[part])
     seconds = float(times[-1] - times[0])
     if seconds < _LEAST_SEEN_S:
@@ -228,7 +232,7 @@ def _numbers(whole: Measured, part: slice) -> dict[str, float]:
     if np.isfinite(place).any():
         numbers["place"] = float(np.nanmedian(place))
     way = whole.way[part]
-    if np.isfinite(way).any():
+    if np.isfinite(way).any() and _went(whole, part):
         numbers["way"] = float(np.nanmedian(way))
     astray = whole.astray[part]
     if np.isfinite(astray).any():
@@ -238,6 +242,19 @@ def _numbers(whole: Measured, part: slice) -> dict[str, float]:
     if np.isfinite(left).any():
         numbers["unattended"] = float(np.nanmax(left))
     return numbers
+
+
+def _went(whole: Measured, part: slice) -> bool:
+    """Whether it got ahead the way it flowed, by most of its height: flow alone may be another's
+    who passes in front of it, and a box that is cut out anew jumps."""
+    rows = whole.rows[part]
+    x, y = (rows[:, Det.X0] + rows[:, Det.X1]) / 2, rows[:, Det.Y1]
+    n = max(1, len(rows) // 5)
+    step = np.array([x[-n:].mean() - x[:n].mean(), y[-n:].mean() - y[:n].mean()])
+    step /= np.median(rows[:, Det.TALL])
+    flow = rows[:, [Det.U, Det.V]].mean(axis=0)
+    ahead = float(step @ flow) / max(float(np.linalg.norm(flow)), 1e-6)
+    return ahead >= _AHEAD and ahead >= 0.7 * float(np.linalg.norm(step))
 
 
 def _subject(whole: Measured, part: slice, numbers: dict[str, float], scene: Scene) -> str:

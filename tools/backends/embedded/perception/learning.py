@@ -38,7 +38,7 @@ PRIORS: dict[str, tuple[float, float]] = {
 """Usual value and limit where no scene is known: people walk, jog at up to 2.5 × that speed, stand
 at the perspective's height. Crude, and said so in every caption that rests on them."""
 
-_FLOORS: dict[str, float] = {"dwell": 5.0, "astray": 0.3, "unattended": 1.5}
+_FLOORS: dict[str, float] = {"dwell": 5.0, "astray": 0.25, "unattended": 1.5}
 """Stated priors: limits are never tighter than these. Anybody may stop for a moment, feet are seen
 to a quarter of a height, and what is put down may be taken up again."""
 _ATTENDED_S = 0.5

@@ -19,7 +19,7 @@ PLACE_CLIPS = 10
 """Clips from which *place* is used: with fewer, where people go has not been seen."""
 _REACH = 0.4
 """Heights around somebody's feet that count as the same place: feet are seen to about a quarter."""
-_TRODDEN = 0.25
+_TRODDEN = 0.1
 """Heights around somebody's feet that count as trodden."""
 _LEAST_TRACKS = 2
 """A place is in use where this many objects set foot: one may have been cut out wrongly."""

@@ -24,6 +24,7 @@ _LEAST_BACK_S = 0.7
 """… or, for what has just come into being, over this."""
 _SLOW = 0.38
 """… in heights per second: half of a walk."""
+_STEP_S = 1.0
 _GAP_S = 2.0
 """A stay survives being hidden for so long: two people who pass."""
 
@@ -37,40 +38,48 @@ class _Stay:
     seen: int
     small: bool
 
+    def holds(self, x: float, y: float, tall: float) -> bool:
+        return bool(np.hypot(x - self.x, y - self.y) <= REACH * tall)
+
 
 def stays(
     paths: Sequence[tuple[Sequence[float], NDArray[np.float64]]],
 ) -> list[NDArray[np.float64]]:
     """Seconds for which the place of each detection has been stayed at, 0 for what moves on.
 
-    Looks back only, over a second and a half, so a stay is known to about a second. Small things and people do not continue one another's stays; the traces of
-    what has gone (lasting, its outline missing) continue none.
+    Looks back only, over a second and a half, so a stay is known to about a second. Small things
+    and people do not continue one another's stays; the traces of what has gone (lasting, its
+    outline missing) continue none.
 
     Args:
         paths: per track its times in seconds and its rows ``(n, len(Det))``.
     Returns: per track an array ``(n,)``.
     """
     found = [np.zeros(len(times)) for times, _ in paths]
-    events: list[tuple[float, int, int, float]] = []
+    events: list[tuple[float, int, int, float, float]] = []
     for number, (times, rows) in enumerate(paths):
-        since = _slow_since(np.asarray(times), rows)
+        before, since = _slow_since(np.asarray(times), rows)
         ghost = (rows[:, Det.GHOST] > 0.0) & (rows[:, Det.STILL] > 0.9)
         events += [
-            (times[i], number, i, float(since[i]))
-            for i in np.flatnonzero(np.isfinite(since) & ~ghost).tolist()
+            (times[i], number, i, float(before[i]), float(since[i]))
+            for i in np.flatnonzero(~ghost).tolist()
         ]
     going: list[_Stay] = []
-    for time, number, i, first in sorted(events):
+    own: dict[int, _Stay] = {}
+    for time, number, i, back, first in sorted(events, key=lambda e: e[:3]):
         row = paths[number][1][i]
         x, y, tall = (row[Det.X0] + row[Det.X1]) / 2, row[Det.Y1], row[Det.TALL]
         small = bool(row[Det.KIND] == Kind.SMALL)
+        if not np.isfinite(first):  # a step aside does not end a stay
+            mine = own.get(number)
+            if mine is not None and time - mine.last <= _STEP_S and mine.holds(x, y, tall):
+                found[number][i] = time - mine.start
+            continue
         going = [s for s in going if time - s.last <= _GAP_S + _BACK_S]
         near = [
             (np.hypot(x - s.x, y - s.y), n)
             for n, s in enumerate(going)
-            if s.small == small
-            and first - s.last <= _GAP_S
-            and np.hypot(x - s.x, y - s.y) <= REACH * tall
+            if s.small == small and back - s.last <= _GAP_S and s.holds(x, y, tall)
         ]
         if near:
             stay = going[min(near)[1]]
@@ -82,15 +91,24 @@ def stays(
         else:
             stay = _Stay(first, time, x, y, 1, small)
             going.append(stay)
+        own[number] = stay
         found[number][i] = time - stay.start
     return found
 
 
-def _slow_since(times: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Where an object hardly moves, the time since which it has not; NaN elsewhere, ``(n,)``."""
+def _slow_since(
+    times: NDArray[np.float64], rows: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Since when an object is looked back at, and, where it hardly moves, about when it came to a
+    halt (NaN elsewhere), ``(n,)`` each.
+
+    One who walks at 0.76 heights a second and stops is found slow when half of the time looked back
+    over is spent standing: that half counts.
+    """
     x, y = (rows[:, Det.X0] + rows[:, Det.X1]) / 2, rows[:, Det.Y1]
     before = np.searchsorted(times, times - _BACK_S - 1e-6)
     span = times - times[before]
     moved = np.hypot(x - x[before], y - y[before]) / rows[:, Det.TALL]
     slow = (span >= _LEAST_BACK_S) & (moved < _SLOW * span)
-    return np.where(slow, times[before], np.nan)
+    halt = np.where(before > 0, times - span / 2, times[0])  # what has come into being stands
+    return times[before], np.where(slow, halt, np.nan)

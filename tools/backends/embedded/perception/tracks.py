@@ -19,9 +19,11 @@ _MAX_GAP_S = 0.7
 """Seconds an object may stay unseen (behind others) and keep its identity."""
 _STILL_GAP_S = 2.5
 """… and where it stands still: somebody who passes in front of it hides it for so long."""
-_STILL = 0.15
-"""Heights per second under which an object stands still."""
+_STILL = 0.3
+"""Heights per second under which an object stands, or nearly."""
 _STITCH_GAP_S = 1.6
+_OUTLINE = np.array([0.2, 0.35, 1.0])
+"""One thing's height and width differ by less than this (logarithms), its tone by 16 levels."""
 _LEAST_S = 0.45
 """Shorter tracks are flicker."""
 
@@ -207,6 +209,10 @@ def _stitch(tracks: list[Track], walk: float) -> list[Track]:
             pace = max(float(np.linalg.norm(velocity)), walk)
             if error < 0.5 + 0.3 * pace * gap and change < 0.5 * pace:
                 offers.append((float(error + change / pace + 0.5 * gap), i, j))
+                continue
+            halted = _halted(a, b, gap)
+            if halted is not None:
+                offers.append((float(halted + change / pace + 0.5 * gap), i, j))
     followers: dict[int, int] = {}
     led: set[int] = set()
     for _, i, j in sorted(offers):
@@ -223,6 +229,27 @@ def _stitch(tracks: list[Track], walk: float) -> list[Track]:
             follower = followers.get(follower)
         joined.append(track)
     return joined
+
+
+def _halted(a: _Ends, b: _Ends, gap: float) -> float | None:
+    """Distance, in heights, by which one thing may have come to a halt, or set off, in a gap.
+
+    None where it did not: where neither stands, where the one lies off the other's way or beyond
+    its reach, or where their outlines (height, width, tone) differ.
+    """
+    out, into = (float(np.linalg.norm(v)) for v in (a.out, b.into))
+    if min(out, into) > 0.5 * max(out, into) or max(out, into) < _STILL:
+        return None
+    way = (a.out if out > into else b.into) / max(out, into)
+    step = (b.first - a.last) / a.tall
+    along = float(step @ way)
+    across = float(np.linalg.norm(step - along * way))
+    if not -0.3 <= along <= 0.4 + max(out, into) * gap or across > 0.35:
+        return None
+    unlike = np.abs(a.outline - b.outline) > _OUTLINE
+    if unlike.any() or (np.isnan(a.outline - b.outline).any() and gap > _MAX_GAP_S):
+        return None
+    return across + max(-along, 0.0)
 
 
 def _absorb(tracks: list[Track]) -> list[Track]:
@@ -262,6 +289,18 @@ def _within(rows: NDArray[np.float64], times: NDArray[np.float64], other: Track)
     )
 
 
+def _outline(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Logarithms of height and width against a person there, and a sixteenth of the grey level;
+    NaN where it was hardly seen alone."""
+    alone = rows[(rows[:, Det.KIND] != Kind.PART) & (rows[:, Det.CUT] == 0)]
+    if len(alone) < 3:
+        return np.full(3, np.nan)
+    high = (alone[:, Det.Y1] - alone[:, Det.Y0]) / alone[:, Det.TALL]
+    wide = (alone[:, Det.X1] - alone[:, Det.X0]) / alone[:, Det.TALL]
+    shape = [float(np.log(np.median(high))), float(np.log(np.median(wide)))]
+    return np.array([*shape, float(np.median(alone[:, Det.TONE])) / 16.0])
+
+
 class _Ends:
     """Where and how a track begins and ends; velocities over up to half a second."""
 
@@ -276,3 +315,4 @@ class _Ends:
         tail = times >= times[-1] - 0.6
         self.into = rows[head][:, [Det.U, Det.V]].mean(axis=0)
         self.out = rows[tail][:, [Det.U, Det.V]].mean(axis=0)
+        self.outline = _outline(rows)

@@ -35,6 +35,7 @@ _PACE: Mapping[str, str] = {
     "walkers": "an ordinary walking speed",
     "assumed": "an ordinary walking speed (scale assumed)",
 }
+_HALT_S = 2.0
 _RIDERS = frozenset({"person", "person-sized object"})
 
 
@@ -74,10 +75,7 @@ def fact(
     text = " ".join(words)
     if activity == "glides" and subject in _RIDERS and speed is not None and _fast(speed):
         text += " (fast and rigid, such as a rider)"
-    details = [*_extent(subject, values, scale), *_whereabouts(values)]
-    dwell = values.get("dwell")
-    if dwell is not None and (_odd(dwell) or activity == "appears and stays"):
-        details.append(f"{float(dwell.value):.0f} s in one place")
+    details = [*_extent(subject, values, scale), *_whereabouts(values), *_stay(activity, values)]
     start, end = where
     details.append(f"in the {start}" if start == end else f"from the {start} to the {end}")
     return f"{text}, {', '.join(details)}, {interval}"
@@ -90,19 +88,43 @@ def _extent(subject: str, values: Mapping[str, Attribute], scale: Scale) -> list
     )
     if size is not None and float(size.value) > 1.3 and (subject == "large object" or _odd(size)):
         return [f"{float(size.value):.1f}× as tall as {there}"]
+    if size is not None and subject == "small object" and "unattended" in values:
+        return [f"{float(size.value):.1f}× as tall as {there}"]
     if area is not None and subject != "group" and (subject == "large object" or _odd(area)):
         return [f"{float(area.value):.1f}× the area of {there}"]
     return []
 
 
 def _whereabouts(values: Mapping[str, Attribute]) -> list[str]:
-    place = values.get("place")
-    if place is None or not _odd(place):
+    place, astray, way = (values.get(name) for name in ("place", "astray", "way"))
+    found: list[str] = []
+    if way is not None and _odd(way):
+        share = 100 * float(way.value)
+        found.append(f"against the usual direction there ({share:.0f} % go that way)")
+    if astray is not None and _odd(astray):
+        found.append(f"{float(astray.value):.1f}× a person's height from where people go")
+    elif place is not None and _odd(place):
+        share = 100 * float(place.value)
+        if share < 0.05:
+            found.append("where nobody is in the normal footage")
+        else:
+            found.append(f"where somebody is in only {share:.1f} % of the normal frames")
+    return found
+
+
+def _stay(activity: str, values: Mapping[str, Attribute]) -> list[str]:
+    dwell, left = values.get("dwell"), values.get("unattended")
+    if left is not None:
+        return [f"left alone for {float(left.value):.0f} s"]
+    if dwell is None:
         return []
-    share = 100 * float(place.value)
-    if share < 0.05:
-        return ["where nobody is in the normal footage"]
-    return [f"where somebody is in only {share:.1f} % of the normal frames"]
+    seconds = f"{float(dwell.value):.0f} s"
+    if _odd(dwell):
+        limit = "" if dwell.limit is None else f" (normally at most {dwell.limit:.0f} s)"
+        return [f"{seconds} in one place{limit}"]
+    if activity == "glides" and float(dwell.value) >= _HALT_S:
+        return [f"with a halt of {seconds}"]
+    return []
 
 
 def _odd(found: Attribute) -> bool:
