@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphs.standing import Standing
-from tools.scoring import Thresholds, correlate, held_above, held_below, score_of
+from tools.decision import Label
+from tools.scoring import Thresholds, correlate, held_within, label_of, score_of
 
 __all__ = ["NEAR_S", "correlated"]
 
@@ -44,8 +45,8 @@ def correlated(
     strength by up to ``weight``. Then the levels: where the frames were not measured, the verdicts
     on an event and on the event above it are two opinions on the same stretch, and the finer one's
     strength is the mean of both (after VADTree's inter-cluster correlation); a measurement has no
-    need of that. Neighbours change how sure a score is, never on which side of the alarm threshold
-    it lies, for which events by themselves were calibrated; nor what a person's rule decided.
+    need of that. Neighbours change how sure a score is, never the label: the thresholds were
+    calibrated for events by themselves. Nor do they touch what a person's rule decided.
 
     Args:
         items: judged events, superseded ones too.
@@ -66,8 +67,10 @@ def correlated(
         above = drawn.get(event.parent or "")
         if above is not None and not causal and {event.id, event.parent} <= opinions:
             known = known.mean(above)
-        hold = held_below if score_of(known.own, limits) < 0.5 else held_above
-        final = hold(score_of(known.drawn, limits))
+        final = score_of(known.drawn, limits)
+        label = label_of(score_of(known.own, limits), limits)
+        if label_of(final, limits) is not label:
+            final = held_within(final, *_band(label, limits))
         scores[event.id] = max(final, _stated(item, limits))
     return scores
 
@@ -101,6 +104,18 @@ def _drawn_together(
         item.look.event.id: _Drawn(float(own), float(after))
         for item, own, after in zip(group, raw, drawn, strict=True)
     }
+
+
+def _band(label: Label, limits: Thresholds) -> tuple[float, float]:
+    """Bounds of the scores that have a label."""
+    normal = score_of(limits.normal_below, limits)
+    match label:
+        case Label.NORMAL:
+            return 0.0, normal
+        case Label.UNCERTAIN:
+            return normal, 0.5
+        case Label.ANOMALOUS:
+            return 0.5, 1.0
 
 
 def _stated(item: Standing, limits: Thresholds) -> float:

@@ -19,7 +19,7 @@ from tools.concepts import tests_of
 from tools.decision import Plan, Timeline
 from tools.ledger import Ledger
 from tools.predicates import evaluate
-from tools.scoring import Smoothing, Thresholds, held_below, score_of, smooth
+from tools.scoring import Smoothing, Thresholds, held_within, score_of, smooth
 from tools.testimony import MAX_RAW, excused_by, past_normal, raw_of, without
 from tools.types import Match, Observation, Rule
 
@@ -167,7 +167,7 @@ def _hold(
         score = item.verdict.score
         if score is not None and score < 0.5:
             inside = (seconds >= item.interval.start_s) & (seconds < item.interval.end_s)
-            scores[inside] = [held_below(float(s)) for s in scores[inside]]
+            scores[inside] = [held_within(float(s), 0.0, 0.5) for s in scores[inside]]
 
 
 def _thinned(curve: NDArray[np.float64]) -> list[int]:

@@ -28,8 +28,7 @@ __all__ = [
     "Smoothing",
     "Thresholds",
     "correlate",
-    "held_above",
-    "held_below",
+    "held_within",
     "label_of",
     "score_of",
     "smooth",
@@ -136,9 +135,18 @@ def held_below(score: float) -> float:
     return score if score <= 0.48 else 0.48 + (score - 0.48) * 0.02 / 0.52
 
 
-def held_above(score: float) -> float:
-    """The score, squeezed up to 0.52 so that it stays at 0.5 or above; order is kept."""
-    return score if score >= 0.52 else 0.5 + score * 0.02 / 0.52
+def held_within(score: float, low: float, high: float) -> float:
+    """The score, squeezed so that it lies strictly between two bounds; order is kept.
+
+    Only what lies outside, or within 0.02 (at most a tenth of the width) of a bound, is moved.
+    0 and 1 as bounds are no bounds.
+    """
+    edge = min(0.02, (high - low) / 10)
+    if low > 0 and score < low + edge:
+        return low + edge * (0.01 + 0.99 * score / (low + edge))
+    if high < 1 and score > high - edge:
+        return high - edge * (1 - 0.99 * (score - high + edge) / (1 - high + edge))
+    return score
 
 
 def smooth(

@@ -14,7 +14,7 @@ from graphs.correlating import correlated
 from graphs.standing import Standing
 from tests.builders import event_of, seen_of
 from tools.ledger import Look
-from tools.scoring import Thresholds, score_of
+from tools.scoring import Thresholds, label_of, score_of
 from tools.types import Level, Verdict
 
 LIMITS = Thresholds(normal_below=0.8, alarm_at=1.0, false_alarm_rate=0.01, extrapolated=False)
@@ -68,7 +68,7 @@ def test_neighbours_in_time_draw_each_other() -> None:
     st.booleans(),
     st.booleans(),
 )
-def test_neighbours_never_move_a_score_across_the_threshold(
+def test_neighbours_never_change_a_label(
     raws: list[float], weight: float, measured: bool, causal: bool
 ) -> None:
     items = [judged(f"e{n}", r, n, n + 1, measured=measured) for n, r in enumerate(raws)]
@@ -77,7 +77,7 @@ def test_neighbours_never_move_a_score_across_the_threshold(
         own, final = item.verdict.score, scores[item.look.event.id]
         assert own is not None
         assert final is not None
-        assert (own >= 0.5) == (final >= 0.5)
+        assert label_of(own, LIMITS) is label_of(final, LIMITS)
 
 
 def test_opinions_of_two_levels_are_averaged_measurements_are_not() -> None:

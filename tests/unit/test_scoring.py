@@ -14,8 +14,7 @@ from tools.scoring import (
     Calibration,
     Thresholds,
     correlate,
-    held_above,
-    held_below,
+    held_within,
     label_of,
     score_of,
     smooth,
@@ -190,13 +189,21 @@ def test_a_constant_stays_constant_and_none_changes_nothing() -> None:
     assert list(smooth([0.0], [7.0], how="causal", width_s=0.8)) == [7.0]
 
 
-@given(st.floats(0, 1), st.floats(0, 1))
-def test_holding_keeps_the_order_and_the_side(one: float, other: float) -> None:
-    low, high = sorted((one, other))
-    assert held_below(low) <= held_below(high) <= 0.5
-    assert 0.5 <= held_above(low) <= held_above(high)
-    assert held_below(0.999) < 0.5
-    assert (held_below(0.4), held_above(0.6)) == (0.4, 0.6)
+@given(st.floats(0, 1), st.floats(0, 1), st.sampled_from([(0, 0.5), (0.48, 0.5), (0.5, 1)]))
+def test_holding_keeps_the_order_and_the_bounds(
+    one: float, other: float, bounds: tuple[float, float]
+) -> None:
+    low, high = bounds
+    first, second = (held_within(s, low, high) for s in sorted((one, other)))
+    assert first <= second
+    assert low < first or low == first == 0
+    assert second < high or second == high == 1
+
+
+def test_holding_moves_nothing_well_inside() -> None:
+    assert [held_within(s, 0.0, 0.5) for s in (0.0, 0.3, 0.48)] == [0.0, 0.3, 0.48]
+    assert [held_within(s, 0.5, 1.0) for s in (0.52, 0.7, 1.0)] == [0.52, 0.7, 1.0]
+    assert held_within(0.9, 0.0, 0.5) == pytest.approx(0.48 + 0.02 * 0.99 * 0.42 / 0.52)
 
 
 # ---------------------------------------------------------------- sustained strength
