@@ -78,6 +78,29 @@ def scoring(
     )
 
 
+@app.command()
+def perception(
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder laid out like UCSD Ped2; without it the one in VIDOCQ_DATA."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="JSON file for all figures.")] = None,
+    seed: Annotated[int, typer.Option(help="Draw of the few normal frames.")] = 0,
+) -> None:
+    """Frame AUROC of the captioner's series: all clips, one clip, ten frames; online, offline."""
+    import os
+
+    from evals.bench.perception import perception as measure
+    from evals.bench.perception import table
+    from evals.datasets.ucsd import load_ucsd
+
+    folder = data or Path(os.environ.get("VIDOCQ_DATA", "../shared/data")) / "ucsd_ped2"
+    found = measure(load_ucsd(folder), seed=seed, tell=lambda line: typer.echo(line, err=True))
+    if out is not None:
+        out.write_text(found.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    typer.echo(table(found))
+
+
 def main() -> None:
     """Run the command line: one line for an expected error, its exit code, no traceback."""
     try:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tools.backends.embedded.perception.detections import Det, Kind
+from tools.backends.embedded.perception.evidence import top_mean
 from tools.backends.embedded.perception.geometry import Geometry
-from tools.backends.embedded.perception.motion import frame_surprise, relative
+from tools.backends.embedded.perception.motion import relative
 from tools.backends.embedded.perception.objects import measure
 from tools.backends.embedded.perception.settings import DEFAULTS
 from tools.backends.embedded.perception.statistics import Distribution, Histogram, PlaceMap
@@ -70,8 +71,8 @@ def test_no_windows_where_people_are_too_small() -> None:
     assert len(small.x) == 0
 
 
-def test_frame_surprise_is_no_single_fleck() -> None:
-    assert frame_surprise([np.array([5.0]), np.full(9, 2.0), np.zeros(0)]).tolist() == [1.0, 2.0, 0]
+def test_a_fleck_is_no_event() -> None:
+    assert [top_mean(v) for v in (np.array([5.0]), np.full(9, 2.0), np.zeros(0))] == [1.0, 2.0, 0]
 
 
 def test_histogram_quantiles_and_surprise() -> None:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tools.backends.embedded.perception.describing import (
-    Scene,
-    attribute,
-    full_box,
-    observe,
+from tools.backends.embedded.perception.calibration import (
+    FrameLimit,
+    crossed,
+    frame_limit,
+    stretches,
 )
-from tools.backends.embedded.perception.detections import Det
+from tools.backends.embedded.perception.describing import Scene, attribute, observe
 from tools.backends.embedded.perception.geometry import Geometry
 from tools.backends.embedded.perception.health import (
     Checkup,
@@ -26,14 +28,15 @@ from tools.backends.embedded.perception.health import (
     steady,
 )
 from tools.backends.embedded.perception.learning import (
+    learn_motion,
     learn_normal,
     people,
     prior_normal,
 )
-from tools.backends.embedded.perception.motion import frame_surprise, window_surprise
 from tools.backends.embedded.perception.objects import ATTRIBUTES
 from tools.backends.embedded.perception.percepts import FramePercept
 from tools.backends.embedded.perception.profiles import geometry_of, make_profile
+from tools.backends.embedded.perception.series import beyond_motion, frame_series, points
 from tools.backends.embedded.perception.settings import CODE_VERSION, DEFAULTS, PerceptionSettings
 from tools.backends.embedded.perception.statistics import Normal
 from tools.backends.embedded.perception.store import PerceptStore
@@ -142,7 +145,67 @@ class EmbeddedCaptioner(Captioner):
         )
         if progress is not None:
             progress("learning what is normal", len(clips), len(clips))
-        return make_profile(scene, self.name, geometry, normal, clips, seconds)
+        if base is not None:
+            normal = replace(
+                normal, frames=Normal.from_store(base.arrays, base.meta["normal"]).frames
+            )
+            return make_profile(scene, self.name, geometry, normal, clips, seconds)
+        limits = self._frame_limits(geometry, normal, clips, tracks)
+        normal = replace(normal, frames={k: limit.value for k, limit in limits.items()})
+        return make_profile(scene, self.name, geometry, normal, clips, seconds, limits)
+
+    def _frame_limits(
+        self,
+        geometry: Geometry,
+        normal: Normal,
+        clips: Sequence[Clip],
+        tracks: Sequence[Sequence[Track]],
+    ) -> dict[str, FrameLimit]:
+        """What one normal frame in a hundred exceeds (see :mod:`calibration`)."""
+        grid = self.store.analyser(geometry).grid
+        parts = stretches(clips)
+
+        def percepts(clip: Clip) -> list[FramePercept]:
+            interval = clip.interval or clip.source.info.interval
+            found = self.store.percepts(clip.source, geometry, interval, "fine")
+            return [p for p in found if p.frame > 0 or not self._settings.causal]
+
+        def scored(rest: Sequence[int], held: Sequence[int]) -> NDArray[np.float64]:
+            known = learn_motion(
+                geometry,
+                grid,
+                [lambda c=parts[i]: iter(percepts(c)) for i in rest],  # type: ignore[misc]
+            )
+            own = replace(normal, walk=known.walk, windows=known.windows, rows=known.rows)
+            values = [np.zeros(0)]
+            for i in held:
+                seen, base = percepts(parts[i]), float(parts[i].source.info.time_base.fraction)
+                causal = self._settings.causal
+                linked = self._following(seen, geometry, base) if causal else self._linked(
+                    parts[i].source, geometry,
+                    parts[i].interval or parts[i].source.info.interval, "fine",
+                )  # fmt: skip
+                times = [p.pts * base for p in seen]
+                made = frame_series(seen, linked, times, geometry, grid, own, causal=causal)
+                values.append(made.values)
+            return np.concatenate(values)
+
+        seconds = sum((c.interval or c.source.info.interval).seconds for c in clips)
+        limit = frame_limit(crossed(len(parts), scored), seconds)
+        limits = {} if limit is None else {"motion": limit}
+        scene = Scene(geometry, normal, True)
+        others: list[float] = []
+        for clip, members in zip(clips, tracks, strict=True):
+            interval, info = clip.interval or clip.source.info.interval, clip.source.info
+            start = interval.start_s
+            sightings = (observe(t, interval, info, scene, members, start) for t in members)
+            strongest = beyond_motion([o for o in sightings if o is not None])
+            analysed = {f for t in members for f in t.frames} | set(strongest)
+            others += [strongest[f].surprise if f in strongest else 0.0 for f in sorted(analysed)]
+        found = frame_limit(np.array(others), seconds)
+        if found is not None:  # a limit that normal objects keep is not tightened
+            limits["objects"] = replace(found, value=max(1.0, found.value))
+        return limits
 
     # ---------------------------------------------------------------- describing
 
@@ -171,7 +234,7 @@ class EmbeddedCaptioner(Captioner):
         scene = self._scene(source, interval, profile)
         if isinstance(scene, str):
             return self._unjudged(info, interval, (scene,), profile)
-        wide = _widened(interval, info)
+        wide = _widened(interval, info, ahead=not self._settings.causal)
         seen: list[FramePercept] = []
         total = max(
             1, int(np.searchsorted(source.pts, wide.end) - np.searchsorted(source.pts, wide.start))
@@ -195,7 +258,9 @@ class EmbeddedCaptioner(Captioner):
         found = [s for s in sightings if s is not None]
         everything = sorted(found, key=lambda o: (-o.surprise, -o.interval.seconds, o.id))
         kept = everything[:_MOST_OBSERVATIONS]
-        series = self._series(inner, scene, found)
+        series = self._series(
+            [*past, *seen], interval, float(info.time_base.fraction), scene, tracks, found
+        )
         counts = _count(inner, interval, info, scene, self.store)
         observations = [*kept, *([counts] if counts is not None else [])]
         caption = self._caption(info, interval, kept, counts, checkup, scene, profile)
@@ -206,6 +271,7 @@ class EmbeddedCaptioner(Captioner):
             frames_seen=looked,
             problems=checkup.problems,
             health=checkup.events,
+            smoothing="causal" if self._settings.causal else "offline",
         )
 
     def _scene(
@@ -273,47 +339,37 @@ class EmbeddedCaptioner(Captioner):
         return tracks
 
     def _series(
-        self, inner: Sequence[FramePercept], scene: Scene, found: Sequence[Observation]
+        self,
+        seen: Sequence[FramePercept],
+        interval: Interval,
+        base: float,
+        scene: Scene,
+        tracks: Sequence[Track],
+        found: Sequence[Observation],
     ) -> tuple[Point, ...]:
-        grid = self.store.analyser(scene.geometry).grid
-        nothing = np.zeros(0)
-        strengths = [
-            window_surprise(grid, p, scene.normal) if steady(p) else nothing for p in inner
-        ]
-        values = frame_surprise(strengths)
-        # A frame's surprise is its motion alone. Size, place and stay belong to objects: from
-        # minutes of footage their limits suspect nobody without a rule that the footage upheld.
-        strongest: dict[int, Point] = {}
-        for seen in found:
-            for point in seen.points:
-                known = strongest.get(point.frame)
-                if known is None or point.surprise > known.surprise:
-                    strongest[point.frame] = point
-        points: list[Point] = []
-        for percept, strength, value in zip(inner, strengths, values, strict=True):
-            box: Box | None = None
-            near = strongest.get(percept.frame)
-            if near is not None:
-                box = near.box
-            elif len(strength):
-                best = int(np.argmax(strength))
-                index = int(percept.windows.index[best])
-                row = np.zeros(len(Det))
-                half = 0.3 * grid.height[index]
-                row[: Det.TALL] = (
-                    grid.x[index] - half, grid.foot[index] - grid.height[index],
-                    grid.x[index] + half, grid.foot[index],
-                )  # fmt: skip
-                box = full_box(row, scene.geometry)
-            points.append(
-                Point(
-                    frame=percept.frame,
-                    pts=percept.pts,
-                    surprise=round(float(value), 4),
-                    box=box,
-                )
-            )
-        return tuple(points)
+        """Surprise per analysed frame of the interval (see :mod:`series`), ``base`` s per tick."""
+        causal = self._settings.causal
+        if causal:  # the first frame of a video is measured against the next
+            seen = [p for p in seen if p.frame > 0 and p.pts < interval.end]
+            tracks = self._following(seen, scene.geometry, base)
+        motion = frame_series(
+            seen, tracks, [p.pts * base for p in seen], scene.geometry,
+            self.store.analyser(scene.geometry).grid, scene.normal, causal=causal,
+        )  # fmt: skip
+        # Other attributes of an object are judged over all that is seen of it.
+        others = {} if causal else beyond_motion(found)
+        return points(seen, interval, motion, others, scene)
+
+    def _following(
+        self, seen: Sequence[FramePercept], geometry: Geometry, base: float
+    ) -> list[Track]:
+        """Tracks linked frame by frame, without looking ahead."""
+        frames = (
+            FrameDetections(p.frame, p.pts, p.pts * base, self.store.detections(geometry, p))
+            for p in seen
+            if steady(p)
+        )
+        return link(frames, geometry.walk, causal=True)
 
     def _caption(
         self,
@@ -439,11 +495,12 @@ def _iou(a: Box, b: Box) -> float:
     return shared / total
 
 
-def _widened(interval: Interval, info: VideoInfo) -> Interval:
+def _widened(interval: Interval, info: VideoInfo, *, ahead: bool) -> Interval:
     margin = round(_MARGIN_S / info.time_base.fraction)
+    after = margin if ahead else 0
     return Interval(
         start=max(0, interval.start - margin),
-        end=max(interval.start + 1, min(info.duration, interval.end + margin)),
+        end=max(interval.start + 1, min(info.duration, interval.end + after)),
         time_base=interval.time_base,
     )
 

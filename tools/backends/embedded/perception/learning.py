@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,18 +15,19 @@ from tools.backends.embedded.perception.motion import WalkLearner, relative
 from tools.backends.embedded.perception.objects import MEASURED, measure
 from tools.backends.embedded.perception.percepts import FramePercept, Health
 from tools.backends.embedded.perception.places import PLACE_CLIPS, PlaceLearner
+from tools.backends.embedded.perception.rows import RowHistograms
 from tools.backends.embedded.perception.statistics import (
     FAR_QUANTILE,
     Distribution,
-    Histogram,
     Normal,
     PlaceMap,
+    RowScale,
 )
 from tools.backends.embedded.perception.tracks import Track
 from tools.backends.embedded.perception.ways import WayLearner
 from tools.backends.embedded.perception.windows import WindowGrid
 
-__all__ = ["PLACE_CLIPS", "PRIORS", "learn_normal", "prior_normal"]
+__all__ = ["PLACE_CLIPS", "PRIORS", "Motion", "learn_motion", "learn_normal", "prior_normal"]
 
 PRIORS: dict[str, tuple[float, float]] = {
     "speed": (1.0, 2.5),
@@ -60,7 +62,7 @@ def prior_normal(geometry: Geometry) -> Normal:
     table = {k: Distribution(usual, limit, 0, prior=True) for k, (usual, limit) in PRIORS.items()}
     return Normal(
         walk=learner.map(),
-        windows={k: table[k] for k in ("speed", "limb_motion", "glide")},
+        windows={k: table[k] for k in ("speed", "glide")},
         objects=table,
         directions={},
         place=None,
@@ -68,6 +70,43 @@ def prior_normal(geometry: Geometry) -> Normal:
         seconds=0.0,
         view=0.0,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """Usual motion of single windows (see :class:`statistics.Normal`)."""
+
+    walk: PlaceMap
+    windows: Mapping[str, Distribution]
+    rows: Mapping[str, RowScale]
+
+
+def learn_motion(geometry: Geometry, grid: WindowGrid, clips: Sequence[Stretch]) -> Motion:
+    """Usual walking speeds, and speed and glide relative to them. Two passes."""
+    walk = WalkLearner(geometry)
+    for clip in clips:
+        for percept in clip():
+            walk.add(grid, percept.windows)
+    walk_map = walk.map()
+    cell = max(6, round(0.5 * walk.cell))
+    histograms = {
+        name: RowHistograms(-(-int(grid.foot.max(initial=1.0) + 1) // cell), cell)
+        for name in ("speed", "glide")
+    }
+    for clip in clips:
+        for percept in clip():
+            values = relative(grid, percept.windows, walk_map)
+            foot = grid.foot[percept.windows.index.astype(np.intp)]
+            for name, histogram in histograms.items():
+                histogram.add(values[name], foot)
+    windows: dict[str, Distribution] = {}
+    rows: dict[str, RowScale] = {}
+    for name, histogram in histograms.items():
+        if histogram.total:
+            rows[name], windows[name] = histogram.fitted()
+        else:
+            windows[name] = Distribution(*PRIORS[name], 0, prior=True)
+    return Motion(walk_map, windows, rows)
 
 
 def learn_normal(
@@ -78,25 +117,15 @@ def learn_normal(
     seconds: float,
     detections: Callable[[FramePercept], NDArray[np.float64]],
 ) -> Normal:
-    """Walking speeds, then the distributions relative to them. Two passes over cached percepts."""
-    walk = WalkLearner(geometry)
+    """Walking speeds, then the distributions relative to them. Passes over cached percepts."""
+    motion = learn_motion(geometry, grid, clips)
+    walk_map = motion.walk
     view: list[float] = []
-    for clip in clips:
-        for percept in clip():
-            walk.add(grid, percept.windows)
-            view.append(float(percept.health[Health.VIEW]))
-    walk_map = walk.map()
-    histograms = {name: Histogram() for name in ("speed", "limb_motion", "glide")}
     counts: list[int] = []
     for clip in clips:
         for percept in clip():
-            for name, values in relative(grid, percept.windows, walk_map).items():
-                histograms[name].add(values)
+            view.append(float(percept.health[Health.VIEW]))
             counts.append(people(geometry, detections(percept)))
-    windows = {
-        name: _distribution(h) if h.total else Distribution(*PRIORS[name], 0, prior=True)
-        for name, h in histograms.items()
-    }
     places = PlaceLearner(geometry, tracks, len(counts)) if len(clips) >= PLACE_CLIPS else None
     learner = WayLearner(geometry, tracks)
     ways = learner if learner.enough else None
@@ -106,13 +135,14 @@ def learn_normal(
         objects["count"] = Distribution(usual, max(limit, usual + 1.0), len(counts))
     return Normal(
         walk=walk_map,
-        windows=windows,
+        windows=motion.windows,
         objects=objects,
         directions=directions,
         place=places.map() if places is not None else None,
         clips=len(clips),
         seconds=seconds,
         view=float(np.median(view)) if view else 0.0,
+        rows=motion.rows,
         ways=ways.map() if ways is not None else None,
         astray=places.astray() if places is not None else None,
     )
@@ -129,11 +159,6 @@ def people(geometry: Geometry, rows: NDArray[np.float64]) -> int:
     person = (kinds == Kind.WHOLE) | (kinds == Kind.PART)
     counted = person if geometry.people else (kinds != Kind.SMALL) & (rows[:, Det.STILL] < 0.9)
     return int((counted & ~ghosts).sum())
-
-
-def _distribution(histogram: Histogram) -> Distribution:
-    usual, limit = histogram.quantile(0.5), histogram.quantile(FAR_QUANTILE)
-    return Distribution(usual, max(limit, usual + 0.05), histogram.total)
 
 
 def _objects(

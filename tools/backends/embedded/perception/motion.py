@@ -1,8 +1,6 @@
-"""Window attributes relative to the usual walking speed, and the frame series made from them."""
+"""Window attributes relative to the usual walking speed."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,21 +11,21 @@ from tools.backends.embedded.perception.percepts import FramePercept
 from tools.backends.embedded.perception.statistics import Normal, PlaceMap
 from tools.backends.embedded.perception.windows import WindowGrid, WindowMeasures
 
-__all__ = ["TOP", "WalkLearner", "frame_surprise", "relative", "window_surprise"]
+__all__ = ["WalkLearner", "relative", "window_surprise"]
 
-TOP = 5
-"""A frame's surprise is the mean over its this many strongest windows (design §5)."""
 _MOVES = 0.06
 """Heights per second under which a window counts as standing."""
-_TRUST = 200.0
-"""Windows' worth of trust in the scene's overall walking speed at each place."""
+_TRUST = 1000.0
+"""Windows' worth of trust in the row's speed at each place, and in the overall speed at each row:
+three people who walk through (chosen by how well one clip's map fits others, all normal)."""
 
 
 class WalkLearner:
     """Usual walking speed at each place: a smoothed, shrunk mean of moving windows' speeds.
 
-    At a cell: (Σ speed + 200 · overall) / (n + 200), after smoothing both sums over a person's
-    width; speeds are clipped at twice the overall speed so that one runner does not count double.
+    At a cell: (Σ speed + T · row) / (n + T), after smoothing both sums over a person's width, where
+    row is the same of the whole row of cells and the overall speed. Speeds are clipped at twice the
+    overall speed so that one runner does not count double.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -51,7 +49,8 @@ class WalkLearner:
     def map(self) -> PlaceMap:
         total = gaussian_filter(self._sum, 1.0)
         count = gaussian_filter(self._count, 1.0)
-        values = (total + _TRUST * self.overall) / (count + _TRUST)
+        row = (total.sum(axis=1) + _TRUST * self.overall) / (count.sum(axis=1) + _TRUST)
+        values = (total + _TRUST * row[:, None]) / (count + _TRUST)
         return PlaceMap(np.maximum(values, 0.5 * self.overall).astype(np.float32), self.cell)
 
 
@@ -71,12 +70,16 @@ def relative(
 
 
 def window_surprise(grid: WindowGrid, percept: FramePercept, normal: Normal) -> NDArray[np.float64]:
-    """Surprise of each window of a frame: the larger of its speed's and its glide's."""
+    """Surprise of each window of a frame: √(speed's² + glide's²), what is below usual counting 0.
+
+    Both relative to what is usual at its row, where that was learned. Squares add as those of
+    independent evidence do: either alone counts in full, both together for more.
+    """
     values = relative(grid, percept.windows, normal.walk)
-    parts = [normal.windows[name].surprise(values[name]) for name in ("speed", "glide")]
-    return np.maximum(parts[0], parts[1])
-
-
-def frame_surprise(strengths: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Mean of the top windows of each frame, fewer counting as 0: a fleck is no event."""
-    return np.array([np.sort(s)[-TOP:].sum() / TOP if len(s) else 0.0 for s in strengths])
+    foot = grid.foot[percept.windows.index.astype(np.intp)]
+    parts: list[NDArray[np.float64]] = []
+    for name in ("speed", "glide"):
+        scale = normal.rows.get(name)
+        value = values[name] if scale is None else scale.standard(values[name], foot)
+        parts.append(normal.windows[name].surprise(value))
+    return np.hypot(np.maximum(parts[0], 0.0), np.maximum(parts[1], 0.0))

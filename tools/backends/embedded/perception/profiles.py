@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tools.backends.embedded.perception.calibration import FALSE_ALARMS, FrameLimit
 from tools.backends.embedded.perception.describing import attribute
 from tools.backends.embedded.perception.geometry import Geometry
 from tools.backends.embedded.perception.objects import ATTRIBUTES
@@ -33,8 +34,12 @@ def make_profile(
     normal: Normal,
     clips: Sequence[Clip],
     seconds: float,
+    limits: Mapping[str, FrameLimit] | None = None,
 ) -> SceneProfile:
-    """A profile of arrays and JSON-able meta, named by its content."""
+    """A profile of arrays and JSON-able meta, named by its content.
+
+    ``limits``: how frames were calibrated, so that what was extrapolated is said.
+    """
     arrays, geometry_meta = geometry.to_store()
     more, normal_meta = normal.to_store()
     arrays = {**arrays, **more}
@@ -53,6 +58,14 @@ def make_profile(
         )
     if not geometry.people:
         notes.append("no people were measured: sizes rest on a general perspective")
+    motion = (limits or {}).get("motion")
+    if motion is not None and motion.extrapolated:
+        notes.append(
+            f"the frame threshold of {FALSE_ALARMS:.0%} false alarms is extrapolated: the clips "
+            f"show about {motion.moments} different moments, {1 / FALSE_ALARMS:.0f} are needed"
+        )
+    if limits is not None and motion is None:
+        notes.append("frames are not calibrated: there is too little footage to hold any out")
     meta: dict[str, Any] = {"geometry": geometry_meta, "normal": normal_meta, "notes": notes}
     summary = {
         name: attribute(name, d.usual, d)

@@ -48,6 +48,8 @@ class PerceptionSettings:
     """Pixels faster than this × the usual walking speed make up the *fast* regions."""
     walk_prior: float = 0.8
     """Usual walking speed without a scene: heights per second (1.4 m/s over 1.7 m)."""
+    causal: bool = False
+    """Nothing measured of a frame depends on later frames (online), else on the video around."""
     block: int = 32
     """Analysed frames per cached block."""
 

@@ -7,7 +7,7 @@ Surprise of a value = (value − normal median) / (normal 99.9th percentile − 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tools.backends.embedded.perception.ways import WayMap
 
-__all__ = ["Distribution", "Histogram", "Normal", "PlaceMap"]
+__all__ = ["FAR_QUANTILE", "Distribution", "Histogram", "Normal", "PlaceMap", "RowScale"]
 
 _LOW, _HIGH, _STEP = -12.0, 48.0, 0.01
 _BINS = round((_HIGH - _LOW) / _STEP)
@@ -58,6 +58,8 @@ class Distribution:
 class Histogram:
     """Counts of values on a fixed fine grid: quantiles of any amount of footage."""
 
+    CENTRES = _LOW + (np.arange(_BINS) + 0.5) * _STEP
+
     def __init__(self) -> None:
         self.counts = np.zeros(_BINS, np.int64)
 
@@ -66,9 +68,21 @@ class Histogram:
             bins = np.clip(((values - _LOW) / _STEP).astype(np.int64), 0, _BINS - 1)
             self.counts += np.bincount(bins, minlength=_BINS)
 
+    def add_counts(self, values: NDArray[np.float64], counts: NDArray[np.int64]) -> None:
+        """Add each value as often as counted."""
+        bins = np.clip(((values - _LOW) / _STEP).astype(np.int64), 0, _BINS - 1)
+        np.add.at(self.counts, bins, counts)
+
     @property
     def total(self) -> int:
         return int(self.counts.sum())
+
+    def middle(self) -> tuple[float, float]:
+        """Median and 1.4826 × median absolute deviation (at least 0.05)."""
+        median = self.quantile(0.5)
+        away = Histogram()
+        away.add_counts(np.abs(self.CENTRES - median), self.counts)
+        return median, max(0.05, 1.4826 * away.quantile(0.5))
 
     def quantile(self, q: float) -> float:
         """Value below which a share ``q`` of the counts lies; ValueError where there are none."""
@@ -76,6 +90,25 @@ class Histogram:
             raise ValueError("no measurements")
         place = int(np.searchsorted(np.cumsum(self.counts), q * self.total))
         return _LOW + (min(place, _BINS - 1) + 0.5) * _STEP
+
+
+@dataclass(frozen=True, eq=False)
+class RowScale:
+    """Median and robust spread of an attribute by the image row of the feet, per ``cell`` pixels.
+
+    What flow shows of limbs depends on how large they are in the picture: far walkers seem stiff.
+    """
+
+    usual: NDArray[np.float32]
+    spread: NDArray[np.float32]
+    cell: int
+
+    def standard(
+        self, values: NDArray[np.float64], foot: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """(value − median) / spread at those rows."""
+        row = np.clip((foot / self.cell).astype(np.intp), 0, len(self.usual) - 1)
+        return np.asarray((values - self.usual[row]) / self.spread[row], np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +144,11 @@ class Normal:
     seconds: float
     view: float
     """Usual correlation of a frame's edges with the background's."""
+    rows: Mapping[str, RowScale] = field(default_factory=dict)
+    """What ``windows`` are standardised by, where it was learned."""
+    frames: Mapping[str, float] = field(default_factory=dict)
+    """Limits of a frame's surprise by ``motion`` and by other attributes of ``objects``
+    (:mod:`calibration`); without one the surprise stands as it is."""
     ways: WayMap | None = None
     """Which way things move at each place; None with too little footage."""
     astray: PlaceMap | None = None
@@ -131,6 +169,8 @@ class Normal:
         arrays = {"walk_map": self.walk.values}
         if self.place is not None:
             arrays["place_map"] = self.place.values
+        for name, scale in self.rows.items():
+            arrays[f"rows_{name}"] = np.stack([scale.usual, scale.spread])
         if self.astray is not None:
             arrays["astray_map"] = self.astray.values
         if self.ways is not None:
@@ -145,6 +185,8 @@ class Normal:
             "clips": self.clips,
             "seconds": round(self.seconds, 3),
             "view": round(self.view, 4),
+            "frames": {k: round(v, 5) for k, v in sorted(self.frames.items())},
+            "row_cells": {k: v.cell for k, v in sorted(self.rows.items())},
         }
         return arrays, meta
 
@@ -169,6 +211,11 @@ class Normal:
             clips=int(meta["clips"]),
             seconds=float(meta["seconds"]),
             view=float(meta["view"]),
+            frames={k: float(v) for k, v in meta.get("frames", {}).items()},
+            rows={
+                k: RowScale(arrays[f"rows_{k}"][0], arrays[f"rows_{k}"][1], int(cell))
+                for k, cell in meta.get("row_cells", {}).items()
+            },
             astray=None
             if astray is None
             else PlaceMap(np.asarray(astray, np.float32), int(meta["place_cell"])),

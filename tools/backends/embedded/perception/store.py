@@ -144,17 +144,24 @@ class PerceptStore:
     def own(self, source: FrameSource, geometry: Geometry, number: int) -> NDArray[np.uint8] | None:
         """Median of the video over the span of ``_SPAN`` blocks that holds a block.
 
-        None where the span is too short to tell what lasts from what moves.
+        None where the span is too short to tell what lasts from what moves. With ``causal``
+        settings it is a span that is over.
         """
         step = frame_step(source.info.fps, self._settings)
         analysed = -(-len(source.pts) // step)
         span = _SPAN * self._settings.block
-        low = max(0, min(number // _SPAN * span, analysed - span))
-        high = min(analysed, low + span)
+        if self._settings.causal:
+            high = number // (_SPAN // 2) * (span // 2)
+            low = max(0, high - span)
+        else:
+            low = max(0, min(number // _SPAN * span, analysed - span))
+            high = min(analysed, low + span)
+        if high <= low:
+            return None
         stride = max(1, (high - low) // _SAMPLES)
         if (high - low) // stride < _SAMPLES // 2:
             return None
-        key = f"{source.info.sha256}/{geometry.key}/{low}"
+        key = f"{source.info.sha256}/{geometry.key}/{low}/{high}"
         with self._lock:
             known = self._medians.get(key)
         if known is not None:

@@ -109,12 +109,12 @@ def _spots(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     )
 
 
-def link(frames: Iterable[FrameDetections], walk: float) -> list[Track]:
+def link(frames: Iterable[FrameDetections], walk: float, *, causal: bool = False) -> list[Track]:
     """Tracks of a stretch of frames, in order of their start. ``walk``: heights per second.
 
     Detections go to the predicted position nearest in space and in velocity (Hungarian method;
     Kuhn 1955); objects lost for a moment are taken up again; pieces that continue one another are
-    stitched.
+    stitched. ``causal``: without stitching or dropping anything, for which later frames are needed.
     """
     open_: list[Track] = []
     done: list[Track] = []
@@ -139,6 +139,8 @@ def link(frames: Iterable[FrameDetections], walk: float) -> list[Track]:
                 track = Track()
                 track.add(seen.frame, seen.pts, seen.seconds, row)
                 open_.append(track)
+    if causal:
+        return done + open_
     tracks = [t for t in done + open_ if len(t.rows) >= 3]
     tracks = _absorb(_stitch(tracks, walk))
     kept = [t for t in tracks if t.seconds >= _LEAST_S]

@@ -1,0 +1,404 @@
+"""What an object shows over its whole visible life: a rider is a rider from border to border.
+
+A frame alone says little of something half hidden, entering at the border or slow for a moment.
+Its *evidence* is measured where it can be (the windows in its box), smoothed along its path, and
+lent to the rest of its life: to all of it (offline), or from then on (causal, where nothing at time
+t depends on frames after t).
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tools.backends.embedded.perception.detections import Det
+from tools.backends.embedded.perception.geometry import Geometry
+from tools.backends.embedded.perception.percepts import FramePercept, Health
+from tools.backends.embedded.perception.tracks import Track
+from tools.backends.embedded.perception.windows import WindowGrid
+
+__all__ = ["AROUND", "TOP", "Life", "Sight", "lives", "smoothed", "top_mean"]
+
+TOP = 5
+"""Surprise of a place is the mean over its this many strongest windows (design §5)."""
+SUSTAINED_S = 0.7
+"""Evidence shorter than this, about a step of a walker, is a chance."""
+_SPAN_S = 0.8
+"""What is sustained is averaged over this long: a Gaussian of 0.33 s, or the past alone."""
+_SIGMA_S = 0.33
+_UPPER = 0.8
+"""Quantile of an object's evidence that stands for it: hidden moments do not count against it."""
+_REACH = 0.15
+"""Heights around a box within which a window's middle belongs to it."""
+AROUND = 0.4
+"""Heights around it within which what windows show is explained by it."""
+_EXTEND_S = 3.0
+"""An object hidden behind others is followed at its last velocity for at most this long."""
+_VELOCITY_S = 0.6
+_DOUBT_S = 0.35
+_USUAL = 0.5
+"""Half a step: evidence of t seconds counts by t / (t + this), the rest is what most objects show,
+in units of their limit."""
+_ALIKE = 0.35
+"""Windows in a box whose flow differs from the object's by more of its pace show somebody else."""
+_STEP_S = 0.4
+"""Longer than this between two measurements is a gap."""
+_NEAR = 0.5
+"""Heights within which foreground must be for an object to be presumed behind it."""
+_MOVES, _APART = 0.5, 0.5
+"""What moves (at this share of the usual walking speed or faster) with a velocity that differs by
+this share from that of the evidence, for ``SUSTAINED_S``, is somebody else: identities switch."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """One analysed frame as evidence needs it: windows with their surprise, shape ``(n,)``."""
+
+    frame: int
+    seconds: float
+    gap: float
+    """Seconds since the analysed frame before."""
+    x: NDArray[np.float64]
+    foot: NDArray[np.float64]
+    tall: NDArray[np.float64]
+    strength: NDArray[np.float64]
+    flow: NDArray[np.float64]
+    """Mean flow of each window, ``(n, 2)``, heights per second."""
+
+    @classmethod
+    def of(
+        cls, percept: FramePercept, seconds: float, grid: WindowGrid, strength: NDArray[np.float64]
+    ) -> Sight:
+        """``strength``: surprise of the percept's windows; empty where they mean nothing."""
+        n = len(strength)
+        seen = percept.windows
+        index = seen.index.astype(np.intp)[:n]
+        return cls(
+            frame=percept.frame,
+            seconds=seconds,
+            gap=float(percept.health[Health.GAP]),
+            x=grid.x[index],
+            foot=grid.foot[index],
+            tall=grid.height[index],
+            strength=strength,
+            flow=np.column_stack([seen.u, seen.v]).astype(np.float64)[:n],
+        )
+
+    def along(self, velocity: NDArray[np.float64], walk: float) -> NDArray[np.bool_]:
+        """Which windows move about as an object does, heights per second."""
+        pace = max(float(np.linalg.norm(velocity)), walk)
+        return np.asarray(np.linalg.norm(self.flow - velocity, axis=1) <= _ALIKE * pace, np.bool_)
+
+    def within(self, row: NDArray[np.float64], reach: float) -> NDArray[np.bool_]:
+        """Which windows have their middle in a detection's box, widened by ``reach`` heights."""
+        margin = reach * row[Det.TALL]
+        middle = self.foot - 0.5 * self.tall
+        return np.asarray(
+            (self.x >= row[Det.X0] - margin)
+            & (self.x <= row[Det.X1] + margin)
+            & (middle >= row[Det.Y0] - margin)
+            & (middle <= row[Det.Y1] + margin),
+            np.bool_,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Life:
+    """An object's evidence: ``strength (n,)`` at the sights ``index (n,)``.
+
+    ``rows (n, 5)``: its boxes there, and the height of a person.
+    """
+
+    index: NDArray[np.intp]
+    strength: NDArray[np.float64]
+    rows: NDArray[np.float64]
+    level: float
+    """Its evidence as a whole."""
+
+
+def top_mean(strength: NDArray[np.float64]) -> float:
+    """Mean of the strongest windows, fewer counting as 0: a fleck is no event."""
+    return float(np.sort(strength)[-TOP:].sum() / TOP) if len(strength) else 0.0
+
+
+def smoothed(
+    values: NDArray[np.float64], times: NDArray[np.float64], *, causal: bool
+) -> NDArray[np.float64]:
+    """Average over about 0.8 s, of the past alone where ``causal``; NaN are passed over.
+
+    Offline a Gaussian of 0.33 s, causal the plain mean of the last 0.8 s. Shape ``(n,)``.
+    """
+    known = np.isfinite(values)
+    plain = np.where(known, values, 0.0)
+    if causal:
+        start = np.searchsorted(times, times - _SPAN_S + 1e-6)
+        total = np.concatenate([[0.0], np.cumsum(plain)])
+        count = np.concatenate([[0.0], np.cumsum(known)])
+        end = np.arange(1, len(values) + 1)
+        weight = count[end] - count[start]
+        return np.where(weight > 0, (total[end] - total[start]) / np.maximum(weight, 1.0), np.nan)
+    out = np.full(len(values), np.nan)
+    low = np.searchsorted(times, times - 3 * _SIGMA_S)
+    high = np.searchsorted(times, times + 3 * _SIGMA_S, side="right")
+    for i in range(len(values)):
+        part = slice(low[i], high[i])
+        weights = known[part] * np.exp(-0.5 * ((times[part] - times[i]) / _SIGMA_S) ** 2)
+        whole = float(weights.sum())
+        if whole > 1e-3:
+            out[i] = float((weights * plain[part]).sum()) / whole
+    return out
+
+
+def lives(
+    tracks: Iterable[Track],
+    sights: Sequence[Sight],
+    geometry: Geometry,
+    *,
+    causal: bool,
+) -> list[Life]:
+    """Evidence of every object that was measured for ``SUSTAINED_S``.
+
+    Args:
+        tracks: linked detections; for ``causal`` they must have been linked without looking ahead.
+        sights: all analysed frames, in order.
+    """
+    place = {s.frame: n for n, s in enumerate(sights)}
+    found = (_life(t, sights, place, geometry, causal) for t in tracks)
+    return [life for life in found if life is not None]
+
+
+def _life(
+    track: Track,
+    sights: Sequence[Sight],
+    place: dict[int, int],
+    geometry: Geometry,
+    causal: bool,
+) -> Life | None:
+    seen = [n for n, frame in enumerate(track.frames) if frame in place]
+    if not seen:
+        return None
+    rows = track.array[seen]
+    index = np.array([place[track.frames[n]] for n in seen], np.intp)
+    times = np.array([sights[i].seconds for i in index])
+    gaps = np.array([sights[i].gap for i in index])
+    own = np.full(len(rows), np.nan)
+    velocity = np.column_stack(
+        [smoothed(rows[:, column], times, causal=causal) for column in (Det.U, Det.V)]
+    )
+    for n, i in enumerate(index):
+        inside = sights[i].within(rows[n], _REACH)
+        inside &= sights[i].along(velocity[n], geometry.walk)
+        if inside.any():
+            own[n] = top_mean(sights[i].strength[inside])
+    measured = np.isfinite(own)
+    if not measured.any() or (not causal and _measured_s(measured, gaps)[-1] < SUSTAINED_S):
+        return None
+    mean = smoothed(own, times, causal=causal)
+    # What was seen for an instant may be a chance: it is drawn towards the usual.
+    age = _measured_s(measured, gaps)
+    age = age if causal else np.full_like(age, age[-1])
+    mean = (mean * age + _USUAL * _DOUBT_S) / (age + _DOUBT_S)
+    if causal:
+        level = _held(mean, velocity, measured, times, geometry.walk)
+        strength = np.fmax(mean, level)
+        whole = float(level[-1])
+    else:
+        whole = float(np.quantile(mean[measured], _UPPER))
+        same = _same(mean, velocity, measured, times, whole, geometry.walk)
+        strength = np.fmax(mean, np.where(same, whole, -np.inf))
+    first, last = (int(v) for v in np.flatnonzero(measured)[[0, -1]])
+    if causal:
+        return _forward(index, strength, rows, measured, sights, geometry, whole)
+    part = slice(first, last + 1)
+    after = _forward(
+        index[part], strength[part], rows[part], measured[part], sights, geometry, whole
+    )
+    before = _extended(index[first], rows[part], times[part], sights, geometry, step=-1)
+    if after is None or not before:
+        return after
+    return Life(
+        index=np.concatenate([np.array([i for i, _ in before[::-1]], np.intp), after.index]),
+        strength=np.concatenate([np.full(len(before), strength[first]), after.strength]),
+        rows=np.concatenate([np.array([r for _, r in before[::-1]]), after.rows]),
+        level=whole,
+    )
+
+
+def _measured_s(measured: NDArray[np.bool_], gaps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Seconds during which an object has been measured so far; gaps do not count."""
+    return np.asarray(np.cumsum(np.where(measured, np.minimum(gaps, _STEP_S), 0.0)), np.float64)
+
+
+def _forward(
+    index: NDArray[np.intp],
+    strength: NDArray[np.float64],
+    rows: NDArray[np.float64],
+    measured: NDArray[np.bool_],
+    sights: Sequence[Sight],
+    geometry: Geometry,
+    whole: float,
+) -> Life | None:
+    """Follow an object through frames that do not measure it, at its last velocity."""
+    where: list[int] = []
+    values: list[float] = []
+    boxes: list[NDArray[np.float64]] = []
+    good = np.flatnonzero(measured)
+    for n, at in enumerate(good):
+        if np.isfinite(strength[at]):
+            where.append(int(index[at]))
+            values.append(float(strength[at]))
+            boxes.append(rows[at, : Det.TALL + 1])
+        following = int(index[good[n + 1]]) if n + 1 < len(good) else len(sights)
+        if following == index[at] + 1 or not np.isfinite(strength[at]):
+            continue
+        known = slice(max(0, at - 40), at + 1)
+        when = np.array([sights[i].seconds for i in index[known]])
+        for i, box in _extended(index[at], rows[known], when, sights, geometry, step=1):
+            if i >= following:
+                break
+            where.append(i)
+            values.append(float(strength[at]))
+            boxes.append(box)
+    if not where:
+        return None
+    return Life(np.array(where, np.intp), np.array(values), np.array(boxes), whole)
+
+
+def _extended(
+    start: int,
+    rows: NDArray[np.float64],
+    times: NDArray[np.float64],
+    sights: Sequence[Sight],
+    geometry: Geometry,
+    step: int,
+) -> list[tuple[int, NDArray[np.float64]]]:
+    """Where an object must have been beyond its last (or first) row: at constant velocity.
+
+    Until its middle leaves the picture, nothing is there to hide it, or ``_EXTEND_S`` are over.
+    """
+    now = times[-1] if step > 0 else times[0]
+    row = rows[-1] if step > 0 else rows[0]
+    near = np.abs(times - now) <= 2 * _VELOCITY_S
+    velocity = _velocity(rows[near], times[near], now) * row[Det.TALL]
+    width, height = geometry.size
+    found: list[tuple[int, NDArray[np.float64]]] = []
+    i = start + step
+    while 0 <= i < len(sights):
+        gap = sights[i].seconds - now
+        if abs(gap) > _EXTEND_S:
+            break
+        box = row[: Det.TALL + 1].copy()
+        box[: Det.TALL] += np.tile(velocity * gap, 2)
+        x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+        if not (0 <= x < width and 0 <= y < height) or not _hidden(box, row, sights[i], geometry):
+            break
+        found.append((i, box))
+        i += step
+    return found
+
+
+def _velocity(
+    rows: NDArray[np.float64], times: NDArray[np.float64], now: float
+) -> NDArray[np.float64]:
+    """Velocity in heights per second: by flow, or by displacement where that is faster.
+
+    The flow in a box that holds somebody else, too, is a mean of both; outlines breathe with the
+    gait. What is lent is lent for the shorter time.
+    """
+    flow = np.median(rows[np.abs(times - now) <= _VELOCITY_S][:, [Det.U, Det.V]], axis=0)
+    whole = rows[:, Det.CUT] == 0
+    if whole.sum() < 3:
+        return np.asarray(flow, np.float64)
+    middle = (rows[whole][:, [Det.X0, Det.Y1]] + rows[whole][:, [Det.X1, Det.Y1]]) / 2
+    moved = np.polyfit(times[whole], middle / rows[whole][:, [Det.TALL]], 1)[0]
+    same = float(moved @ flow) > 0
+    faster = same and float(np.linalg.norm(moved)) > float(np.linalg.norm(flow))
+    return np.asarray(moved if faster else flow, np.float64)
+
+
+def _hidden(
+    box: NDArray[np.float64], row: NDArray[np.float64], sight: Sight, geometry: Geometry
+) -> bool:
+    """Whether foreground is there that the object may be part of; the border is not measured."""
+    tall = row[Det.TALL]
+    x, foot = (box[0] + box[2]) / 2, box[3]
+    if x < 0.5 * tall or x > geometry.size[0] - 0.5 * tall:
+        return True
+    return bool(
+        ((np.abs(sight.x - x) < _NEAR * tall) & (np.abs(sight.foot - foot) < _NEAR * tall)).any()
+    )
+
+
+def _same(
+    mean: NDArray[np.float64],
+    velocity: NDArray[np.float64],
+    measured: NDArray[np.bool_],
+    times: NDArray[np.float64],
+    whole: float,
+    walk: float,
+) -> NDArray[np.bool_]:
+    """Rows around the strongest that are of the same object, as far as velocities tell."""
+    strong = measured & (mean >= _UPPER * whole)
+    own = np.median(velocity[strong], axis=0)
+    breaks = _lasting(_differs(velocity, own, walk) & measured, times)
+    out = np.zeros(len(mean), np.bool_)
+    for n in np.flatnonzero(strong & ~breaks):
+        if not out[n]:
+            before, after = np.flatnonzero(breaks[:n]), np.flatnonzero(breaks[n:])
+            low = int(before[-1]) + 1 if len(before) else 0
+            out[low : n + int(after[0]) if len(after) else len(out)] = True
+    return out
+
+
+def _held(
+    mean: NDArray[np.float64],
+    velocity: NDArray[np.float64],
+    measured: NDArray[np.bool_],
+    times: NDArray[np.float64],
+    walk: float,
+) -> NDArray[np.float64]:
+    """Upper quantile of the evidence so far, forgotten when identities switch; NaN before any."""
+    ordered: list[float] = []
+    own = np.zeros(2)
+    strongest, since = -np.inf, np.inf
+    out = np.full(len(mean), np.nan)
+    for n in range(len(mean)):
+        if measured[n]:
+            if ordered and bool(_differs(velocity[n : n + 1], own, walk)[0]):
+                since = min(since, float(times[n]))
+                if times[n] - since >= SUSTAINED_S:
+                    ordered.clear()
+                    strongest, since = -np.inf, np.inf
+            else:
+                since = np.inf
+            insort(ordered, float(mean[n]))
+            if mean[n] > strongest:
+                strongest, own = float(mean[n]), velocity[n]
+        if ordered:
+            out[n] = ordered[min(len(ordered) - 1, int(_UPPER * len(ordered)))]
+    return out
+
+
+def _differs(
+    velocity: NDArray[np.float64], own: NDArray[np.float64], walk: float
+) -> NDArray[np.bool_]:
+    """Rows that move, and otherwise than ``own``, heights per second."""
+    moves = np.linalg.norm(velocity, axis=1) >= _MOVES * walk
+    away = np.linalg.norm(velocity - own, axis=1)
+    return np.asarray(moves & (away > _APART * max(float(np.linalg.norm(own)), walk)), np.bool_)
+
+
+def _lasting(mask: NDArray[np.bool_], times: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """The runs of True that last ``SUSTAINED_S``."""
+    out = np.zeros_like(mask)
+    start = 0
+    for n in range(1, len(mask) + 1):
+        if n == len(mask) or mask[n] != mask[start]:
+            if mask[start] and times[n - 1] - times[start] >= SUSTAINED_S:
+                out[start:n] = True
+            start = n
+    return out

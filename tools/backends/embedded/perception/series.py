@@ -1,0 +1,136 @@
+"""The frame series: how surprising each analysed frame is, by its strongest object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tools.backends.embedded.perception.describing import Scene, full_box
+from tools.backends.embedded.perception.detections import Det
+from tools.backends.embedded.perception.evidence import (
+    AROUND,
+    Life,
+    Sight,
+    lives,
+    smoothed,
+    top_mean,
+)
+from tools.backends.embedded.perception.geometry import Geometry
+from tools.backends.embedded.perception.health import steady
+from tools.backends.embedded.perception.motion import window_surprise
+from tools.backends.embedded.perception.percepts import FramePercept
+from tools.backends.embedded.perception.statistics import Normal
+from tools.backends.embedded.perception.tracks import Track
+from tools.backends.embedded.perception.windows import WindowGrid
+from tools.types import Interval, Observation, Point
+
+__all__ = ["FrameSeries", "beyond_motion", "frame_series", "points"]
+
+_MOTION = frozenset({"speed", "glide", "limb_motion"})
+
+
+@dataclass(frozen=True, eq=False)
+class FrameSeries:
+    """Motion surprise of the analysed frames, ``values (n,)``, and where it is, ``boxes (n, 4)``.
+
+    NaN boxes where nothing moves. ``free`` is the part no object accounts for.
+    """
+
+    values: NDArray[np.float64]
+    boxes: NDArray[np.float64]
+    objects: NDArray[np.float64]
+    free: NDArray[np.float64]
+
+
+def frame_series(
+    percepts: Sequence[FramePercept],
+    tracks: Sequence[Track],
+    seconds: Sequence[float],
+    geometry: Geometry,
+    grid: WindowGrid,
+    normal: Normal,
+    *,
+    causal: bool,
+) -> FrameSeries:
+    """Surprise of a frame: the larger of its strongest object's evidence and of what moves besides.
+
+    What moves besides (windows that no object of some duration accounts for) counts by the mean of
+    its top five windows, averaged over about 0.8 s.
+    """
+    sights = [
+        Sight.of(
+            p, t, grid, window_surprise(grid, p, normal) if steady(p) else np.zeros(0)
+        )
+        for p, t in zip(percepts, seconds, strict=True)
+    ]  # fmt: skip
+    n = len(sights)
+    objects, boxes = np.zeros(n), np.full((n, 4), np.nan)
+    unexplained = [np.ones(len(s.strength), np.bool_) for s in sights]
+    for life in lives(tracks, sights, geometry, causal=causal):
+        _place(life, objects, boxes)
+        for i, row in zip(life.index.tolist(), life.rows, strict=True):
+            unexplained[i] &= ~sights[i].within(row, AROUND)
+    raw = np.array([top_mean(s.strength[u]) for s, u in zip(sights, unexplained, strict=True)])
+    free = np.nan_to_num(smoothed(raw, np.array(seconds), causal=causal)) if n else raw
+    for i, (sight, left) in enumerate(zip(sights, unexplained, strict=True)):
+        if left.any() and (free[i] > objects[i] or np.isnan(boxes[i]).any()):
+            best = int(np.argmax(np.where(left, sight.strength, -np.inf)))
+            half = 0.3 * sight.tall[best]
+            boxes[i] = (
+                sight.x[best] - half, sight.foot[best] - sight.tall[best],
+                sight.x[best] + half, sight.foot[best],
+            )  # fmt: skip
+    return FrameSeries(np.maximum(objects, free), boxes, objects, free)
+
+
+def _place(life: Life, objects: NDArray[np.float64], boxes: NDArray[np.float64]) -> None:
+    stronger = life.strength > objects[life.index]
+    objects[life.index[stronger]] = life.strength[stronger]
+    boxes[life.index[stronger]] = life.rows[stronger, : Det.TALL]
+
+
+def beyond_motion(found: Sequence[Observation]) -> dict[int, Point]:
+    """Strongest point per frame of the objects that stand out by more than how they move.
+
+    (Where they are, how long they stay, which way they go, how large they are.)
+    """
+    strongest: dict[int, Point] = {}
+    for seen in found:
+        table = [(a.surprise or 0.0, a.name in _MOTION) for a in seen.attributes]
+        other = max((s for s, motion in table if not motion), default=0.0)
+        if other <= max((s for s, motion in table if motion), default=0.0):
+            continue
+        for point in seen.points:
+            known = strongest.get(point.frame)
+            if known is None or point.surprise > known.surprise:
+                strongest[point.frame] = point
+    return strongest
+
+
+def points(
+    percepts: Sequence[FramePercept],
+    interval: Interval,
+    motion: FrameSeries,
+    others: Mapping[int, Point],
+    scene: Scene,
+) -> tuple[Point, ...]:
+    """The series of an interval: per frame the larger of its motion and its objects' surprise.
+
+    Each in units of its limit on held-out normal frames (:mod:`calibration`).
+    """
+    by_motion, by_others = (scene.normal.frames.get(k, 1.0) for k in ("motion", "objects"))
+    made: list[Point] = []
+    for n, percept in enumerate(percepts):
+        if not interval.contains(percept.pts):
+            continue
+        value, box = float(motion.values[n]) / by_motion, None
+        if np.isfinite(motion.boxes[n]).all():
+            box = full_box(motion.boxes[n], scene.geometry)
+        other = others.get(percept.frame)
+        if other is not None and other.surprise / by_others > value:
+            value, box = other.surprise / by_others, other.box
+        made.append(Point(frame=percept.frame, pts=percept.pts, surprise=round(value, 4), box=box))
+    return tuple(made)
