@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -38,6 +38,7 @@ USUAL_SHARE = 0.05
 """A word is usual for a batch where it takes at least this share of the observed time."""
 RARE_SHARE = 0.01
 """A word is rare for a batch where it takes at most this share of the observed time."""
+PEOPLE = frozenset({"person", "person-sized object", "group"})
 FRAMES_CITED = 2
 """Key frames cited per clip and rule."""
 
@@ -59,6 +60,8 @@ class Proposal:
     bound: Bound | None = None
     limit: float = math.nan
     numbers: Mapping[str, str] = field(default_factory=dict)
+    people: bool = True
+    """Whether people were made out in the normal footage; otherwise no rule speaks of them."""
 
     def relaxed(self, factor: float, seen: float | None = None) -> Proposal:
         """The same rule with its bound moved outwards.
@@ -86,12 +89,31 @@ class Proposal:
         assert self.rule.predicate is not None
         first, *rest = self.rule.predicate.all
         predicate = Predicate(all=(first.model_copy(update={"value": limit}), *rest))
-        update = {"text": template.format(**numbers), "predicate": predicate}
-        return Proposal(self.rule.model_copy(update=update), self.bound, limit, numbers)
+        text = _of_whom(template.format(**numbers), self.people)
+        update = {"text": text, "predicate": predicate}
+        return replace(self, rule=self.rule.model_copy(update=update), limit=limit, numbers=numbers)
 
     def retired(self) -> Proposal:
         rule = self.rule.model_copy(update={"status": RuleStatus.RETIRED})
-        return Proposal(rule, self.bound, self.limit, self.numbers)
+        return replace(self, rule=rule)
+
+    def about(self, *, people: bool) -> Proposal:
+        """The same rule in words for a scene with people, or without."""
+        text = _of_whom(self.rule.text, people)
+        return replace(self, rule=self.rule.model_copy(update={"text": text}), people=people)
+
+
+def _of_whom(text: str, people: bool) -> str:
+    """Rules are written for people; where none were made out they are about things."""
+    if people:
+        return text
+    for words, instead in (
+        ("People and things", "Things"), ("People", "Things"), ("people", "things"),
+        ("Nobody", "Nothing"), ("almost nobody", "almost nothing"),
+        ("Someone or something", "Something"),
+    ):  # fmt: skip
+        text = text.replace(words, instead)
+    return text
 
 
 def propose(
@@ -116,7 +138,8 @@ def propose(
             found += [p for p in proposals if not (bound.censored and 2 * p.limit > longest_s)]
     for vocabulary in VOCABULARIES:
         found += _worded(scene, vocabulary, batches, units)
-    return tuple(p for p in found if 2 * p.rule.support >= p.rule.batches)
+    people = any(w.observation.subject in PEOPLE for batch in batches for w in batch)
+    return tuple(p.about(people=people) for p in found if 2 * p.rule.support >= p.rule.batches)
 
 
 # ---------------------------------------------------------------- bounds

@@ -346,3 +346,12 @@ def test_a_copy_of_a_clip_has_no_vote() -> None:
     induced = induce("gate", clips, captioner, StillDetector(), embedded_verifier())
     assert len(captioner.learned[0]) == 3
     assert "n1.mp4 is the same as n1.mp4" in induced.notes
+
+
+def test_where_no_people_are_made_out_no_rule_speaks_of_people() -> None:
+    script = {
+        f"n{i}.mp4": walkers(1.0, subject="object", dwell=6.0, place=0.2) for i in range(10)
+    }
+    rules = run(ScriptedCaptioner(script), seconds=60).rules
+    texts = [r.text for r in rules if "activity == runs" not in describe(r.predicate)]
+    assert [t for t in texts if "eople" in t or "omeone" in t or "obody" in t] == []
