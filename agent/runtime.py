@@ -61,7 +61,13 @@ def open_stores(settings: Settings | None = None, **overrides: Any) -> Stores:
     tools = Toolbox(
         archive=Archive(chosen.home, embedder),
         detector=backends.make("detector", chosen.detector, backends.DETECTORS, kept),
-        captioner=backends.make("captioner", chosen.captioner, backends.CAPTIONERS, kept),
+        captioner=backends.make(
+            "captioner",
+            chosen.captioner,
+            backends.CAPTIONERS,
+            kept,
+            causal=chosen.smoothing == "causal",
+        ),
         verifier=backends.make("verifier", chosen.verifier, backends.VERIFIERS, kept),
         planner=backends.make("planner", chosen.planner, backends.PLANNERS, kept),
         embedder=embedder,

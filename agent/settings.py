@@ -63,8 +63,8 @@ class Settings(BaseSettings):
     """Which events are looked at finely: those in which something was found or stays open, or
     every one."""
     smoothing: Smoothing = "offline"
-    """How the score timeline is smoothed: causal (online: no frame's score rests on later frames),
-    offline or none."""
+    """How the score timeline is smoothed: causal (online: no frame's score rests on later frames;
+    a scene is then induced with this setting, too), offline or none."""
     smoothing_s: float = Field(default=0.8, gt=0)
     """Width of the smoothing, in seconds."""
     correlation: float = Field(default=0.1, ge=0, lt=1)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tools.errors import UserError
 from tools.ports import BoundaryDetector, Captioner, Embedder, Planner, Verifier
@@ -16,10 +16,10 @@ __all__ = ["CAPTIONERS", "DETECTORS", "EMBEDDERS", "PLANNERS", "VERIFIERS", "mak
 T = TypeVar("T")
 
 
-def _captioner(cache: Path) -> Captioner:
+def _captioner(cache: Path, *, causal: bool = False) -> Captioner:
     from tools.captioning import embedded_captioner
 
-    return embedded_captioner(cache)
+    return embedded_captioner(cache, causal=causal)
 
 
 def _detector(cache: Path) -> BoundaryDetector:
@@ -46,21 +46,24 @@ def _embedder(cache: Path) -> Embedder:
     return HashedEmbedder()
 
 
-CAPTIONERS: Mapping[str, Callable[[Path], Captioner]] = {"embedded": _captioner}
+CAPTIONERS: Mapping[str, Callable[..., Captioner]] = {"embedded": _captioner}
 DETECTORS: Mapping[str, Callable[[Path], BoundaryDetector]] = {"embedded": _detector}
 VERIFIERS: Mapping[str, Callable[[Path], Verifier]] = {"embedded": _verifier}
 PLANNERS: Mapping[str, Callable[[Path], Planner]] = {"embedded": _planner}
 EMBEDDERS: Mapping[str, Callable[[Path], Embedder]] = {"embedded": _embedder}
 
 
-def make(role: str, name: str, factories: Mapping[str, Callable[[Path], T]], cache: Path) -> T:
+def make(
+    role: str, name: str, factories: Mapping[str, Callable[..., T]], cache: Path, **options: Any
+) -> T:
     """The backend a setting names. Raises UserError for a name that is none.
 
     Args:
         role: the setting's name, for the message.
         cache: a folder the backend may keep files in.
+        options: what else the role's factories take (captioners: ``causal``).
     """
     if name not in factories:
         known = ", ".join(factories)
         raise UserError(f"{role}: there is no backend {name!r}", remedy=f"available: {known}")
-    return factories[name](cache)
+    return factories[name](cache, **options)
