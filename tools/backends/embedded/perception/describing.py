@@ -44,6 +44,7 @@ _RUNS = 1.5
 _STIR = 0.8
 """Usual walking speeds of spread within something that, as a whole, does not move."""
 _LONG_S = 2.0
+_LEAST_ALONE = 4
 _AHEAD = 0.8
 _PACES_S = 1.5
 _LEAST_POINTS = 3
@@ -230,14 +231,16 @@ def _numbers(whole: Measured, part: slice) -> dict[str, float]:
         if len(values):
             q = 0.5 if name in {"limb_motion", "size", "area"} else 1.0 - min(0.25, second)
             numbers[name] = float(np.quantile(values, q))
+    alone = int((whole.rows[part, Det.KIND] != Kind.PART).sum())
+    placed = alone >= max(_LEAST_ALONE, 0.15 * len(times))
     place = whole.place[part]
-    if np.isfinite(place).any():
+    if placed and np.isfinite(place).any():
         numbers["place"] = float(np.nanmedian(place))
     way = whole.way[part]
-    if np.isfinite(way).any() and _went(whole, part):
+    if placed and np.isfinite(way).any() and _went(whole, part):
         numbers["way"] = float(np.nanmedian(way))
     astray = whole.astray[part]
-    if np.isfinite(astray).any():
+    if placed and np.isfinite(astray).any():
         numbers["astray"] = float(np.nanmedian(astray))
     numbers["dwell"] = float(whole.dwell[part].max())
     left = whole.unattended[part]

@@ -121,6 +121,9 @@ def measure(
     area = _smooth(np.where(outline, extent, np.nan), times)
     mean = (float(u.mean()), float(v.mean()))
     nowhere = np.full(len(rows), np.nan)
+    # Where people merge, a window may sit on the upper half of somebody nearer: its feet are no
+    # one's, and neither is the place.
+    stands = rows[:, Det.KIND] != Kind.PART
     return Measured(
         track=track,
         rows=rows,
@@ -130,14 +133,18 @@ def measure(
         size=size,
         area=area,
         way=nowhere if ways is None else _way(ways, rows, usual, times),
-        place=place.at(x, foot) if place is not None else nowhere,
-        astray=_smooth(astray.at(x, foot), times) if astray is not None else nowhere,
+        place=nowhere if place is None else _smooth(_where(stands, place.at(x, foot)), times),
+        astray=nowhere if astray is None else _smooth(_where(stands, astray.at(x, foot)), times),
         dwell=track.stay if len(track.stay) == len(rows) else np.zeros(len(rows)),
         unattended=nowhere if unattended is None else unattended,
         group=_is_group(rows, size, area, limbs, speed),
         direction=_direction(mean),
         velocity=mean,
     )
+
+
+def _where(mask: NDArray[np.bool_], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(mask, values, np.nan)
 
 
 def _way(
@@ -148,6 +155,7 @@ def _way(
     u = _smooth(rows[:, Det.U] / usual, times, _WAY_SIGMA_S)
     v = _smooth(rows[:, Det.V] / usual, times, _WAY_SIGMA_S)
     share = ways.at((rows[:, Det.X0] + rows[:, Det.X1]) / 2, rows[:, Det.Y1], u, v)
+    share = _where(rows[:, Det.KIND] != Kind.PART, share)
     return np.where(np.hypot(u, v) > _GOES, _smooth(share, times), np.nan)
 
 

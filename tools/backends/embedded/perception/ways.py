@@ -95,7 +95,8 @@ class WayLearner:
             rows = track.array
             if (rows[:, Det.KIND] == Kind.SMALL).mean() > 0.5:
                 continue
-            moving = rows[np.hypot(rows[:, Det.U], rows[:, Det.V]) > _MOVES]
+            alone = rows[rows[:, Det.KIND] != Kind.PART]  # others' feet are not known
+            moving = alone[np.hypot(alone[:, Det.U], alone[:, Det.V]) > _MOVES]
             if len(moving) < 3:
                 continue
             self.tracks += 1
