@@ -7,18 +7,19 @@ that one frame in a hundred of those exceeds, so that 1 means just that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil, log
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tools.backends.embedded.perception.statistics import Normal
 from tools.ports import Clip
 from tools.types import Interval
 
-__all__ = ["FALSE_ALARMS", "FrameLimit", "crossed", "frame_limit", "stretches"]
+__all__ = ["FALSE_ALARMS", "FrameLimit", "FrameValues", "frame_limit", "frame_limits", "span"]
 
 FALSE_ALARMS = 0.01
 """Share of normal frames at or above 1."""
@@ -26,6 +27,9 @@ _MOMENT_S = 2.0
 """Frames nearer to one another than this show the same people doing the same."""
 _TAIL = 0.25
 _FOLDS = 5
+
+FrameValues = Mapping[str, NDArray[np.float64]]
+"""Surprise of frames by ``motion`` and by other attributes of objects, each shape ``(n,)``."""
 
 
 @dataclass(frozen=True)
@@ -61,35 +65,57 @@ def frame_limit(values: NDArray[np.float64], seconds: float) -> FrameLimit | Non
     return FrameLimit(value=max(value, 1e-3), moments=moments, extrapolated=short)
 
 
-def stretches(clips: Sequence[Clip]) -> list[Clip]:
-    """The clips, cut into blocks of time where there are fewer than five: something to hold out."""
-    blocks = -(-_FOLDS // len(clips)) if clips else 1
-    return [part for clip in clips for part in _cut(clip, blocks)]
+def frame_limits(
+    clips: Sequence[Clip],
+    learned: Callable[[Sequence[Clip]], Normal],
+    scored: Callable[[Clip, Normal], FrameValues],
+) -> dict[str, FrameLimit]:
+    """Limits of frames' surprise by each attribute, ``motion`` among them.
+
+    All are raised alike so that the largest, each in units of its limit, exceeds 1 in one held-out
+    normal frame of a hundred. Those of objects' attributes are at least 1, which is the limit of
+    their own values. Empty where there is too little footage to hold any out.
+
+    Args:
+        learned: statistics of normal clips.
+        scored: surprise of a clip's frames under statistics.
+    """
+    parts = [part for clip in clips for part in _cut(clip, -(-_FOLDS // len(clips)))]
+    if len(parts) < 2:
+        return {}
+    found: list[FrameValues] = []
+    # Neighbours may show the same people: they are held out together.
+    for fold in np.array_split(np.arange(len(parts)), min(_FOLDS, len(parts))):
+        out = set(fold.tolist())
+        known = learned([p for n, p in enumerate(parts) if n not in out])
+        found += [scored(parts[n], known) for n in sorted(out)]
+    seconds = sum(span(clip).seconds for clip in clips)
+    limits: dict[str, FrameLimit] = {}
+    largest = np.zeros(sum(len(f["motion"]) for f in found))
+    for name in sorted({name for f in found for name in f}):
+        values = np.concatenate([f.get(name, np.zeros(len(f["motion"]))) for f in found])
+        limit = frame_limit(values, seconds)
+        if limit is None:
+            return {}
+        least = limit.value if name == "motion" else 1.0
+        limits[name] = replace(limit, value=max(least, limit.value))
+        largest = np.fmax(largest, values / limits[name].value)
+    whole = frame_limit(largest, seconds)
+    factor = max(1.0, whole.value) if whole is not None else 1.0
+    return {k: replace(limit, value=factor * limit.value) for k, limit in limits.items()}
+
+
+def span(clip: Clip) -> Interval:
+    """The stretch of its video that a clip is."""
+    return clip.interval or clip.source.info.interval
 
 
 def _cut(clip: Clip, blocks: int) -> list[Clip]:
-    whole = clip.interval or clip.source.info.interval
+    """A clip in blocks of time, so that there is something to hold out of a few clips."""
+    whole = span(clip)
     count = max(1, min(blocks, int(whole.seconds / _MOMENT_S)))
     ends = [whole.start + round(i * (whole.end - whole.start) / count) for i in range(count + 1)]
     return [
         Clip(clip.source, Interval(start=a, end=b, time_base=whole.time_base))
         for a, b in pairwise(ends)
     ]
-
-
-def crossed(
-    count: int, scored: Callable[[Sequence[int], Sequence[int]], NDArray[np.float64]]
-) -> NDArray[np.float64]:
-    """Values of all of ``count`` stretches, each scored by what was learned from others.
-
-    ``scored(rest, held)`` gives the values of the stretches ``held``; neighbours, which may show
-    the same people, are held out together.
-    """
-    if count < 2:
-        return np.zeros(0)
-    parts = np.array_split(np.arange(count), min(_FOLDS, count))
-    found = [
-        scored([i for i in range(count) if i not in set(part.tolist())], part.tolist())
-        for part in parts
-    ]
-    return np.concatenate(found)

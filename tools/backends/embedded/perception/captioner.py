@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tools.backends.embedded.perception.asking import asked_about
 from tools.backends.embedded.perception.calibration import (
     FrameLimit,
-    crossed,
-    frame_limit,
-    stretches,
+    FrameValues,
+    frame_limits,
+    span,
 )
 from tools.backends.embedded.perception.describing import Scene, attribute, observe
 from tools.backends.embedded.perception.geometry import Geometry
@@ -28,7 +28,6 @@ from tools.backends.embedded.perception.health import (
     steady,
 )
 from tools.backends.embedded.perception.learning import (
-    learn_motion,
     learn_normal,
     people,
     prior_normal,
@@ -36,7 +35,12 @@ from tools.backends.embedded.perception.learning import (
 from tools.backends.embedded.perception.objects import ATTRIBUTES
 from tools.backends.embedded.perception.percepts import FramePercept
 from tools.backends.embedded.perception.profiles import geometry_of, make_profile
-from tools.backends.embedded.perception.series import beyond_motion, frame_series, points
+from tools.backends.embedded.perception.series import (
+    FrameSeries,
+    beyond_motion,
+    frame_series,
+    points,
+)
 from tools.backends.embedded.perception.settings import CODE_VERSION, DEFAULTS, PerceptionSettings
 from tools.backends.embedded.perception.statistics import Normal
 from tools.backends.embedded.perception.store import PerceptStore
@@ -47,8 +51,6 @@ from tools.errors import UserError
 from tools.ports import Captioner, Clip, Detail, FrameSource, Listener, Progress, SceneProfile
 from tools.types import (
     Answer,
-    Attribute,
-    Box,
     Caption,
     Clause,
     Description,
@@ -122,90 +124,57 @@ class EmbeddedCaptioner(Captioner):
                 trouble = size_problem(clip.source.info, geometry.full)
                 if trouble is not None:
                     raise UserError(trouble)
-        tracks: list[list[Track]] = []
-        seconds = 0.0
         for number, clip in enumerate(clips):
             if progress is not None:
                 progress("learning what is normal", number, len(clips))
-            interval = clip.interval or clip.source.info.interval
-            seconds += interval.seconds
-            tracks.append(self._linked(clip.source, geometry, interval, "fine"))
+            self._linked(clip.source, geometry, span(clip), "fine")
+        normal = self._normal(geometry, clips)
+        seconds = sum(span(clip).seconds for clip in clips)
+        limits: dict[str, FrameLimit] | None = None
+        if base is not None:
+            frames = Normal.from_store(base.arrays, base.meta["normal"]).frames
+        else:
+            limits = frame_limits(
+                clips,
+                lambda known: self._normal(geometry, known),
+                lambda held, known: self._held(geometry, held, known),
+            )
+            frames = {name: limit.value for name, limit in limits.items()}
+        if progress is not None:
+            progress("learning what is normal", len(clips), len(clips))
+        normal = replace(normal, frames=frames)
+        return make_profile(scene, self.name, geometry, normal, clips, seconds, limits)
+
+    def _normal(self, geometry: Geometry, clips: Sequence[Clip]) -> Normal:
+        """Statistics of normal clips under a geometry."""
 
         def stretch(clip: Clip) -> Iterator[FramePercept]:
-            interval = clip.interval or clip.source.info.interval
-            return self.store.percepts(clip.source, geometry, interval, "fine")
+            return self.store.percepts(clip.source, geometry, span(clip), "fine")
 
-        normal = learn_normal(
+        return learn_normal(
             geometry,
             self.store.analyser(geometry).grid,
             [lambda c=clip: stretch(c) for clip in clips],  # type: ignore[misc]
-            tracks,
-            seconds,
+            [self._linked(c.source, geometry, span(c), "fine") for c in clips],
+            sum(span(clip).seconds for clip in clips),
             lambda percept: self.store.detections(geometry, percept),
         )
-        if progress is not None:
-            progress("learning what is normal", len(clips), len(clips))
-        if base is not None:
-            normal = replace(
-                normal, frames=Normal.from_store(base.arrays, base.meta["normal"]).frames
+
+    def _held(self, geometry: Geometry, clip: Clip, known: Normal) -> FrameValues:
+        """Frames of a clip by statistics that were learned without it."""
+        info, interval, scene = clip.source.info, span(clip), Scene(geometry, known, True)
+        seen = list(self.store.percepts(clip.source, geometry, interval, "fine"))
+        tracks = self._linked(clip.source, geometry, interval, "fine")
+        sightings = (observe(t, interval, info, scene, tracks, interval.start_s) for t in tracks)
+        found = [s for s in sightings if s is not None]
+        base = float(info.time_base.fraction)
+        frames, motion, others = self._surprise(seen, interval, base, scene, tracks, found)
+        values = {"motion": motion.values}
+        for name, marked in others.items():
+            values[name] = np.array(
+                [marked[p.frame].surprise if p.frame in marked else 0.0 for p in frames]
             )
-            return make_profile(scene, self.name, geometry, normal, clips, seconds)
-        limits = self._frame_limits(geometry, normal, clips, tracks)
-        normal = replace(normal, frames={k: limit.value for k, limit in limits.items()})
-        return make_profile(scene, self.name, geometry, normal, clips, seconds, limits)
-
-    def _frame_limits(
-        self,
-        geometry: Geometry,
-        normal: Normal,
-        clips: Sequence[Clip],
-        tracks: Sequence[Sequence[Track]],
-    ) -> dict[str, FrameLimit]:
-        """What one normal frame in a hundred exceeds (see :mod:`calibration`)."""
-        grid = self.store.analyser(geometry).grid
-        parts = stretches(clips)
-
-        def percepts(clip: Clip) -> list[FramePercept]:
-            interval = clip.interval or clip.source.info.interval
-            found = self.store.percepts(clip.source, geometry, interval, "fine")
-            return [p for p in found if p.frame > 0 or not self._settings.causal]
-
-        def scored(rest: Sequence[int], held: Sequence[int]) -> NDArray[np.float64]:
-            known = learn_motion(
-                geometry,
-                grid,
-                [lambda c=parts[i]: iter(percepts(c)) for i in rest],  # type: ignore[misc]
-            )
-            own = replace(normal, walk=known.walk, windows=known.windows, rows=known.rows)
-            values = [np.zeros(0)]
-            for i in held:
-                seen, base = percepts(parts[i]), float(parts[i].source.info.time_base.fraction)
-                causal = self._settings.causal
-                linked = self._following(seen, geometry, base) if causal else self._linked(
-                    parts[i].source, geometry,
-                    parts[i].interval or parts[i].source.info.interval, "fine",
-                )  # fmt: skip
-                times = [p.pts * base for p in seen]
-                made = frame_series(seen, linked, times, geometry, grid, own, causal=causal)
-                values.append(made.values)
-            return np.concatenate(values)
-
-        seconds = sum((c.interval or c.source.info.interval).seconds for c in clips)
-        limit = frame_limit(crossed(len(parts), scored), seconds)
-        limits = {} if limit is None else {"motion": limit}
-        scene = Scene(geometry, normal, True)
-        others: list[float] = []
-        for clip, members in zip(clips, tracks, strict=True):
-            interval, info = clip.interval or clip.source.info.interval, clip.source.info
-            start = interval.start_s
-            sightings = (observe(t, interval, info, scene, members, start) for t in members)
-            strongest = beyond_motion([o for o in sightings if o is not None])
-            analysed = {f for t in members for f in t.frames} | set(strongest)
-            others += [strongest[f].surprise if f in strongest else 0.0 for f in sorted(analysed)]
-        found = frame_limit(np.array(others), seconds)
-        if found is not None:  # a limit that normal objects keep is not tightened
-            limits["objects"] = replace(found, value=max(1.0, found.value))
-        return limits
+        return values
 
     # ---------------------------------------------------------------- describing
 
@@ -258,9 +227,11 @@ class EmbeddedCaptioner(Captioner):
         found = [s for s in sightings if s is not None]
         everything = sorted(found, key=lambda o: (-o.surprise, -o.interval.seconds, o.id))
         kept = everything[:_MOST_OBSERVATIONS]
-        series = self._series(
-            [*past, *seen], interval, float(info.time_base.fraction), scene, tracks, found
+        ticks = float(info.time_base.fraction)
+        frames, motion, others = self._surprise(
+            [*past, *seen], interval, ticks, scene, tracks, found
         )
+        series = points(frames, interval, motion, others, scene)
         counts = _count(inner, interval, info, scene, self.store)
         observations = [*kept, *([counts] if counts is not None else [])]
         caption = self._caption(info, interval, kept, counts, checkup, scene, profile)
@@ -338,7 +309,7 @@ class EmbeddedCaptioner(Captioner):
                 self._rows -= sum(len(t.rows) for t in old)
         return tracks
 
-    def _series(
+    def _surprise(
         self,
         seen: Sequence[FramePercept],
         interval: Interval,
@@ -346,8 +317,9 @@ class EmbeddedCaptioner(Captioner):
         scene: Scene,
         tracks: Sequence[Track],
         found: Sequence[Observation],
-    ) -> tuple[Point, ...]:
-        """Surprise per analysed frame of the interval (see :mod:`series`), ``base`` s per tick."""
+    ) -> tuple[Sequence[FramePercept], FrameSeries, dict[str, dict[int, Point]]]:
+        """The frames that count, and how surprising each is by motion and by what else objects
+        show (see :mod:`series`); ``base`` seconds per tick."""
         causal = self._settings.causal
         if causal:  # the first frame of a video is measured against the next
             seen = [p for p in seen if p.frame > 0 and p.pts < interval.end]
@@ -357,8 +329,7 @@ class EmbeddedCaptioner(Captioner):
             self.store.analyser(scene.geometry).grid, scene.normal, causal=causal,
         )  # fmt: skip
         # Other attributes of an object are judged over all that is seen of it.
-        others = {} if causal else beyond_motion(found)
-        return points(seen, interval, motion, others, scene)
+        return seen, motion, {} if causal else beyond_motion(found)
 
     def _following(
         self, seen: Sequence[FramePercept], geometry: Geometry, base: float
@@ -443,7 +414,7 @@ class EmbeddedCaptioner(Captioner):
             return Answer(
                 id=identity, question=question, text=f"cannot be told: {'; '.join(seen.problems)}"
             )
-        asked = _asked(seen.observations, name, question.box)
+        asked = asked_about(seen.observations, name, question.box)
         found = asked.attribute(name) if asked is not None else None
         if asked is None or found is None:
             where = " in that box" if question.box is not None else ""
@@ -463,36 +434,6 @@ class EmbeddedCaptioner(Captioner):
             unit=found.unit,
             frames=picked,
         )
-
-
-def _asked(observations: Sequence[Observation], name: str, box: Box | None) -> Observation | None:
-    """The observation a question is about: the one passing through the box, else the strongest."""
-    able = [o for o in observations if o.attribute(name) is not None]
-    if box is None:
-        return max(
-            able, key=lambda o: (_strength(o.attribute(name)), o.interval.seconds), default=None
-        )
-    overlaps = [(max((_iou(p.box, box) for p in o.points if p.box), default=0.0), o) for o in able]
-    best = max((overlap for overlap, _ in overlaps), default=0.0)
-    if best < 0.3:
-        return None
-    # Several may pass through one box: of those that fill it alike, the most remarkable is meant.
-    alike = [o for overlap, o in overlaps if overlap >= best - 0.1]
-    return max(alike, key=lambda o: (_strength(o.attribute(name)), o.interval.seconds))
-
-
-def _strength(found: Attribute | None) -> float:
-    return found.surprise if found is not None and found.surprise is not None else 0.0
-
-
-def _iou(a: Box, b: Box) -> float:
-    wide = min(a.x1, b.x1) - max(a.x0, b.x0)
-    tall = min(a.y1, b.y1) - max(a.y0, b.y0)
-    if wide <= 0 or tall <= 0:
-        return 0.0
-    shared = wide * tall
-    total = (a.x1 - a.x0) * (a.y1 - a.y0) + (b.x1 - b.x0) * (b.y1 - b.y0) - shared
-    return shared / total
 
 
 def _widened(interval: Interval, info: VideoInfo, *, ahead: bool) -> Interval:

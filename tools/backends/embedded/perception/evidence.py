@@ -284,6 +284,11 @@ def _extended(
     row = rows[-1] if step > 0 else rows[0]
     near = np.abs(times - now) <= 2 * _VELOCITY_S
     velocity = _velocity(rows[near], times[near], now) * row[Det.TALL]
+    whole = np.flatnonzero(near & (rows[:, Det.CUT] == 0))
+    if len(whole):  # the middle of a box that the border cuts is not its object's
+        at = whole[-1] if step > 0 else whole[0]
+        row = rows[at].copy()
+        row[: Det.TALL] += np.tile(velocity * (now - times[at]), 2)
     width, height = geometry.size
     found: list[tuple[int, NDArray[np.float64]]] = []
     i = start + step

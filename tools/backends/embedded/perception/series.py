@@ -92,21 +92,21 @@ def _place(life: Life, objects: NDArray[np.float64], boxes: NDArray[np.float64])
     boxes[life.index[stronger]] = life.rows[stronger, : Det.TALL]
 
 
-def beyond_motion(found: Sequence[Observation]) -> dict[int, Point]:
-    """Strongest point per frame of the objects that stand out by more than how they move.
+def beyond_motion(found: Sequence[Observation]) -> dict[str, dict[int, Point]]:
+    """Strongest points of the objects that stand out by more than how they move, frame by frame.
 
-    (Where they are, how long they stay, which way they go, how large they are.)
+    By the attribute they stand out by most: where they are, how long they stay, which way they go,
+    how large they are.
     """
-    strongest: dict[int, Point] = {}
+    strongest: dict[str, dict[int, Point]] = {}
     for seen in found:
-        table = [(a.surprise or 0.0, a.name in _MOTION) for a in seen.attributes]
-        other = max((s for s, motion in table if not motion), default=0.0)
-        if other <= max((s for s, motion in table if motion), default=0.0):
+        table = sorted((a.surprise or 0.0, a.name) for a in seen.attributes)
+        if not table or table[-1][0] <= 0 or table[-1][1] in _MOTION:
             continue
+        own = strongest.setdefault(table[-1][1], {})
         for point in seen.points:
-            known = strongest.get(point.frame)
-            if known is None or point.surprise > known.surprise:
-                strongest[point.frame] = point
+            if point.frame not in own or point.surprise > own[point.frame].surprise:
+                own[point.frame] = point
     return strongest
 
 
@@ -114,23 +114,26 @@ def points(
     percepts: Sequence[FramePercept],
     interval: Interval,
     motion: FrameSeries,
-    others: Mapping[int, Point],
+    others: Mapping[str, Mapping[int, Point]],
     scene: Scene,
 ) -> tuple[Point, ...]:
-    """The series of an interval: per frame the larger of its motion and its objects' surprise.
+    """The series of an interval: per frame the largest of its surprise by motion and by others.
 
-    Each in units of its limit on held-out normal frames (:mod:`calibration`).
+    Each in units of its limit on held-out normal frames (:mod:`calibration`); an attribute that
+    nobody stood out by in those keeps the limit that its normal values set.
     """
-    by_motion, by_others = (scene.normal.frames.get(k, 1.0) for k in ("motion", "objects"))
+    limits = scene.normal.frames
     made: list[Point] = []
     for n, percept in enumerate(percepts):
         if not interval.contains(percept.pts):
             continue
-        value, box = float(motion.values[n]) / by_motion, None
+        value, box = float(motion.values[n]) / limits.get("motion", 1.0), None
         if np.isfinite(motion.boxes[n]).all():
             box = full_box(motion.boxes[n], scene.geometry)
-        other = others.get(percept.frame)
-        if other is not None and other.surprise / by_others > value:
-            value, box = other.surprise / by_others, other.box
+        for name, marked in others.items():
+            point = marked.get(percept.frame)
+            strength = 0.0 if point is None else point.surprise / limits.get(name, 1.0)
+            if point is not None and strength > value:
+                value, box = strength, point.box
         made.append(Point(frame=percept.frame, pts=percept.pts, surprise=round(value, 4), box=box))
     return tuple(made)

@@ -147,7 +147,7 @@ class Normal:
     rows: Mapping[str, RowScale] = field(default_factory=dict)
     """What ``windows`` are standardised by, where it was learned."""
     frames: Mapping[str, float] = field(default_factory=dict)
-    """Limits of a frame's surprise by ``motion`` and by other attributes of ``objects``
+    """Limits of a frame's surprise by ``motion`` and by other attributes of its objects
     (:mod:`calibration`); without one the surprise stands as it is."""
     ways: WayMap | None = None
     """Which way things move at each place; None with too little footage."""
