@@ -32,6 +32,8 @@ def names(text: str) -> list[str]:
         ("a motionless person", "standing"),
         ("walking across the lawn", "being where people rarely are"),
         ("off the path", "being where people rarely are"),
+        ("going the wrong way", "going the wrong way"),
+        ("walking against the flow", "going the wrong way"),
         ("people gathered", "a group"),
         ("pedestrians", "walking"),
     ],

@@ -349,9 +349,25 @@ def test_a_copy_of_a_clip_has_no_vote() -> None:
 
 
 def test_where_no_people_are_made_out_no_rule_speaks_of_people() -> None:
-    script = {
-        f"n{i}.mp4": walkers(1.0, subject="object", dwell=6.0, place=0.2) for i in range(10)
-    }
+    script = {f"n{i}.mp4": walkers(1.0, subject="object", dwell=6.0, place=0.2) for i in range(10)}
     rules = run(ScriptedCaptioner(script), seconds=60).rules
     texts = [r.text for r in rules if "activity == runs" not in describe(r.predicate)]
     assert [t for t in texts if "eople" in t or "omeone" in t or "obody" in t] == []
+
+
+def test_ways_and_distances_get_rules_with_bounds_on_their_side() -> None:
+    captioner = ScriptedCaptioner(
+        {f"n{i}.mp4": walkers(1.0, way=0.9 - i / 100, astray=0.1) for i in range(10)}
+    )
+    captioner.attributes = {
+        **captioner.attributes, "way": "share of the normal motion there",
+        "astray": "× usual height here",
+    }  # fmt: skip
+    induced = run(captioner, seconds=60)
+    way, astray = by_predicate(induced, "way <"), by_predicate(induced, "astray >")
+    assert way.predicate is not None
+    assert way.predicate.all[0].value == 0.25
+    assert "wrong way" in way.text
+    assert "25 %" in way.text
+    assert astray.predicate is not None
+    assert astray.predicate.all[0].value == 0.3

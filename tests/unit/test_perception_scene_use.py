@@ -15,6 +15,8 @@ from tools.backends.embedded.perception.statistics import PlaceMap
 from tools.backends.embedded.perception.stays import stays
 from tools.backends.embedded.perception.tracks import FrameDetections, Track, link
 from tools.backends.embedded.perception.ways import WayLearner
+from tools.backends.embedded.perception.wording import fact
+from tools.types import Attribute, Interval, TimeBase
 
 TALL = 20.0
 FPS = 10
@@ -188,3 +190,31 @@ def halting(tone: float) -> list[Track]:
 def test_a_rider_who_stops_out_of_sight_is_the_same_and_one_of_another_tone_is_not() -> None:
     assert len(halting(tone=0.0)) == 1
     assert len(halting(tone=60.0)) == 2
+
+
+def said(subject: str, activity: str, *attributes: Attribute) -> str:
+    span = Interval(start=72, end=162, time_base=TimeBase(num=1, den=10))
+    return fact(subject, activity, attributes, span, ("left", "left"), scale="walkers here")
+
+
+def test_words_say_which_way_how_far_off_and_how_long() -> None:
+    speed = Attribute(name="speed", value=1.0)
+    left = Attribute(name="direction", value="left")
+    way = Attribute(name="way", value=0.03, surprise=4.0)
+    assert said("person", "walks", speed, left, way) == (
+        "a person walks right to left at 1.0× the usual walking speed, against the usual direction "
+        "there (3 % go that way), in the left, 00:07.2–00:16.2"
+    )
+    astray = Attribute(name="astray", value=0.9, surprise=3.0)
+    assert "0.9× a person's height from where people go" in said("person", "walks", speed, astray)
+    stay = Attribute(name="dwell", value=14.0, limit=5.0, surprise=2.8)
+    assert "14 s in one place (normally at most 5 s)" in said("person", "stands", stay)
+    size = Attribute(name="size", value=0.4)
+    alone = Attribute(name="unattended", value=9.0, surprise=2.6)
+    assert said("small object", "appears and stays", size, alone, stay) == (
+        "a small object appears and stays, 0.4× as tall as a person there, left alone for 9 s, "
+        "in the left, 00:07.2–00:16.2"
+    )
+    halt = Attribute(name="dwell", value=4.0, surprise=0.8)
+    fast = Attribute(name="speed", value=2.4, surprise=4.0)
+    assert "with a halt of 4 s" in said("person-sized object", "glides", fast, halt)
