@@ -235,21 +235,25 @@ def _show(results: Mapping[str, Any]) -> None:
     metrics, undefined = results["metrics"], results["undefined"]
     for key, name in headline(metrics):
         value = metrics.get(key)
-        low, high = metrics.get(f"{key}_95_low"), metrics.get(f"{key}_95_high")
-        spread = f"   95 %: {low:.4f} – {high:.4f}" if low is not None else ""
-        shown = f"{value:.4f}{spread}" if value is not None else f"–  ({undefined.get(key, '')})"
+        shown = (
+            f"{value:.4f}{_spread(key, metrics)}"
+            if value is not None
+            else f"–  ({undefined.get(key, '')})"
+        )
         typer.echo(f"{name:28} {shown}")
     for name, control in results["controls"].items():
         shown = control if isinstance(control, str) else _number(control["micro_auroc"])
         typer.echo(f"  control {name:14} {shown}")
     if results["reference"]:
-        for name, value in results["reference"]["metrics"].items():
-            typer.echo(f"  reference {name:22} {_number(value)}")
+        reference = results["reference"]["metrics"]
+        for name, value in reference.items():
+            if not name.endswith(("_95_low", "_95_high")):
+                typer.echo(f"  reference {name:22} {_number(value)}{_spread(name, reference)}")
         constant = results["reference"]["controls"]["video_constant"]
         typer.echo(f"  reference {'video_constant control':22} {_number(constant['micro_auroc'])}")
     _show_scrutiny(results)
     counts = ("items", "anomalous", "uncertain", "failed", "unscored")
-    typer.echo(", ".join(f"{metrics[key]} {key}" for key in counts))
+    typer.echo(", ".join(f"{metrics[key]} {key}" for key in counts if metrics[key] is not None))
     for row in results["unscored"]:
         typer.echo(f"not scored: {row['file']}: {row['reason']}", err=True)
 
@@ -274,7 +278,10 @@ def _show_scrutiny(results: Mapping[str, Any]) -> None:
 def _show_comparison(comparison: Comparison) -> None:
     typer.echo(f"{comparison.other} against {comparison.base}: {comparison.common} common items")
     worse = comparison.regressions
-    typer.echo(f"\nworse ({len(worse)} of {comparison.common} items; loss of micro AUROC):")
+    typer.echo(
+        f"\nworse ({len(worse)} of {comparison.common} items; right label gone, then loss of "
+        "micro AUROC):"
+    )
     for item in worse[:20]:
         labels = f"{item.base_label} → {item.other_label}"
         change = f"{item.base:.5f} → {item.other:.5f}  {item.worse:+.5f}"
@@ -283,14 +290,24 @@ def _show_comparison(comparison: Comparison) -> None:
         typer.echo(f"  and {len(worse) - 20} more")
     for name in comparison.missing:
         typer.echo(f"  {name}: not scored in {comparison.other}")
+    if comparison.added:
+        typer.echo(f"  not in {comparison.base}, so not compared: {len(comparison.added)} items")
     typer.echo("\nfigures:")
+    same = 0
     for row in comparison.differences:
-        if row.change is None or (row.change == 0 and row.low is None):
+        if row.change is None or not (row.change or row.low or row.high):
+            same += row.change is not None
             continue
         spread = f"  95 %: {row.low:+.4f} … {row.high:+.4f}" if row.low is not None else ""
         typer.echo(f"  {row.metric:24} {row.base:.4f} → {row.other:.4f}  {row.change:+.4f}{spread}")
+    typer.echo(f"  {same} figures are the same in both")
     for line in comparison.failed:
         typer.echo(f"gate failed: {line}", err=True)
+
+
+def _spread(key: str, metrics: Mapping[str, Any]) -> str:
+    low, high = metrics.get(f"{key}_95_low"), metrics.get(f"{key}_95_high")
+    return f"   95 %: {low:.4f} – {high:.4f}" if low is not None else ""
 
 
 def _number(value: float | None) -> str:

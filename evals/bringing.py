@@ -13,16 +13,17 @@ import json
 import os
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from glob import escape
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from evals.importers import IMPORTERS, Imported
+from evals.importers import FPS, IMPORTERS, Imported
 from evals.model import Sample
 from evals.plan import Expected, trace_path, write_plan
-from evals.provenance import write_json, write_text
+from evals.provenance import basis_of, write_json, write_text
 from evals.saved import save
 from evals.suite import ImportedSpec, Suite
 from tools.errors import StoreError, UserError
@@ -78,7 +79,13 @@ def _as_run(kind: str, path: Path, out: Path, found: Imported) -> str:
         )
         items.append(item)
     write_plan(out, suite, None, items)
-    return f"{len(items)} videos with scores; next: python -m evals score {out}"
+    basis = basis_of(
+        suite.model_dump(mode="json"), path.name, {item.name: item.key for item in items}
+    )
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    write_json(out / "run.json", basis | {"started": started})
+    rate = f", {FPS:g} frames per second assumed" if found.assumed_fps else ""
+    return f"{len(items)} videos with scores{rate}; next: python -m evals score {out}"
 
 
 def _as_captions(path: Path, out: Path, found: Imported) -> str:

@@ -17,17 +17,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evals.figures import Figures, measured
+from evals.conduct import Embed
+from evals.embedders import open_embedder
+from evals.figures import measured
+from evals.judgements import load_judgements
 from evals.metrics.curves import MetricUndefined
 from evals.metrics.definitions import DEFINITIONS
 from evals.metrics.resampling import ScoredVideo, draws, interval_of
 from evals.model import Pair
 from evals.page import Entry, lost
-from evals.scoring import Scored, load_run
+from evals.page.extra import EXTRA
+from evals.scoring import Scored, load_run, put_beside
+from evals.scrutiny import verdicts
+from evals.tally import Figures
+from tools.decision import Label
 from tools.errors import UserError
 
 __all__ = ["Comparison", "Difference", "Gate", "Regression", "compare", "parse_gate"]
 
+KNOWN = {**DEFINITIONS, **EXTRA}
 TOLERANCE = 1e-9
 Interval = tuple[float, float]
 
@@ -48,7 +56,7 @@ class Gate:
         """Whether the gate stops this; an undefined change does."""
         if change is None:
             return True
-        known = DEFINITIONS.get(self.metric)
+        known = KNOWN.get(self.metric)
         lower = known is not None and known.better == "lower"
         if self.limit > 0 or (self.limit == 0 and lower):
             return change > self.limit + TOLERANCE
@@ -82,6 +90,8 @@ class Regression:
     other: float
     base_label: str
     other_label: str
+    mislabelled: bool = False
+    """The baseline's label was right and this run's is not (wrong, *uncertain* or failed)."""
 
     @property
     def worse(self) -> float:
@@ -95,7 +105,7 @@ class Comparison:
     base: str
     other: str
     items: tuple[Regression, ...]
-    """Most worsened first."""
+    """Those that lost a right label first, then the most worsened."""
     differences: tuple[Difference, ...]
     common: int
     missing: tuple[str, ...]
@@ -106,11 +116,13 @@ class Comparison:
 
     @property
     def regressions(self) -> tuple[Regression, ...]:
-        return tuple(i for i in self.items if i.worse > TOLERANCE)
+        """Items with a greater loss, or whose right label is gone."""
+        return tuple(i for i in self.items if i.worse > TOLERANCE or i.mislabelled)
 
 
 def parse_gate(text: str) -> Gate:
-    """``METRIC:CHANGE``, such as ``micro_auroc:-0.005``. Raises UserError."""
+    """``METRIC:CHANGE``, such as ``micro_auroc:-0.005``. Raises UserError, also for a limit on the
+    side where the figure gets better: nothing that gets worse would fail it."""
     metric, _, limit = text.partition(":")
     try:
         value = float(limit)
@@ -120,10 +132,16 @@ def parse_gate(text: str) -> Gate:
         raise UserError(
             f"gate {text!r} is not METRIC:CHANGE", remedy="for example --gate micro_auroc:-0.005"
         )
-    if metric not in DEFINITIONS:
+    if metric not in KNOWN:
         raise UserError(
             f"gate {text!r}: there is no metric {metric!r}",
             remedy="metrics are listed in docs/evaluation.md",
+        )
+    better = KNOWN[metric].better
+    if (better, value > 0) in {("higher", True), ("lower", False)} and value:
+        raise UserError(
+            f"gate {text!r} would let any loss pass: of {metric}, {better} is better",
+            remedy=f"write {metric}:{-value:+g}",
         )
     return Gate(metric, value)
 
@@ -158,7 +176,7 @@ def _pair(
                 remedy="compare runs over the same data",
             )
     sides = [[left[n] for n in common], [right[n] for n in common]]
-    table = _differences(sides, samples, seed)
+    table = _differences((base, other), sides, samples, seed)
     missing = tuple(n for n in left if n not in right)
     by_name = {d.metric: d for d in table}
     failed = [
@@ -191,9 +209,16 @@ def _said(difference: Difference | None) -> str:
 
 
 def _differences(
-    sides: Sequence[Sequence[Entry]], samples: int, seed: int
+    runs: Sequence[Scored], sides: Sequence[Sequence[Entry]], samples: int, seed: int
 ) -> tuple[Difference, ...]:
-    base, other = (measured([Pair(e.sample, e.outcome) for e in side]) for side in sides)
+    """Every figure that ``results.json`` has, over the common items."""
+    names = {run.plan.suite.embedder for run in runs}
+    name = names.pop() if len(names) == 1 else None  # vectors of two embedders do not compare
+    embed = open_embedder(name).embed if name else None
+    base, other = (
+        _figures(run, [Pair(e.sample, e.outcome) for e in side], embed)
+        for run, side in zip(runs, sides, strict=True)
+    )
     spreads = _spreads(base, other, samples, seed)
     return tuple(
         Difference(
@@ -201,6 +226,13 @@ def _differences(
         )
         for key, value in base.metrics.items()
     )
+
+
+def _figures(run: Scored, pairs: Sequence[Pair], embed: Embed | None) -> Figures:
+    judged = load_judgements(run.folder)
+    made = measured(pairs, embed=embed, judged=verdicts(judged, pairs))
+    put_beside(made, run, pairs, judged)
+    return made
 
 
 def _spreads(base: Figures, other: Figures, samples: int, seed: int) -> dict[str, Interval]:
@@ -233,10 +265,18 @@ def _items(sides: Sequence[Sequence[Entry]]) -> tuple[Regression, ...]:
             other=losses[1].get(a.sample.id, 0.0),
             base_label=str(a.outcome.label or "failed"),
             other_label=str(b.outcome.label or "failed"),
+            mislabelled=_right(a) and not _right(b),
         )
         for a, b in zip(*sides, strict=True)
     ]
-    return tuple(sorted(rows, key=lambda r: (-r.worse, r.name)))
+    return tuple(sorted(rows, key=lambda r: (not r.mislabelled, -r.worse, r.name)))
+
+
+def _right(entry: Entry) -> bool:
+    label = entry.outcome.label
+    if not entry.sample.labelled or label not in (Label.NORMAL, Label.ANOMALOUS):
+        return False
+    return (label is Label.ANOMALOUS) == bool(entry.sample.spans)
 
 
 def _videos(side: Sequence[Entry]) -> list[ScoredVideo]:

@@ -24,6 +24,7 @@ __all__ = ["BESIDE", "CONTROLS", "control_figures", "ranked"]
 CONTROLS = ("random", "video_constant", "no_rules", "shuffled_rules", "single_look")
 
 BESIDE = (
+    "items",
     "micro_auroc",
     "macro_auroc",
     "auroc_within",

@@ -40,6 +40,9 @@ from tools.errors import UserError
 __all__ = ["CONTROLS", "Figures", "figures", "measured", "scored"]
 
 
+SCORES_ONLY = "frame scores only: nothing was run, flagged or explained"
+
+
 def scored(pairs: Sequence[Pair]) -> list[ScoredVideo]:
     """The labelled items as scores and truth. Raises UserError where frame counts differ."""
     videos = []
@@ -102,7 +105,9 @@ def measured(
     if pairs and all(s.choice is not None for s, _ in pairs):
         made.withdraw(frozenset({"Events"}), "single frames: there is no time", given=True)
     if pairs and not any(_acted(p) for p in pairs):
-        made.withdraw(ACTED, "frame scores only: nothing was run, flagged or explained")
+        made.withdraw(ACTED, SCORES_ONLY)
+        for key in ("anomalous", "uncertain"):
+            made.metrics[key], made.undefined[key] = None, SCORES_ONLY
     return made
 
 
@@ -158,7 +163,7 @@ def _frames(
     made.put("pr_trapezoid", of(lambda c: c.pr_trapezoid))
     abnormal = (counts.positives > 0).astype(np.int64)[None]
     made.put("auroc_abnormal_videos", lambda: real(counts.micro(abnormal), "no normal frames"))
-    made.put("per_video_scaled_auroc", lambda: joined_curve(scaled_per_video(videos)).auroc)
+    made.put("per_video_scaled_auroc", lambda: _scaled(videos))
     made.metrics["distinct_scores"] = len(line.thresholds) if line else _distinct(videos)
     several = any(len(s.truth) > 1 for s, _ in pairs)
 
@@ -258,6 +263,12 @@ def _rounds(made: Figures, pairs: Sequence[Pair]) -> None:
         [1] * len(pairs),
         "nothing was asked about",
     )
+
+
+def _scaled(videos: Sequence[ScoredVideo]) -> float:
+    if all(v.scores.size == 1 for v in videos):
+        raise MetricUndefined("single frames have no range to scale")
+    return joined_curve(scaled_per_video(videos)).auroc
 
 
 def _distinct(videos: Sequence[ScoredVideo]) -> int:

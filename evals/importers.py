@@ -54,6 +54,8 @@ class Imported:
     """Frame scores of the samples, in their order, where the format holds any."""
     captions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Sample → one caption per frame, where the format holds any."""
+    assumed_fps: bool = False
+    """The format names no frame rate, at least of some video: seconds rest on :data:`FPS`."""
 
     @property
     def pairs(self) -> list[Pair]:
@@ -95,7 +97,7 @@ def vadtree(path: Path) -> Imported:
         samples.append(sample)
         scores = np.mean([level[name] for level in levels], axis=0)
         outcomes.append(plain_outcome(sample, scores))
-    return Imported(tuple(samples), tuple(outcomes))
+    return Imported(tuple(samples), tuple(outcomes), assumed_fps=True)
 
 
 def anomalyruler(path: Path) -> Imported:
@@ -237,7 +239,7 @@ def frames_csv(path: Path) -> Imported:
     ]
     if scores and any(len(scores.get(s.id, ())) != s.frames for s in samples):
         raise UserError(f"{path}: some files have scores and some have none")
-    return Imported(tuple(samples), _plain(samples, scores))
+    return Imported(tuple(samples), _plain(samples, scores), assumed_fps=True)
 
 
 def intervals_csv(path: Path) -> Imported:
@@ -306,7 +308,8 @@ def intervals_csv(path: Path) -> Imported:
         missing = [s.id for s in samples if s.id not in scores]
         if missing:
             raise UserError(f"{path / 'scores.csv'}: no score of {missing[0]}")
-    return Imported(tuple(samples), _plain(samples, scores))
+    assumed = not all(row.get("fps") for row in rows.values())
+    return Imported(tuple(samples), _plain(samples, scores), assumed_fps=assumed)
 
 
 IMPORTERS: Mapping[str, Callable[[Path], Imported]] = {
@@ -349,6 +352,8 @@ def _lengths(file: Path) -> dict[str, int]:
             continue
         if len(words) < 4 or not words[1].isdigit() or not words[2].isdigit():
             raise UserError(f"{file}:{line}: expected NAME FIRST LAST LABEL")
+        if _stem(words[0]) in found:
+            raise UserError(f"{file}:{line}: {words[0]} comes twice")
         found[_stem(words[0])] = int(words[2]) - int(words[1]) + 1
     if not found:
         raise UserError(f"{file}:1: no videos")

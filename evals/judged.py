@@ -26,7 +26,9 @@ def judge_of(
 ) -> JudgeSpec:
     """The suite's judge, with what the caller names in its place. Raises UserError."""
     known = suite.judge.model_dump() if suite.judge is not None else {}
-    given = {"model": model, "url": url, "labels": labels and str(Path(labels).absolute())}
+    if labels and Path(labels).exists():
+        labels = str(Path(labels).absolute())  # else it lies under the data root
+    given = {"model": model, "url": url, "labels": labels}
     chosen = known | {key: value for key, value in given.items() if value is not None}
     try:
         return JudgeSpec.model_validate(chosen)

@@ -131,7 +131,8 @@ class HttpJudge:
                 why = error
             except ValueError as error:
                 raise BackendError(f"the judge at {self.url} answers no JSON: {error}") from error
-        raise BackendError(f"the judge at {self.url} cannot be reached: {why}") from why
+        did = "answers with" if isinstance(why, urllib.error.HTTPError) else "cannot be reached:"
+        raise BackendError(f"the judge at {self.url} {did} {why}") from why
 
 
 def _read(text: Any) -> bool | None:

@@ -218,7 +218,7 @@ class Outcome:
     """Every rule version the run retrieved."""
     trajectory: tuple[ToolCall, ...] = ()
     rounds: tuple[NDArray[np.float64], ...] = ()
-    """Scores as they stood after each round, each of shape ``(frames,)``."""
+    """What the verdicts alone said after each round, each of shape ``(frames,)``."""
     stop_reason: str = ""
     cost: Cost = field(default_factory=Cost)
     seconds: float = 0.0

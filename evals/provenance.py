@@ -24,6 +24,7 @@ from tools.errors import StoreError
 from tools.types import content_id
 
 __all__ = [
+    "basis_of",
     "code_id",
     "data_id",
     "file_sha256",
@@ -113,6 +114,23 @@ def file_sha256(path: str | Path) -> str:
 def data_id(hashes: Mapping[str, str]) -> str:
     """Fingerprint of a data set from the hashes of its files by name."""
     return content_id(dict(sorted(hashes.items())), length=16)
+
+
+def basis_of(suite: Mapping[str, Any], folder: str, hashes: Mapping[str, str]) -> dict[str, Any]:
+    """What every ``run.json`` holds.
+
+    Args:
+        suite: as JSON.
+        folder: name of the data's folder.
+        hashes: of its files, by name.
+    """
+    return {
+        "suite": dict(suite),
+        "code": {"id": code_id(), **git_state()},
+        "versions": versions(),
+        "machine": machine(),
+        "data": {"folder": folder, "fingerprint": data_id(hashes), "files": len(hashes)},
+    }
 
 
 def write_json(path: Path, content: Mapping[str, Any] | Sequence[Any]) -> None:

@@ -28,7 +28,7 @@ from evals.judged import judge_dir
 from evals.pictures import draw_pictures
 from evals.plan import Expected, trace_path, write_plan
 from evals.preparing import open_asker, prepare
-from evals.provenance import code_id, data_id, git_state, machine, versions, write_json
+from evals.provenance import basis_of, write_json
 from evals.saved import saved_key
 from evals.scoring import load_run, report_dir, score_dir
 from evals.sections import Prepared, Say, Section
@@ -108,19 +108,9 @@ def run_suite(
 
 
 def _basis(suite: Suite, prepared: Prepared) -> dict[str, Any]:
-    return {
-        "suite": suite.model_dump(mode="json"),
-        "settings": prepared.settings,
-        "code": {"id": code_id(), **git_state()},
-        "versions": versions(),
-        "machine": machine(),
-        "data": {
-            "folder": prepared.folder.name,
-            "fingerprint": data_id(prepared.hashes),
-            "files": len(prepared.hashes),
-            "induced_from": {s.name: list(s.induced_from) for s in prepared.sections},
-        },
-    }
+    basis = basis_of(suite.model_dump(mode="json"), prepared.folder.name, prepared.hashes)
+    basis["data"]["induced_from"] = {s.name: list(s.induced_from) for s in prepared.sections}
+    return basis | {"settings": prepared.settings}
 
 
 def _ask_all(suite: Suite, section: Section, tasks: Sequence[Task], workers: int, say: Say) -> None:

@@ -194,7 +194,23 @@ def load_saved(path: Path) -> Saved:
         raise Damaged(path, f"malformed: {error}") from error
     if saved.outcome is None and saved.decision is None and not saved.error:
         raise Damaged(path, "it holds no decision and no error")
+    if saved.outcome is not None:
+        _fits(path, saved.outcome, sample)
     return saved
+
+
+def _fits(path: Path, outcome: Outcome, sample: Sample) -> None:
+    """Raises Damaged for an outcome that cannot be one of this sample."""
+    if outcome.scores.size != sample.frames:
+        raise Damaged(path, f"{outcome.scores.size} scores for {sample.frames} frames")
+    if outcome.score is not None and not 0 <= outcome.score <= 1:
+        raise Damaged(path, f"the score {outcome.score} of the answer is not in [0, 1]")
+    for event in outcome.events:
+        if not 0 <= event.start < event.end <= sample.frames:
+            raise Damaged(path, f"the event [{event.start}, {event.end}) is not in the video")
+    options = sample.choice.options if sample.choice is not None else ()
+    if outcome.chosen is not None and outcome.chosen not in options:
+        raise Damaged(path, f"it chose {outcome.chosen!r}, which is no option of the question")
 
 
 def unresolved(saved: Saved) -> tuple[str, ...]:

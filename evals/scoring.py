@@ -9,7 +9,7 @@ from typing import Any
 
 from evals.embedders import open_embedder
 from evals.figures import figures
-from evals.judgements import load_judgements
+from evals.judgements import Judgements, load_judgements
 from evals.metrics.curves import MetricUndefined, curve
 from evals.metrics.timeline import NEUTRAL
 from evals.model import Pair
@@ -24,14 +24,16 @@ from evals.tally import Figures
 from tools.decision import Label
 from tools.errors import UserError
 
-__all__ = ["Scored", "load_run", "report_dir", "results_of", "score_dir"]
+__all__ = ["Scored", "load_run", "put_beside", "report_dir", "results_of", "score_dir"]
 
 POLICY = (
     f"Scores are compared as they are, never scaled per video. Linear between analysed frames, "
     f"held at the ends; frames further from an analysed one than max_gap_s, and all frames of "
-    f"failed items, score {NEUTRAL} (the alarm threshold) and count as unanswered. Videos of one "
-    f"class enter micro AUROC and average precision, not macro AUROC. Traces that cannot be read "
-    f"are named under unscored and enter no figure."
+    f"failed items, score {NEUTRAL} (the alarm threshold) and count as unanswered. Where events "
+    f"were looked at as wholes (recordings), a frame outside of all scores 0, as in the original "
+    f"system's evaluation, and counts as unanswered, too. Videos of one class enter micro AUROC "
+    f"and average precision, not macro AUROC. Traces that cannot be read are named under unscored "
+    f"and enter no figure."
 )
 
 REFERENCE = (
@@ -133,8 +135,8 @@ def results_of(scored: Scored, *, embedder: str | None = None) -> dict[str, Any]
     wanted = embedder or suite.embedder
     chosen = open_embedder(wanted) if wanted else None
     tests, heldout = scored.section("test"), scored.section("heldout")
-    controls = {name: _pairs(scored.section(f"control:{name}")) for name in suite.controls}
     judged, asked = load_judgements(scored.folder), _pairs(tests)
+    controls = {name: _among(asked, scored.section(f"control:{name}")) for name in suite.controls}
     made = figures(
         asked,
         samples=suite.bootstrap.samples,
@@ -144,13 +146,9 @@ def results_of(scored: Scored, *, embedder: str | None = None) -> dict[str, Any]
         judged=verdicts(judged, asked),
     ).as_dict()
     beside = Figures()
-    tools = suite.inject.tools if suite.inject is not None else ()
-    struck = {tool: _pairs(scored.section(f"inject:{tool}")) for tool in tools}
-    injected = put_recovery(beside, asked, struck)
-    judge = put_judge(beside, judged)
+    injected, judge = put_beside(beside, scored, asked, judged)
     made["metrics"] |= beside.metrics
     made["undefined"] |= beside.undefined
-    made["metrics"] |= _heldout(heldout) | {"unscored": len(scored.unscored)}
     return {
         "suite": suite.name,
         "question": suite.question,
@@ -167,8 +165,27 @@ def results_of(scored: Scored, *, embedder: str | None = None) -> dict[str, Any]
     }
 
 
+def put_beside(
+    made: Figures, scored: Scored, asked: Sequence[Pair], judged: Judgements | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Put what is not measured on the ``asked`` items alone: injected failures, the judge's
+    agreement, held-out clips, unscored traces. Returns what the first two tell in detail."""
+    inject = scored.plan.suite.inject
+    tools = inject.tools if inject is not None else ()
+    struck = {tool: _among(asked, scored.section(f"inject:{tool}")) for tool in tools}
+    injected, judge = put_recovery(made, asked, struck), put_judge(made, judged)
+    made.metrics |= _heldout(scored.section("heldout")) | {"unscored": len(scored.unscored)}
+    return injected, judge
+
+
 def _pairs(entries: Sequence[Entry]) -> list[Pair]:
     return [Pair(e.sample, e.outcome) for e in entries]
+
+
+def _among(asked: Sequence[Pair], entries: Sequence[Entry]) -> list[Pair]:
+    """The other runs of the items that were asked about and can be scored."""
+    names = {sample.id for sample, _ in asked}
+    return [p for p in _pairs(entries) if p.sample.id in names]
 
 
 def _reference(entries: Sequence[Entry], suite: Suite) -> dict[str, Any]:

@@ -57,8 +57,16 @@ def markdown_table(folder: Path) -> str:
     lines = [
         f"`{results['suite']}` · commit `{str(code.get('commit'))[:7]}`{dirty} · "
         f"{run['started'][:10]} · data `{run['data']['fingerprint']}`{limited} · "
-        f"{metrics['items']} items, {metrics['failed']} failed, "
-        f"{metrics['uncertain']} uncertain, {metrics['unscored']} not scored",
+        + ", ".join(
+            f"{metrics[key]} {name}"
+            for key, name in (
+                ("items", "items"),
+                ("failed", "failed"),
+                ("uncertain", "uncertain"),
+                ("unscored", "not scored"),
+            )
+            if metrics[key] is not None
+        ),
         "",
         "| figure | value | 95 % |" + "".join(f" {name.replace('_', ' ')} |" for name in beside),
         "|---|---|---|" + "---|" * len(beside),

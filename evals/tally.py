@@ -45,7 +45,7 @@ class Figures:
     by_completeness: dict[str, dict[str, float | int | None]] = field(default_factory=dict)
     """Whole and truncated recordings apart; empty where all are whole."""
     rounds: list[dict[str, float | int | None]] = field(default_factory=list)
-    """What each round of iteration bought."""
+    """How well the verdicts alone ranked the frames after each round (:mod:`evals.rounds`)."""
     stop_reasons: dict[str, int] = field(default_factory=dict)
     tool_seconds: dict[str, float] = field(default_factory=dict)
     reliability: list[dict[str, float | int | None]] = field(default_factory=list)

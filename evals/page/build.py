@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from evals.metrics import MetricUndefined
-from evals.metrics.curves import curve
+from evals.metrics.curves import Curve, curve
 from evals.metrics.resampling import PairCounts, ScoredVideo
 from evals.model import Outcome, Sample
 from evals.page import svg, tables
@@ -27,6 +27,13 @@ __all__ = ["Entry", "lost", "write_page"]
 
 MOST_VIDEOS = 400
 """Videos drawn; the page says how many more there are."""
+LEGEND = (
+    '<div class="key"><span><i style="background:var(--redwash)"></i>true stretch</span>'
+    '<span><i style="background:var(--blue);height:3px"></i>score</span>'
+    '<span><i style="background:var(--red)"></i>flagged event</span>'
+    '<span><i style="background:var(--amber)"></i>left uncertain</span>'
+    '<span><i style="background:var(--gray);opacity:.4"></i>without an answer</span></div>'
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +124,8 @@ def _plots(results: Mapping[str, Any], entries: Sequence[Entry]) -> str:
         except MetricUndefined as reason:
             figures.append(f'<p class="note">No ROC and no PR curve: {escape(str(reason))}.</p>')
         else:
-            figures += [_roc(ours, flat), _pr(ours, flat, float(truth.mean()))]
+            known = flat if any(e.sample.frames > 1 for e in labelled) else None
+            figures += [_roc(ours, known), _pr(ours, known, float(truth.mean()))]
         figures.append(_reliability(scores, truth))
     risk = results.get("risk_coverage")
     if risk:
@@ -134,23 +142,21 @@ def _plots(results: Mapping[str, Any], entries: Sequence[Entry]) -> str:
         return ""
     return (
         '<section id="curves"><h2>Curves</h2><p class="note">Over all frames of all test videos '
-        "together; scores are compared as they are, never scaled per video. The amber line is the "
+        "together; scores are compared as they are, never scaled per video. An amber line is the "
         "control: every frame gets its video’s mean score, so it knows which video is abnormal and "
         f'nothing of when.</p><div class="plots">{"".join(figures)}</div></section>'
     )
 
 
-def _roc(ours: Any, flat: Any) -> str:
+def _roc(ours: Curve, flat: Curve | None) -> str:
     lines = [
         svg.Curve(np.array([0.0, 1.0]), np.array([0.0, 1.0]), "chance 0.500", "guide"),
-        svg.Curve(
-            _from(0.0, flat.false_rate),
-            _from(0.0, flat.recall),
-            f"video-constant {flat.auroc:.3f}",
-            "control",
-        ),
         svg.Curve(_from(0.0, ours.false_rate), _from(0.0, ours.recall), f"AUROC {ours.auroc:.3f}"),
     ]
+    if flat is not None:
+        named = f"video-constant {flat.auroc:.3f}"
+        x, y = _from(0.0, flat.false_rate), _from(0.0, flat.recall)
+        lines.insert(1, svg.Curve(x, y, named, "control"))
     return _figure(
         "ROC",
         "frames",
@@ -158,16 +164,9 @@ def _roc(ours: Any, flat: Any) -> str:
     )
 
 
-def _pr(ours: Any, flat: Any, base: float) -> str:
+def _pr(ours: Curve, flat: Curve | None, base: float) -> str:
     lines = [
         svg.Curve(np.array([0.0, 1.0]), np.array([base, base]), f"chance {base:.3f}", "guide"),
-        svg.Curve(
-            _from(0.0, flat.recall),
-            _from(float(flat.precision[0]), flat.precision),
-            f"video-constant {flat.average_precision:.3f}",
-            "control",
-            stepped=True,
-        ),
         svg.Curve(
             _from(0.0, ours.recall),
             _from(float(ours.precision[0]), ours.precision),
@@ -175,6 +174,10 @@ def _pr(ours: Any, flat: Any, base: float) -> str:
             stepped=True,
         ),
     ]
+    if flat is not None:
+        named = f"video-constant {flat.average_precision:.3f}"
+        x, y = _from(0.0, flat.recall), _from(float(flat.precision[0]), flat.precision)
+        lines.insert(1, svg.Curve(x, y, named, "control", stepped=True))
     return _figure(
         "Precision–recall",
         "frames",
@@ -234,11 +237,7 @@ def _videos(id: str, title: str, entries: Sequence[Entry], album: Album) -> str:
     drawn = "".join(_video(e, losses.get(e.sample.id), album) for e in order[:MOST_VIDEOS])
     return (
         f'<section id="{id}"><h2>{escape(title)}</h2><p class="note">{note} {album.note()}</p>'
-        '<div class="key"><span><i style="background:var(--redwash)"></i>true stretch</span>'
-        '<span><i style="background:var(--blue);height:3px"></i>score</span>'
-        '<span><i style="background:var(--red)"></i>flagged event</span>'
-        '<span><i style="background:var(--amber)"></i>left uncertain</span>'
-        '<span><i style="background:var(--gray);opacity:.4"></i>without an answer</span></div>'
+        + ("" if all(e.sample.choice is not None for e in entries) else LEGEND)
         + drawn
         + rest
         + "</section>"
@@ -260,7 +259,8 @@ def _video(entry: Entry, loss: float | None, album: Album) -> str:
     kind = sample.kind or sample.category
     tag = f'<span class="tag">{escape(kind)}</span>' if kind else ""
     why = outcome.failure or outcome.uncertain
-    plot = svg.timeline(
+    plot = _question(entry) if sample.choice is not None else ""
+    plot = plot or svg.timeline(
         seconds,
         np.arange(sample.frames) / fps,
         outcome.scores,
@@ -292,6 +292,21 @@ def _video(entry: Entry, loss: float | None, album: Album) -> str:
         + explained(entry.saved, outcome, fps, album.of(entry.saved))
         + "</article>"
     )
+
+
+def _question(entry: Entry) -> str:
+    """The options of a four-choice question: the right one and the chosen one marked."""
+    choice, chosen = entry.sample.choice, entry.outcome.chosen
+    if choice is None:
+        return ""
+    rows = "".join(
+        f"<tr><td>{escape(letter)}</td><td>{escape(text)}</td>"
+        f"<td>{'right' if letter == choice.right else ''}</td>"
+        f"<td>{'chosen' if letter == chosen else ''}</td></tr>"
+        for letter, text in choice.options.items()
+    )
+    none = "" if choice.right in choice.options else '<p class="note">No option is right.</p>'
+    return f'<div class="scroll"><table>{rows}</table></div>{none}'
 
 
 def _span(a: float, b: float, fps: float) -> str:

@@ -99,12 +99,13 @@ def headline(results: Mapping[str, Any]) -> str:
     """Cards, then the headline with intervals and every control beside it."""
     metrics = results["metrics"]
     counted = "".join(
-        f"<span>{metrics.get(key, 0)} {escape(word)}</span>"
+        f"<span>{metrics[key]} {escape(word)}</span>"
         for key, word in (
             ("anomalous", "judged anomalous"),
             ("uncertain", "uncertain"),
             ("failed", "failed"),
         )
+        if metrics.get(key) is not None
     )
     cards = [_card(key, name, results) for key, name in HEADLINE[:3]]
     cards.append(
@@ -116,24 +117,25 @@ def headline(results: Mapping[str, Any]) -> str:
     if reference:
         controls["reference"] = reference["metrics"]
         controls["reference_constant"] = reference["controls"]["video_constant"]
+    beside = {name: table for name, table in controls.items() if not isinstance(table, str)}
     head = "".join(
         f'<th class="n" title="{escape(CONTROLS.get(c, (c, c))[1])}">'
         f"{escape(CONTROLS.get(c, (c, c))[0])}</th>"
-        for c in controls
+        for c in beside
     )
     rows = []
     for key, name in shown(metrics):
-        beside = "".join(_control(table, key) for table in controls.values())
+        cells = "".join(_control(table, key) for table in beside.values())
         strong = ' class="strong"' if key == "micro_auroc" else ""
         rows.append(
             f"<tr{strong}><td>{escape(name)}{_aside(key, metrics)}</td>"
             f'<td class="n">{_value(metrics[key])}</td>'
-            f'<td class="n">{_interval(key, metrics)}</td>{beside}</tr>'
+            f'<td class="n">{_interval(key, metrics)}</td>{cells}</tr>'
         )
     absent = "".join(
-        f"<li>{escape(CONTROLS.get(c, (c, c))[0])}: {escape(table)}</li>"
+        f"<li>{escape(CONTROLS.get(c, (c, c))[0])}: {escape(why)}</li>"
         for c, table in controls.items()
-        if isinstance(table, str)
+        if (why := _short_of(table, metrics["items"], c))
     )
     return (
         f'<div class="cards">{"".join(cards)}</div>'
@@ -191,12 +193,18 @@ def groups(results: Mapping[str, Any]) -> str:
     rounds = results.get("rounds") or []
     if len(rounds) > 1:
         head = "".join(f'<th class="n">{escape(c)}</th>' for c in rounds[0])
+        answer = {key: results["metrics"].get(key) for key in rounds[0]} | {"round": "answer"}
         body = "".join(
-            "<tr>" + "".join(f'<td class="n">{_value(v)}</td>' for v in row.values()) + "</tr>"
-            for row in rounds
+            f'<tr><td class="n">{row["round"]}</td>'
+            + "".join(f'<td class="n">{_value(v)}</td>' for k, v in row.items() if k != "round")
+            + "</tr>"
+            for row in (*rounds, answer)
         )
         parts.append(
-            '<p class="note">What iteration bought: the figures as they stood after each round.</p>'
+            '<p class="note">Round by round: what the verdicts standing after it said, held '
+            "constant on their events. The answer adds what is measured frame by frame, "
+            "neighbours and the level above, so the last two rows are not one step apart; what "
+            "iteration bought in the answer is its distance from the control single look.</p>"
             f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>'
             "</table></div>"
         )
@@ -281,10 +289,11 @@ def basis(results: Mapping[str, Any], run: Mapping[str, Any]) -> str:
             '<footer id="basis">No run.json lies beside the results: it is not known which code '
             "and data they rest on.</footer>"
         )
+    wall = f"{run['seconds']} s with {run['workers']} worker(s)" if "workers" in run else "not ours"
     rows = [
         ("code", f"{run['code'].get('id')} · {run['code'].get('commit') or 'no commit'}"),
         ("data", f"{run['data']['folder']} · fingerprint {run['data']['fingerprint']}"),
-        ("wall time", f"{run.get('seconds')} s with {run.get('workers')} worker(s)"),
+        ("wall time", wall),
         ("machine", ", ".join(f"{k} {v}" for k, v in run.get("machine", {}).items())),
         ("sentence vectors", results.get("embedder") or "none: similarity is not measured"),
         ("packages", ", ".join(f"{k} {v}" for k, v in run.get("versions", {}).items())),
@@ -318,9 +327,16 @@ def _card(key: str, name: str, results: Mapping[str, Any]) -> str:
     )
 
 
-def _control(table: Mapping[str, Any] | str, key: str) -> str:
+def _short_of(table: Mapping[str, Any] | str, items: int, name: str) -> str:
+    """Why a control has no figures, or which items these lack; empty for a whole one."""
     if isinstance(table, str):
-        return f'<td class="n dim" title="{escape(table)}">n/a</td>'
+        return table
+    answered = name in {"no_rules", "shuffled_rules", "single_look"}
+    some = table.get("items", items)
+    return f"on {some} of {items} items, see not scored" if answered and some != items else ""
+
+
+def _control(table: Mapping[str, Any], key: str) -> str:
     value = table.get(key)
     return (
         f'<td class="n">{_value(value)}</td>' if value is not None else '<td class="n dim">–</td>'

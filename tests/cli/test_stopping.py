@@ -22,7 +22,10 @@ from tests.walkway import ANYTHING, SCENE, Walkway
 def test_ctrl_c_stops_and_the_run_can_go_on(
     workers: int, vidocq: Run, learned: Path, walkway: Walkway, tmp_path: Path
 ) -> None:
-    clips = [str(looped(Path(c), 24 / workers, tmp_path / Path(c).name)) for c in walkway.normal[:workers]]
+    clips = [
+        str(looped(Path(c), 24 / workers, tmp_path / Path(c).name))
+        for c in walkway.normal[:workers]
+    ]
     words = ["ask", ANYTHING, *clips, "--scene", SCENE, "--workers", str(workers)]
     with subprocess.Popen(
         [sys.executable, "-c", "from agent.cli import main; main()", *words],

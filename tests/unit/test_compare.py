@@ -70,6 +70,30 @@ def test_a_gate_that_is_none(text: str) -> None:
         parse_gate(text)
 
 
+@pytest.mark.parametrize("text", ["micro_auroc:0.005", "brier:-0.01"])
+def test_a_gate_that_would_let_any_loss_pass_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match="would let any loss pass"):
+        parse_gate(text)
+
+
+def test_a_right_label_gone_is_a_regression_even_where_the_ranking_is_as_good(
+    tmp_path: Path,
+) -> None:
+    base = make_run(tmp_path / "a", peaks=GOOD)
+    shy = make_run(tmp_path / "b", peaks=GOOD | {"b.mp4": 0.45})
+    [found] = compare([base, shy], samples=20)
+    assert [(r.name, r.worse, r.mislabelled) for r in found.regressions] == [("b.mp4", 0.0, True)]
+
+
+def test_gates_on_what_stands_beside_the_items(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / name, peaks=GOOD) for name in ("a", "b")]
+    gate = parse_gate("unscored:0")
+    assert compare(runs, [gate], samples=20)[0].failed == ()
+    (runs[1] / "traces" / "test" / "b.mp4.jsonl").write_text("")
+    [found] = compare(runs, [gate], samples=20)
+    assert found.failed[0] == "unscored:+0: 0.0000 → 1.0000 (+1.0000)"
+
+
 def test_a_gate_is_not_passed_by_leaving_items_out(tmp_path: Path) -> None:
     base = make_run(tmp_path / "a", peaks=GOOD)
     fewer = make_run(tmp_path / "b", peaks={k: v for k, v in GOOD.items() if k != "b.mp4"})

@@ -16,6 +16,7 @@ from evals.datasets.captions import load_captions
 from evals.preparing import prepare
 from evals.scoring import report_dir, score_dir
 from evals.suite import load_suite
+from evals.table import markdown_table
 from tools.errors import UserError
 
 
@@ -31,8 +32,11 @@ def frames_csv(path: Path, *, scores: bool = True, extra: str = "") -> Path:
 
 def test_scores_become_a_run_like_any_other(tmp_path: Path) -> None:
     said = bring("frames-csv", frames_csv(tmp_path / "x.csv"), tmp_path / "out")
-    assert "1 videos with scores" in said
+    assert "1 videos with scores, 30 frames per second assumed" in said
     results = score_dir(tmp_path / "out")
+    assert results["metrics"]["uncertain"] is None  # it was not asked, so it did not abstain
+    assert results["undefined"]["uncertain"].startswith("frame scores only")
+    assert "| micro AUROC | 1.0000 |" in markdown_table(tmp_path / "out")
     assert results["metrics"]["micro_auroc"] == 1.0
     assert results["unscored"] == []
     assert 'id="roc"' in report_dir(tmp_path / "out").read_text()

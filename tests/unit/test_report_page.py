@@ -11,9 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from evals.model import Choice, Outcome, Sample
 from evals.page import svg
+from evals.plan import Expected, trace_path, write_plan
+from evals.saved import save
 from evals.scoring import report_dir
-from tests.evalruns import make_run
+from tests.evalruns import make_run, suite_of
+from tools.decision import Label
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
@@ -147,3 +151,36 @@ def test_a_browser_finds_the_plots(page: Path, tmp_path: Path) -> None:
         assert plot is not None
         assert "<path" in plot.group() or "<rect" in plot.group()
     assert dom.count('class="plot wide"') == 4
+
+
+def test_a_question_is_shown_with_its_options(tmp_path: Path) -> None:
+    options = {"A": "Anomaly, since <someone> rides", "B": "Normal"}
+    verdicts = {"A": Label.ANOMALOUS, "B": Label.NORMAL, "X": Label.ANOMALOUS}
+    items = []
+    for name, right in (("q1", "A"), ("q2", "X")):
+        sample = Sample(
+            id=name,
+            source=name,
+            frames=1,
+            fps=1.0,
+            truth=(((0, 1),),),
+            choice=Choice(options, right, verdicts),
+        )
+        outcome = Outcome(
+            sample=name,
+            scores=np.array([0.2]),
+            answered=np.ones(1, bool),
+            label=Label.NORMAL,
+            score=0.2,
+            chosen="B",
+        )
+        item = Expected(section="test", name=name, key=name)
+        path = trace_path(tmp_path, item)
+        save(path, sample=sample, section="test", key=name, seconds=1.0, outcome=outcome)
+        items.append(item)
+    write_plan(tmp_path, suite_of(), None, items)
+    text = report_dir(tmp_path).read_text()
+    assert "Score timeline of" not in text
+    assert text.count("<td>B</td><td>Normal</td><td></td><td>chosen</td>") == 2
+    assert text.count("rides</td><td>right</td>") == 1
+    assert text.count("No option is right.") == 1

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from evals.model import Choice, Found, Outcome, Sample, Told, ToolCall
-from evals.plan import read_plan, trace_path
+from evals.plan import read_plan, trace_path, write_plan
 from evals.saved import Damaged, load_saved, save, saved_key
-from evals.scoring import load_run, results_of, score_dir
-from tests.evalruns import make_run, sample_of
+from evals.scoring import load_run, report_dir, results_of, score_dir
+from tests.evalruns import make_run, sample_of, suite_of
 from tools.decision import Label
 from tools.errors import StoreError, UserError
 from tools.types import Box
@@ -219,3 +219,63 @@ def test_neither_decision_nor_error_is_damage(tmp_path: Path) -> None:
     save(path, sample=sample_of("x"), section="test", key="k", seconds=0)
     with pytest.raises(Damaged, match="no decision and no error"):
         load_saved(path)
+
+
+@pytest.mark.parametrize(
+    ("of", "becomes", "reason"),
+    [
+        ('"frames":1,', '"frames":2,', "1 scores for 2 frames"),
+        ('"score":0.9,', '"score":9.0,', "the score 9.0 of the answer is not in [0, 1]"),
+        ('"chosen":"A"', '"chosen":"Q"', "it chose 'Q', which is no option of the question"),
+        ('"start":0,"end":1,', '"start":0,"end":3,', "the event [0, 3) is not in the video"),
+        ("[[0.9,1]]", "[[NaN,1]]", "a score is not a finite number"),
+    ],
+)
+def test_an_outcome_that_does_not_fit_its_sample_is_damage(
+    tmp_path: Path, of: str, becomes: str, reason: str
+) -> None:
+    sample = Sample(
+        id="q",
+        source="q",
+        frames=1,
+        fps=1.0,
+        truth=(((0, 1),),),
+        choice=Choice(options={"A": "Anomaly, since …", "B": "Normal"}, right="A"),
+    )
+    outcome = Outcome(
+        sample="q",
+        scores=np.array([0.9]),
+        answered=np.ones(1, bool),
+        label=Label.ANOMALOUS,
+        score=0.9,
+        events=(Found(start=0, end=1, score=0.9, label=Label.ANOMALOUS),),
+        chosen="A",
+    )
+    path = tmp_path / "q.jsonl"
+    save(path, sample=sample, section="test", key="k", seconds=1.0, outcome=outcome)
+    assert load_saved(path).outcome is not None
+    text = path.read_text()
+    assert of in text
+    path.write_text(text.replace(of, becomes, 1))
+    with pytest.raises(Damaged) as damaged:
+        load_saved(path)
+    assert reason in damaged.value.why
+
+
+def test_a_control_lacks_what_the_run_lacks_and_says_what_it_lacks_itself(tmp_path: Path) -> None:
+    suite = suite_of(controls=["no_rules"])
+    folder = make_run(tmp_path, suite=suite)
+    plan = read_plan(folder)
+    others = [i.model_copy(update={"section": "control:no_rules"}) for i in plan.items]
+    for item, other in zip(plan.items, others, strict=True):
+        target = trace_path(folder, other)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        text = trace_path(folder, item).read_text()
+        target.write_text(text.replace('"section":"test"', '"section":"control:no_rules"', 1))
+    write_plan(folder, suite, None, [*plan.items, *others])
+    assert score_dir(folder)["controls"]["no_rules"]["items"] == 3
+    trace_path(folder, plan.items[0]).unlink()
+    assert score_dir(folder)["controls"]["no_rules"]["items"] == 2
+    trace_path(folder, others[1]).unlink()
+    assert score_dir(folder)["controls"]["no_rules"]["items"] == 1
+    assert "No rules: on 1 of 2 items" in report_dir(folder).read_text()
