@@ -21,7 +21,7 @@ from tools.backends.embedded.perception.percepts import FramePercept, Health
 from tools.backends.embedded.perception.tracks import Track
 from tools.backends.embedded.perception.windows import WindowGrid
 
-__all__ = ["AROUND", "TOP", "Life", "Sight", "lives", "smoothed", "top_mean"]
+__all__ = ["TOP", "Life", "Sight", "lives", "smoothed", "top_mean"]
 
 TOP = 5
 """Surprise of a place is the mean over its this many strongest windows (design §5)."""
@@ -34,7 +34,7 @@ _UPPER = 0.8
 """Quantile of an object's evidence that stands for it: hidden moments do not count against it."""
 _REACH = 0.15
 """Heights around a box within which a window's middle belongs to it."""
-AROUND = 0.4
+_AROUND, _UNLIKE = 0.4, 0.5
 """Heights around it within which what windows show is explained by it."""
 _EXTEND_S = 3.0
 """An object hidden behind others is followed at its last velocity for at most this long."""
@@ -88,10 +88,14 @@ class Sight:
             flow=np.column_stack([seen.u, seen.v]).astype(np.float64)[:n],
         )
 
-    def along(self, velocity: NDArray[np.float64], walk: float) -> NDArray[np.bool_]:
-        """Which windows move about as an object does, heights per second."""
+    def along(self, velocity: NDArray[np.float64], walk: float, share: float) -> NDArray[np.bool_]:
+        """Which windows move as an object does, to a share of its pace, heights per second."""
         pace = max(float(np.linalg.norm(velocity)), walk)
-        return np.asarray(np.linalg.norm(self.flow - velocity, axis=1) <= _ALIKE * pace, np.bool_)
+        return np.asarray(np.linalg.norm(self.flow - velocity, axis=1) <= share * pace, np.bool_)
+
+    def explained(self, row: NDArray[np.float64], walk: float) -> NDArray[np.bool_]:
+        """Which windows an object accounts for: near it, and not moving quite otherwise."""
+        return self.within(row, _AROUND) & self.along(row[[Det.U, Det.V]], walk, _UNLIKE)
 
     def within(self, row: NDArray[np.float64], reach: float) -> NDArray[np.bool_]:
         """Which windows have their middle in a detection's box, widened by ``reach`` heights."""
@@ -110,7 +114,7 @@ class Sight:
 class Life:
     """An object's evidence: ``strength (n,)`` at the sights ``index (n,)``.
 
-    ``rows (n, 5)``: its boxes there, and the height of a person.
+    ``rows (n, 7)``: its boxes there, the height of a person and its flow.
     """
 
     index: NDArray[np.intp]
@@ -191,7 +195,7 @@ def _life(
     )
     for n, i in enumerate(index):
         inside = sights[i].within(rows[n], _REACH)
-        inside &= sights[i].along(velocity[n], geometry.walk)
+        inside &= sights[i].along(velocity[n], geometry.walk, _ALIKE)
         if inside.any():
             own[n] = top_mean(sights[i].strength[inside])
     measured = np.isfinite(own)
@@ -251,7 +255,7 @@ def _forward(
         if np.isfinite(strength[at]):
             where.append(int(index[at]))
             values.append(float(strength[at]))
-            boxes.append(rows[at, : Det.TALL + 1])
+            boxes.append(rows[at, : Det.V + 1])
         following = int(index[good[n + 1]]) if n + 1 < len(good) else len(sights)
         if following == index[at] + 1 or not np.isfinite(strength[at]):
             continue
@@ -296,7 +300,7 @@ def _extended(
         gap = sights[i].seconds - now
         if abs(gap) > _EXTEND_S:
             break
-        box = row[: Det.TALL + 1].copy()
+        box = row[: Det.V + 1].copy()
         box[: Det.TALL] += np.tile(velocity * gap, 2)
         x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
         if not (0 <= x < width and 0 <= y < height) or not _hidden(box, row, sights[i], geometry):

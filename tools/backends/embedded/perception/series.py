@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from tools.backends.embedded.perception.describing import Scene, full_box
 from tools.backends.embedded.perception.detections import Det
 from tools.backends.embedded.perception.evidence import (
-    AROUND,
     Life,
     Sight,
     lives,
@@ -72,7 +71,7 @@ def frame_series(
     for life in lives(tracks, sights, geometry, causal=causal):
         _place(life, objects, boxes)
         for i, row in zip(life.index.tolist(), life.rows, strict=True):
-            unexplained[i] &= ~sights[i].within(row, AROUND)
+            unexplained[i] &= ~sights[i].explained(row, geometry.walk)
     raw = np.array([top_mean(s.strength[u]) for s, u in zip(sights, unexplained, strict=True)])
     free = np.nan_to_num(smoothed(raw, np.array(seconds), causal=causal)) if n else raw
     for i, (sight, left) in enumerate(zip(sights, unexplained, strict=True)):
