@@ -59,6 +59,8 @@ _DIM = 0.5
 _STILL, _STILL_EMPTY, _EMPTY = 0.05, 0.005, 0.002
 """Mean change, grey levels, under which a picture stands still: coding alone stirs it as much.
 Where hardly anything but background is seen nothing may have moved: less is asked for."""
+_RECODED, _RECODED_CHANGE = 2, 1.0
+"""Frames in a row, and their mean change, that coding anew alone explains."""
 _SAME_VIEW = 0.68
 """Edges of the same view keep this share of their usual agreement with the background …"""
 _HIDDEN_VIEW = 0.62
@@ -71,6 +73,9 @@ _MOST_FOREGROUND = 0.5
 """With more of the picture unlike the background, it is the picture that changed."""
 _EVEN = 0.45
 """Share of one grey level from which on a picture is mostly one colour (scenes have a third)."""
+_PLAIN, _CARD_VIEW = 0.64, (0.15, 0.75)
+"""Share without any gradient from which on a picture of two tones is drawn, not filmed, where it
+does not look like the background (a scene's, or that of the footage, which may hold the card)."""
 _BLURRED = 0.58
 """Sharpness, per light, under which edges are out of focus (scenes keep nine tenths)."""
 _DARK, _BRIGHT, _PALE = 0.6, 1.6, 0.35
@@ -115,10 +120,13 @@ def steady(percept: FramePercept) -> bool:
     return bool(health[Health.FOREGROUND] <= _MOST_FOREGROUND and not moved)
 
 
-def frame_faults(percepts: Sequence[FramePercept], view: float | None) -> dict[HealthKind, Mask]:
+def frame_faults(
+    percepts: Sequence[FramePercept], spacing: NDArray[np.float64], view: float | None
+) -> dict[HealthKind, Mask]:
     """For each kind of fault the frames that show it, shape ``(n,)``; a frame may show several.
 
-    ``view``: usual correlation of edges with the background's; None without a scene.
+    ``spacing``: seconds each frame stands for. ``view``: usual correlation of edges with the
+    background's; None without a scene.
     """
     health = np.array([p.health for p in percepts], np.float64).reshape(-1, len(Health))
     luma, contrast, light = (health[:, h] for h in (Health.LUMA, Health.CONTRAST, Health.LIGHT))
@@ -133,8 +141,15 @@ def frame_faults(percepts: Sequence[FramePercept], view: float | None) -> dict[H
     sharp = health[:, Health.SHARP] / np.clip(light, 0.05, 1.0)
     strange = agreement < (_NO_VIEW if view else 2 * _NO_VIEW)  # own footage may hold the card
     still = change < np.where(foreground > _EMPTY, _STILL, _STILL_EMPTY)
+    for start, end in _runs(~still):  # a key frame codes the same picture anew
+        inside = start > 0 and end < len(still)
+        if inside and end - start <= _RECODED and change[start:end].max() < _RECODED_CHANGE:
+            still[start:end] = True
     even = seen & (flat > _EVEN) & (alike < _ALIKE)
-    title = even & strange & (health[:, Health.SHARP] > 0.4) & (change < 2.0)
+    card = (even & strange) | (
+        (health[:, Health.PLAIN] > _PLAIN) & (agreement < _CARD_VIEW[view is None])
+    )
+    title = seen & card & (health[:, Health.SHARP] > 0.4) & (change < 2.0)
     moved = (health[:, Health.TOGETHER] > _TOGETHER) & (health[:, Health.SHIFT] * gap > _SHIFT_PX)
     place = seen & (alike > _ALIKE)  # the same place, coarsely
     blurred = place & (sharp < _BLURRED) & (agreement > 0.4)
@@ -151,13 +166,13 @@ def frame_faults(percepts: Sequence[FramePercept], view: float | None) -> dict[H
         turned = place & (agreement < _SAME_VIEW) & ~blurred & ~other_light
         hidden = seen & (agreement < _HIDDEN_VIEW)
         turned |= hidden & (foreground > _OTHER_FOREGROUND)
-        turned |= _lasting(hidden, gap)
+        turned |= _lasting(hidden, spacing)
     return {
         "black": black,
         "blank": blank,
         "title": title,
         "covered": even & ~title & (unlike | (sharp < 0.7)),
-        "frozen": seen & _lasting(still, gap, _LEAST_S["frozen"]),
+        "frozen": seen & _lasting(still, spacing, _LEAST_S["frozen"]),
         "moved": seen & moved,
         "defocused": blurred,
         "light": other_light,
@@ -189,14 +204,18 @@ def examine(
                 f"{settings.min_fps:.0f} are needed)",
             )
         )
+    # A thin look measures every second frame: what a frame stands for is more than its own gap.
+    pts = np.array([p.pts for p in percepts], np.float64)
+    steps = np.diff(pts) * float(info.time_base.fraction)
+    spacing = np.append(steps, float(np.median(steps)))
     claimed = np.zeros(len(percepts), np.bool_)
     events: list[HealthEvent] = []
-    faults = frame_faults(percepts, view)
+    faults = frame_faults(percepts, spacing, view)
     shaken = claimed.copy()
     for kind in (*_ORDER, "cut"):
         free = faults[kind] & ~(shaken if kind == "cut" else claimed)
-        for first, end in _told(kind, free, gaps):
-            span = _span(percepts, first, end, info).intersection(interval)
+        for first, end in _told(kind, free, spacing):
+            span = _span(percepts, first, end, float(spacing[-1]), info).intersection(interval)
             if kind != "cut":
                 claimed[first:end] = True
             if kind == "moved":
@@ -209,7 +228,7 @@ def examine(
     without[1:] |= claimed[:-1]
     blind = frozenset(p.frame for p, lost in zip(percepts, without, strict=True) if lost)
     inside = np.array([interval.contains(p.pts) for p in percepts])
-    left, total = float(gaps[inside & ~claimed].sum()), float(gaps[inside].sum())
+    left, total = float(spacing[inside & ~claimed].sum()), float(spacing[inside].sum())
     told = tuple(sorted(events, key=lambda e: (e.interval.start, _rank(e.kind))))
     least = min(_JUDGED_S, 0.5 * total)
     if claimed[inside].any() and (left < least or left < _JUDGED_SHARE * total):
@@ -240,43 +259,45 @@ def _event(
     )
 
 
-def _span(percepts: Sequence[FramePercept], first: int, end: int, info: VideoInfo) -> Interval:
+def _span(
+    percepts: Sequence[FramePercept], first: int, end: int, last_s: float, info: VideoInfo
+) -> Interval:
     """From the first frame of a run until the frame after its last."""
     if end < len(percepts):
         stop = percepts[end].pts
     else:
         tick = float(info.time_base.fraction)
-        stop = percepts[end - 1].pts + max(1, round(float(percepts[-1].health[Health.GAP]) / tick))
+        stop = percepts[end - 1].pts + max(1, round(last_s / tick))
     start = percepts[first].pts
     return Interval(start=start, end=max(start + 1, stop), time_base=info.time_base)
 
 
-def _told(kind: HealthKind, mask: Mask, gaps: NDArray[np.float64]) -> list[tuple[int, int]]:
+def _told(kind: HealthKind, mask: Mask, spacing: NDArray[np.float64]) -> list[tuple[int, int]]:
     """Runs of a fault, joined over short breaks, that last long enough to be told."""
     joined: list[tuple[int, int]] = []
     for start, end in _runs(mask):
-        if joined and gaps[joined[-1][1] : start].sum() <= _JOIN_S:
+        if joined and spacing[joined[-1][1] : start].sum() <= _JOIN_S:
             both = (joined[-1][0], end)
             if kind != "cut" and mask[both[0] : both[1]].mean() >= _DENSE:
                 joined[-1] = both
                 continue
         joined.append((start, end))
-    whole = float(gaps.sum())
+    whole = float(spacing.sum())
     least = min(_LEAST_S[kind], 0.3 * whole)
-    return [(a, b) for a, b in joined if gaps[a:b].sum() >= least - 1e-6]
+    return [(a, b) for a, b in joined if spacing[a:b].sum() >= least - 1e-6]
 
 
 def _rank(kind: HealthKind) -> int:
     return _ORDER.index(kind) if kind in _ORDER else len(_ORDER)
 
 
-def _lasting(mask: Mask, gap: NDArray[np.float64], least: float = _LASTING_S) -> Mask:
+def _lasting(mask: Mask, spacing: NDArray[np.float64], least: float = _LASTING_S) -> Mask:
     """The runs of a mask that last long enough, or that fill four fifths of at least as long."""
     kept = np.zeros_like(mask)
     for start, end in _runs(mask):
-        if gap[start:end].sum() >= least:
+        if spacing[start:end].sum() >= least:
             kept[start:end] = True
-    if least >= _LASTING_S and gap.sum() >= least and mask.mean() >= 0.8:
+    if least >= _LASTING_S and spacing.sum() >= least and mask.mean() >= 0.8:
         kept |= mask
     return kept
 

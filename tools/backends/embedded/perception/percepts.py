@@ -68,9 +68,11 @@ class Health(IntEnum):
     LIGHT = 11
     """Mean grey level over the background's."""
     FLAT = 12
-    """Share of the picture at its most common grey level, as on a title card."""
+    """Share of the picture at its most common grey level."""
     JOIN = 13
     """Correlation of coarse edges with the analysed frame before, −1 … 1; 1 without change."""
+    PLAIN = 14
+    """Share of a thumbnail that has no gradient at all, as on a title card."""
 
 
 _TILES = (5, 6)
@@ -79,6 +81,8 @@ _STRONG = 0.05
 """Share of the pixels, those with the strongest gradient, that tell how sharp a picture is."""
 _STIRS = 4.0
 """Grey levels of mean change under which there is no cut to look for."""
+_TWO_TONES = 0.68
+"""Share of the picture that its two most common grey levels make up at least, on a card."""
 _GREY = 5.0
 """Mean difference between the colour channels under which a view counts as grey."""
 _STILL = 0.10
@@ -258,10 +262,11 @@ class Analyser:
         (luma,), (contrast,) = (v.reshape(-1) for v in cv2.meanStdDev(now))
         change = cv2.mean(cv2.absdiff(now, before))[0]
         small = _small(image, _COARSE)
-        levels = np.bincount(grey(small).reshape(-1) >> 3, minlength=32)
+        coarse = grey(small)
+        levels = np.bincount(coarse.reshape(-1) >> 3, minlength=32)
         join = 1.0
         if change > _STIRS:
-            join = float((edges(grey(small)) * edges(_small(before, _COARSE))).sum())
+            join = float((edges(coarse) * edges(_small(before, _COARSE))).sum())
         colour = _colour(small) / usual.colour if usual.colour > _GREY else 1.0
         return np.array(
             [
@@ -279,6 +284,7 @@ class Analyser:
                 luma / usual.light,
                 float(levels.max()) / levels.sum(),
                 join,
+                _plain(coarse, levels),
             ],
             np.float32,
         )
@@ -334,6 +340,15 @@ def _sharpness(gradient: NDArray[np.float32]) -> float:
         return 0.0
     strong = max(1, round(_STRONG * values.size))
     return float(np.partition(values, values.size - strong)[-strong:].mean())
+
+
+def _plain(image: NDArray[np.uint8], levels: NDArray[np.intp]) -> float:
+    """Share without gradient; 0 for a picture of more than two tones."""
+    if np.partition(levels, -2)[-2:].sum() < _TWO_TONES * levels.sum():
+        return 0.0
+    across = cv2.absdiff(image[:-1, 1:], image[:-1, :-1])
+    down = cv2.absdiff(image[1:, :-1], image[:-1, :-1])
+    return float((cv2.max(across, down) <= 1).mean())
 
 
 def _colour(image: NDArray[np.uint8]) -> float:
