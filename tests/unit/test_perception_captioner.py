@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from evals.scenes import SceneTruth, render
 from tools.backends.embedded.perception.captioner import EmbeddedCaptioner
+from tools.backends.embedded.perception.settings import PerceptionSettings
 from tools.captioning import embedded_captioner
 from tools.errors import UserError
 from tools.ports import Clip, SceneProfile
@@ -169,3 +171,43 @@ def test_other_views_and_sizes(
 def test_settings_are_part_of_the_name() -> None:
     settings = replace(EmbeddedCaptioner()._settings, walk_prior=0.9)
     assert EmbeddedCaptioner(settings=settings).name != EmbeddedCaptioner().name
+
+
+def test_online_nothing_rests_on_later_frames(
+    folder: Path, profile: SceneProfile, cyclist: tuple[OpenedVideo, SceneTruth]
+) -> None:
+    source, _ = cyclist
+    for frame in source.frames(None):
+        for name, last in (("whole", 90), ("begun", 55)):
+            (folder / name).mkdir(exist_ok=True)
+            if frame.index < last:
+                cv2.imwrite(str(folder / name / f"{frame.index:04d}.png"), frame.image)
+    series = []
+    for name in ("whole", "begun"):
+        online = EmbeddedCaptioner(None, PerceptionSettings(causal=True))
+        with open_video(folder / name) as video:
+            seen = online.describe(video, video.info.interval, profile=profile)
+        assert seen.smoothing == "causal"
+        series.append([(p.frame, p.surprise, p.box) for p in seen.series])
+    assert len(series[1]) == 54  # the first frame has nothing to be compared with
+    assert series[0][:54] == series[1]
+
+
+def test_a_scene_from_single_frames_with_their_successors(
+    captioner: EmbeddedCaptioner, folder: Path, cyclist: tuple[OpenedVideo, SceneTruth]
+) -> None:
+    render(folder / "more.mp4", seconds=10, size=SIZE, seed=4)
+    with open_video(folder / "more.mp4") as source:
+        base = source.info.time_base
+        pairs = [
+            Clip(source, Interval.from_seconds(n, n + 2 / source.info.fps, base)) for n in range(10)
+        ]
+        few = captioner.learn("few", pairs)
+    assert any("extrapolated" in note for note in few.meta["notes"])
+    video, truth = cyclist
+    seen = captioner.describe(video, video.info.interval, profile=few)
+    start, end = truth.intervals[0]
+    values = {p.frame: p.surprise for p in seen.series}
+    assert np.median([v for f, v in values.items() if start + 5 <= f < end]) > 1.5 * np.median(
+        [v for f, v in values.items() if f < start]
+    )

@@ -1,0 +1,136 @@
+"""Evidence over an object's life, what is usual row by row, and the frame threshold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tools.backends.embedded.perception.calibration import frame_limit
+from tools.backends.embedded.perception.detections import Det, Kind
+from tools.backends.embedded.perception.evidence import Life, Sight, lives, smoothed
+from tools.backends.embedded.perception.geometry import Geometry
+from tools.backends.embedded.perception.rows import RowHistograms
+from tools.backends.embedded.perception.tracks import Track
+
+WALK = 0.8
+GEOMETRY = Geometry(
+    full=(320, 120),
+    size=(320, 120),
+    background=np.zeros((120, 320, 3), np.uint8),
+    threshold=np.full((120, 320), 9, np.uint8),
+    offset=24.0,
+    slope=0.0,
+    walk=WALK,
+    people=True,
+)
+
+
+def passing(
+    strength: NDArray[np.float64], speed: NDArray[np.float64], *, start: float = 40.0
+) -> tuple[Track, list[Sight]]:
+    """Somebody 24 pixels tall who moves to the right, seen in one window, ten times a second."""
+    track, sights, x = Track(), [], start
+    for n, (value, pace) in enumerate(zip(strength, speed, strict=True)):
+        row = np.zeros(len(Det))
+        row[: Det.TALL] = (x - 7, 60, x + 7, 84)
+        row[[Det.TALL, Det.U, Det.KIND]] = (24.0, pace, Kind.WHOLE)
+        track.add(n, n, n / 10, row)
+        five = np.ones(5)
+        sights.append(
+            Sight(
+                frame=n,
+                seconds=n / 10,
+                gap=0.1,
+                x=x * five,
+                foot=84 * five,
+                tall=24 * five,
+                strength=value * five,
+                flow=np.column_stack([pace * five, 0 * five]),
+            )
+        )
+        x += pace * 2.4
+    return track, sights
+
+
+def life(track: Track, sights: list[Sight], *, causal: bool) -> Life:
+    found = lives([track], sights, GEOMETRY, causal=causal)
+    assert len(found) == 1
+    return found[0]
+
+
+def test_strength_is_lent_to_the_whole_life_or_from_then_on() -> None:
+    strength = np.concatenate([np.full(15, 0.2), np.full(20, 2.0), np.full(15, 0.2)])
+    track, sights = passing(strength, np.full(50, 1.6))
+    offline = life(track, sights, causal=False)
+    assert offline.index.tolist() == list(range(50))
+    assert offline.strength.min() > 1.2
+    online = life(track, sights, causal=True)
+    assert online.strength[:14].max() < 0.6
+    assert online.strength[40:].min() > 1.0  # what has shown itself is not forgotten
+
+
+def test_a_walker_inherits_nothing() -> None:
+    strength = np.concatenate([np.full(20, 0.2), np.full(20, 2.0)])
+    track, sights = passing(strength, np.concatenate([np.full(20, WALK), np.full(20, 2.4)]))
+    assert life(track, sights, causal=False).strength[:15].max() < 0.5
+    switched = passing(strength[::-1], np.concatenate([np.full(20, 2.4), np.full(20, WALK)]))
+    assert life(*switched, causal=True).strength[-5:].max() < 0.7
+
+
+def test_an_instant_is_drawn_towards_the_usual() -> None:
+    track, sights = passing(np.full(4, 3.0), np.full(4, 1.6))
+    assert not lives([track], sights, GEOMETRY, causal=False)  # too short to count as an object
+    young = life(track, sights, causal=True).strength
+    assert young[0] < 1.2
+    assert np.all(np.diff(young) > 0)
+
+
+def test_an_object_is_followed_to_the_border_behind_others() -> None:
+    track, sights = passing(np.full(30, 2.0), np.full(30, 2.4), start=100.0)
+    ahead, others = passing(np.full(40, 0.1), np.full(40, 2.4), start=100.0)
+    assert len(ahead.frames) == 40
+    seen = life(track, sights + others[30:], causal=False)
+    assert seen.index[-1] > 32
+    assert seen.rows[-1, Det.X0] > seen.rows[29, Det.X0]
+
+
+def test_smoothing_of_the_past_alone() -> None:
+    rng = np.random.default_rng(0)
+    values, times = rng.random(60), np.arange(60) / 10
+    values[[4, 5, 30]] = np.nan
+    whole = smoothed(values, times, causal=True)
+    part = smoothed(values[:33], times[:33], causal=True)
+    assert np.allclose(whole[:33], part, equal_nan=True)
+    assert whole[20] == pytest.approx(values[13:21].mean())
+
+
+def test_rows_have_their_own_usual_and_one_tail() -> None:
+    rng = np.random.default_rng(1)
+    histograms = RowHistograms(rows=4, cell=30)
+    far, near = rng.normal(0.8, 0.2, 40_000), rng.normal(0.2, 0.4, 40_000)
+    histograms.add(far, np.full(len(far), 35.0))
+    histograms.add(near, np.full(len(near), 95.0))
+    scale, tail = histograms.fitted()
+    assert scale.usual[[1, 3]] == pytest.approx([0.78, 0.22], abs=0.04)
+    assert scale.spread[[1, 3]] == pytest.approx([0.2, 0.4], rel=0.15)
+    standard = scale.standard(np.array([0.8, 0.2]), np.array([35.0, 95.0]))
+    assert np.abs(standard).max() < 0.2
+    assert tail.limit == pytest.approx(3.1, abs=0.4)
+    with pytest.raises(ValueError, match="no measurements"):
+        RowHistograms(rows=2, cell=30).fitted()
+
+
+def test_the_frame_limit_is_a_rate_or_says_that_it_is_extended() -> None:
+    rng = np.random.default_rng(2)
+    values = rng.exponential(1.0, 5000)
+    much = frame_limit(values, seconds=500.0)
+    assert much is not None
+    assert not much.extrapolated
+    assert (values > much.value).mean() == pytest.approx(0.01, abs=0.001)
+    few = frame_limit(values[:150], seconds=15.0)
+    assert few is not None
+    assert few.extrapolated
+    assert few.moments == 7
+    assert few.value >= np.quantile(values[:150], 0.98)
+    assert frame_limit(np.zeros(0), seconds=0.0) is None
