@@ -150,6 +150,7 @@ class _Induce:
         say(f"scene {suite.scene}: inducing from {len(clips)} clips …")
         begun = time.perf_counter()
         paths = [item.path for item in clips]
+        shutil.rmtree(self.home, ignore_errors=True)  # what an interrupted induction left
         induce_scene(paths, scene=suite.scene, home=self.home, **suite.settings)
         seconds = round(time.perf_counter() - begun, 1)
         write_json(done, {"clips": [item.name for item in clips], "seconds": seconds})

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from evals.plan import read_plan
+from evals.preparing import prepare
 from evals.runner import run_suite
 from evals.saved import load_saved
 from evals.scoring import score_dir
 from evals.suite import Suite
 from tests.recordings import packed, write_recorded
-from tools.errors import UserError
+from tools.errors import MediaError, UserError
 
 
 @pytest.fixture(scope="module")
@@ -122,3 +123,32 @@ def test_a_recording_is_replayed_and_the_original_scored_beside_it(tmp_path: Pat
     saved = load_saved(tmp_path / "out" / "traces" / "test" / "m1.jsonl")
     assert saved.ledger is not None
     assert any(call.tool == "judge" for call in saved.ledger.calls)
+
+
+def test_what_an_interrupted_induction_left_is_not_built_upon(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    clips = {"Train1.mp4": "train", "Test1.mp4": "test"}
+    for name in clips:
+        (tmp_path / "d" / name).write_bytes(b"no video")
+    table = {
+        name: {"split": split, "frames": 9, "fps": 10.0, "anomalous": [], "boxes": {}}
+        for name, split in clips.items()
+    }
+    (tmp_path / "d" / "labels.json").write_text(json.dumps(table))
+    suite = Suite.model_validate(
+        {
+            "name": "s",
+            "dataset": {"layout": "ucsd", "folder": "d"},
+            "scene": "gate",
+            "question": "Anything?",
+        }
+    )
+    out = tmp_path / "out"
+    prepared = prepare(suite, out, data=tmp_path / "d", limit=None, say=lambda _: None)
+    home = prepared.sections[0].home
+    home.mkdir(parents=True)
+    (home / "record.db").write_bytes(b"half an archive")
+    with pytest.raises(MediaError, match=r"Train1\.mp4"):
+        prepared.sections[0].make(lambda _: None)
+    left = home / "record.db"
+    assert not left.exists() or left.read_bytes() != b"half an archive"
