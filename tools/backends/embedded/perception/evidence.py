@@ -30,8 +30,10 @@ SUSTAINED_S = 0.7
 _SPAN_S = 0.8
 """What is sustained is averaged over this long: a Gaussian of 0.33 s, or the past alone."""
 _SIGMA_S = 0.33
-_UPPER = 0.8
-"""Quantile of an object's evidence that stands for it: hidden moments do not count against it."""
+_UPPER = 0.65
+"""Quantile of an object's evidence that stands for it: hidden moments count little against it, and
+so do moments in which another passes for it."""
+_STRONG = 0.8
 _REACH = 0.15
 """Heights around a box within which a window's middle belongs to it."""
 _AROUND, _UNLIKE = 0.4, 0.5
@@ -44,7 +46,7 @@ _USUAL = 0.5
 """Half a step: evidence of t seconds counts by t / (t + this), the rest is what most objects show,
 in units of their limit."""
 _ALIKE = 0.35
-"""Windows in a box whose flow differs from the object's by more of its pace show somebody else."""
+"""Flow that differs from an object's by more of its pace is somebody else's."""
 _STEP_S = 0.4
 """Longer than this between two measurements is a gap."""
 _NEAR = 0.5
@@ -52,6 +54,8 @@ _NEAR = 0.5
 _MOVES, _APART = 0.5, 0.5
 """What moves (at this share of the usual walking speed or faster) with a velocity that differs by
 this share from that of the evidence, for ``SUSTAINED_S``, is somebody else: identities switch."""
+_FAINT = 1 / 3
+"""So is what moves and shows less than this share of the evidence, for twice as long."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,7 +198,8 @@ def _life(
         [smoothed(rows[:, column], times, causal=causal) for column in (Det.U, Det.V)]
     )
     for n, i in enumerate(index):
-        inside = sights[i].within(rows[n], _REACH)
+        # What the border leaves of a box is no more than it shows.
+        inside = sights[i].within(rows[n], 0.0 if rows[n, Det.CUT] else _REACH)
         inside &= sights[i].along(velocity[n], geometry.walk, _ALIKE)
         if inside.any():
             own[n] = top_mean(sights[i].strength[inside])
@@ -351,9 +356,11 @@ def _same(
     walk: float,
 ) -> NDArray[np.bool_]:
     """Rows around the strongest that are of the same object, as far as velocities tell."""
-    strong = measured & (mean >= _UPPER * whole)
+    strong = measured & (mean >= _STRONG * whole)
     own = np.median(velocity[strong], axis=0)
-    breaks = _lasting(_differs(velocity, own, walk) & measured, times)
+    breaks = _lasting(_differs(velocity, own, walk) & measured, times, SUSTAINED_S)
+    moves = np.linalg.norm(velocity, axis=1) >= _MOVES * walk
+    breaks |= _lasting(moves & measured & (mean < _FAINT * whole), times, 2 * SUSTAINED_S)
     out = np.zeros(len(mean), np.bool_)
     for n in np.flatnonzero(strong & ~breaks):
         if not out[n]:
@@ -373,17 +380,19 @@ def _held(
     """Upper quantile of the evidence so far, forgotten when identities switch; NaN before any."""
     ordered: list[float] = []
     own = np.zeros(2)
-    strongest, since = -np.inf, np.inf
+    strongest, since, faint = -np.inf, np.inf, np.inf
+    moves = np.linalg.norm(velocity, axis=1) >= _MOVES * walk
     out = np.full(len(mean), np.nan)
     for n in range(len(mean)):
         if measured[n]:
-            if ordered and bool(_differs(velocity[n : n + 1], own, walk)[0]):
-                since = min(since, float(times[n]))
-                if times[n] - since >= SUSTAINED_S:
-                    ordered.clear()
-                    strongest, since = -np.inf, np.inf
-            else:
-                since = np.inf
+            now = float(times[n])
+            other = bool(ordered) and bool(_differs(velocity[n : n + 1], own, walk)[0])
+            weak = bool(ordered) and bool(moves[n]) and mean[n] < _FAINT * out[n - 1]
+            since = min(since, now) if other else np.inf
+            faint = min(faint, now) if weak else np.inf
+            if now - since >= SUSTAINED_S or now - faint >= 2 * SUSTAINED_S:
+                ordered.clear()
+                strongest, since, faint = -np.inf, np.inf, np.inf
             insort(ordered, float(mean[n]))
             if mean[n] > strongest:
                 strongest, own = float(mean[n]), velocity[n]
@@ -401,13 +410,15 @@ def _differs(
     return np.asarray(moves & (away > _APART * max(float(np.linalg.norm(own)), walk)), np.bool_)
 
 
-def _lasting(mask: NDArray[np.bool_], times: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """The runs of True that last ``SUSTAINED_S``."""
+def _lasting(
+    mask: NDArray[np.bool_], times: NDArray[np.float64], seconds: float
+) -> NDArray[np.bool_]:
+    """The runs of True that last so long."""
     out = np.zeros_like(mask)
     start = 0
     for n in range(1, len(mask) + 1):
         if n == len(mask) or mask[n] != mask[start]:
-            if mask[start] and times[n - 1] - times[start] >= SUSTAINED_S:
+            if mask[start] and times[n - 1] - times[start] >= seconds:
                 out[start:n] = True
             start = n
     return out
