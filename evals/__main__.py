@@ -193,11 +193,21 @@ def compare(
 
 
 @app.command()
-def table(folder: Annotated[Path, typer.Argument(help="The --out folder of a run.")]) -> None:
+def table(
+    folder: Annotated[Path, typer.Argument(help="The --out folder of a run.")],
+    into: Annotated[
+        list[Path] | None,
+        typer.Option(help="Documents whose table of that suite is replaced by this one."),
+    ] = None,
+) -> None:
     """Print a run's figures as a Markdown table, for a README."""
-    from evals.table import markdown_table
+    from evals.table import markdown_table, write_into
 
-    typer.echo(markdown_table(folder), nl=False)
+    for document in into or ():
+        write_into(folder, document)
+        typer.echo(f"written: {document}", err=True)
+    if not into:
+        typer.echo(markdown_table(folder), nl=False)
 
 
 @app.command(name="import")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from evals.page.extra import EXTRA
 from evals.provenance import read_json
 from tools.errors import UserError
 
-__all__ = ["definitions_table", "markdown_table"]
+__all__ = ["definitions_table", "markdown_table", "write_into"]
 
 ROWS = (
     ("micro_auroc", "micro AUROC"),
@@ -92,6 +93,30 @@ def markdown_table(folder: Path) -> str:
                 f"{row['uncertain']} | {row['failed']} | {auroc} | {_spread('auroc', row)} |"
             )
     return "\n".join(lines) + "\n"
+
+
+def write_into(folder: Path, document: Path) -> None:
+    """Put a run's table where a document shows that suite's, in place of the old one.
+
+    The old one begins with the line "`SUITE` · …" and ends with its last row. Raises UserError
+    where the document shows no table of that suite.
+    """
+    table = markdown_table(folder)
+    suite = table[1 : table.index("`", 1)]
+    try:
+        text = document.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot read {document}: {error.strerror}") from None
+    old = re.compile(
+        rf"^`{re.escape(suite)}` · .*\n\n(?:\|.*\n)+(?:\n\| kind \|.*\n(?:\|.*\n)+)?", re.MULTILINE
+    )
+    new, found = old.subn(lambda _: table, text)
+    if not found:
+        raise UserError(
+            f"{document} shows no table of {suite}",
+            remedy=f"put the output of `python -m evals table {folder}` there once",
+        )
+    document.write_text(new, encoding="utf-8")
 
 
 def definitions_table() -> str:

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from evals.__main__ import app, main
 from evals.compare import Gate, compare, parse_gate
-from evals.table import markdown_table
+from evals.table import markdown_table, write_into
 from tests.evalruns import make_run
 from tools.errors import UserError
 
@@ -175,3 +175,20 @@ def test_the_table_names_what_it_rests_on(tmp_path: Path, runs: tuple[Path, Path
     assert all(not line.endswith(" ") for line in text.splitlines())
     with pytest.raises(UserError, match=r"no run\.json"):
         markdown_table(tmp_path)
+
+
+def test_a_table_takes_the_place_of_the_old_one(tmp_path: Path, runs: tuple[Path, Path]) -> None:
+    CliRunner().invoke(app, ["score", str(runs[0])])
+    table = markdown_table(runs[0])
+    suite = table.split("`")[1]
+    document = tmp_path / "README.md"
+    old = f"`{suite}` · commit `old`\n\n| a |\n|---|\n| 1 |\n\n| kind | b |\n|---|---|\n| x | 2 |\n"
+    document.write_text(f"Before.\n\n{old}\n| besides | c |\n|---|---|\n", encoding="utf-8")
+    write_into(runs[0], document)
+    write_into(runs[0], document)
+    assert document.read_text(encoding="utf-8") == (
+        f"Before.\n\n{table}\n| besides | c |\n|---|---|\n"
+    )
+    document.write_text("Nothing.\n", encoding="utf-8")
+    with pytest.raises(UserError, match=f"shows no table of {suite}"):
+        write_into(runs[0], document)
