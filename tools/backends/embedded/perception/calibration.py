@@ -47,8 +47,9 @@ class FrameLimit:
 def frame_limit(values: NDArray[np.float64], seconds: float) -> FrameLimit | None:
     """The limit from held-out frames' surprise over ``seconds`` of footage; None without frames.
 
-    The conformal rank where there are moments enough, else an exponential tail over the upper
-    quartile (peaks over threshold; Pickands 1975, shape 0), if that is larger.
+    The conformal rank where there are m = 1 / rate moments or more, else an exponential tail over
+    the upper quartile (peaks over threshold; Pickands 1975, shape 0), if that is larger, widened by
+    1 + (1 − m · rate) / √m: a few moments show a few people.
     """
     if not len(values):
         return None
@@ -56,12 +57,17 @@ def frame_limit(values: NDArray[np.float64], seconds: float) -> FrameLimit | Non
     moments = int(seconds / _MOMENT_S)
     rank = min(len(ascending), ceil((len(ascending) + 1) * (1 - FALSE_ALARMS)))
     value = float(ascending[rank - 1])
+    at = int(np.searchsorted(ascending, value))
+    if len(ascending) - at > max(1, len(ascending) - rank + 1):  # many alike: the next value above
+        above = int(np.searchsorted(ascending, value, side="right"))
+        value = float(ascending[above]) if above < len(ascending) else 1.01 * value
     short = moments < 1 / FALSE_ALARMS
     if short:
         start = float(np.quantile(ascending, 1 - _TAIL))
         excess = ascending[ascending > start] - start
         if len(excess):
             value = max(value, start + float(excess.mean()) * log(_TAIL / FALSE_ALARMS))
+        value *= 1 + (1 - moments * FALSE_ALARMS) / max(moments, 1) ** 0.5
     return FrameLimit(value=max(value, 1e-3), moments=moments, extrapolated=short)
 
 

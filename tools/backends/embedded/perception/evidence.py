@@ -41,6 +41,8 @@ _AROUND, _UNLIKE = 0.4, 0.5
 _EXTEND_S = 3.0
 """An object hidden behind others is followed at its last velocity for at most this long."""
 _VELOCITY_S = 0.6
+_IN_VIEW = 0.25
+"""Share of its box down to which something that leaves is still in view."""
 _DOUBT_S = 0.35
 _USUAL = 0.5
 """Half a step: evidence of t seconds counts by t / (t + this), the rest is what most objects show,
@@ -216,7 +218,10 @@ def _life(
         strength = np.fmax(mean, level)
         whole = float(level[-1])
     else:
-        whole = float(np.quantile(mean[measured], _UPPER))
+        # What stands shows nothing of how it moves: a rider who has stopped is a rider still.
+        goes = measured & (np.linalg.norm(velocity, axis=1) >= _MOVES * geometry.walk)
+        shows = goes if _measured_s(goes, gaps)[-1] >= SUSTAINED_S else measured
+        whole = float(np.quantile(mean[shows], _UPPER))
         same = _same(mean, velocity, measured, times, whole, geometry.walk)
         strength = np.fmax(mean, np.where(same, whole, -np.inf))
     first, last = (int(v) for v in np.flatnonzero(measured)[[0, -1]])
@@ -287,7 +292,7 @@ def _extended(
 ) -> list[tuple[int, NDArray[np.float64]]]:
     """Where an object must have been beyond its last (or first) row: at constant velocity.
 
-    Until its middle leaves the picture, nothing is there to hide it, or ``_EXTEND_S`` are over.
+    Until most of it has left the picture, nothing is there to hide it, or ``_EXTEND_S`` are over.
     """
     now = times[-1] if step > 0 else times[0]
     row = rows[-1] if step > 0 else rows[0]
@@ -307,8 +312,9 @@ def _extended(
             break
         box = row[: Det.V + 1].copy()
         box[: Det.TALL] += np.tile(velocity * gap, 2)
-        x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-        if not (0 <= x < width and 0 <= y < height) or not _hidden(box, row, sights[i], geometry):
+        visible = np.minimum(box[2:4], (width, height)) - np.maximum(box[:2], 0.0)
+        share = float(np.prod(np.maximum(visible, 0.0) / (box[2:4] - box[:2])))
+        if share < _IN_VIEW or not _hidden(box, row, sights[i], geometry):
             break
         found.append((i, box))
         i += step
@@ -393,7 +399,8 @@ def _held(
             if now - since >= SUSTAINED_S or now - faint >= 2 * SUSTAINED_S:
                 ordered.clear()
                 strongest, since, faint = -np.inf, np.inf, np.inf
-            insort(ordered, float(mean[n]))
+            if moves[n] or not ordered:
+                insort(ordered, float(mean[n]))
             if mean[n] > strongest:
                 strongest, own = float(mean[n]), velocity[n]
         if ordered:
