@@ -28,6 +28,10 @@ __all__ = ["timeline"]
 TIMELINE_POINTS = 4000
 MOTION = frozenset({"speed", "glide", "limb_motion", "activity", "subject"})
 """Attributes that the surprise of the frames shows by itself."""
+CARRIED = 0.8
+"""The points of something carry what a rule told if they come this near to it."""
+HIDDEN_S = 3.0
+"""Something seen before and after was hidden, not gone, if it was for no longer."""
 NEXT_TO_S = 0.25
 """A frame this near to one in which something was seen shows it, too."""
 
@@ -45,8 +49,8 @@ def timeline(
 
     For a question about something named: the strength of its matches where it was seen, else 0.
     Otherwise the surprise that the first looks measured, without what a person's rule excuses, and
-    with what rules told of them beyond motion; smoothed across the ends of events, unless the
-    captioner has smoothed its series already; and put on the calibrated scale. Frames of events
+    with what rules told of them beyond motion, when it showed; smoothed across the ends of events,
+    unless the captioner has smoothed its series; and put on the calibrated scale. Frames of events
     that the first look left below the alarm threshold are held below 0.5, too; where nothing was
     found to account for a surprise (*uncertain*), it is shown as it was measured.
 
@@ -132,7 +136,22 @@ def _raise(
         for observation, matches in culprits(ledger, item):
             told = max(_told(ledger, m, observation, limits) for m in matches)
             where = _seen(observation, seconds)
-            raw[where] = np.maximum(raw[where], told)
+            shown = _shown(observation, told, seconds)
+            raw[where] = np.maximum(raw[where], shown[where])
+
+
+def _shown(
+    observation: Observation, told: float, seconds: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """What a rule told of something, at each moment no more than its points show then: a stay is
+    no stay yet when it begins. All of it where the points do not carry what the rule tests."""
+    base = float(observation.interval.time_base.fraction)
+    strength = np.asarray([p.surprise for p in observation.points])
+    if not len(strength) or strength.max() < CARRIED * told:
+        return np.full(len(seconds), told)
+    at = np.asarray([p.pts * base for p in observation.points])
+    nearest = np.clip(np.searchsorted((at[1:] + at[:-1]) / 2, seconds), 0, len(at) - 1)
+    return np.asarray(np.minimum(told, strength[nearest]))
 
 
 def _told(ledger: Ledger, match: Match, observation: Observation, limits: Thresholds) -> float:
@@ -148,7 +167,8 @@ def _told(ledger: Ledger, match: Match, observation: Observation, limits: Thresh
 
 
 def _seen(observation: Observation, seconds: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Moments at which something was seen: near one of its points, else within its interval."""
+    """Moments at which something was seen: near one of its points, or hidden between two; within
+    its interval where it has none."""
     base = float(observation.interval.time_base.fraction)
     at = np.asarray([p.pts * base for p in observation.points])
     if not len(at):
@@ -156,7 +176,8 @@ def _seen(observation: Observation, seconds: NDArray[np.float64]) -> NDArray[np.
     after = np.clip(np.searchsorted(at, seconds), 0, len(at) - 1)
     before = np.clip(after - 1, 0, len(at) - 1)
     near = np.minimum(np.abs(at[after] - seconds), np.abs(at[before] - seconds))
-    return np.asarray(near <= NEXT_TO_S)
+    hidden = (seconds > at[0]) & (seconds < at[-1]) & (at[after] - at[before] <= HIDDEN_S)
+    return np.asarray((near <= NEXT_TO_S) | hidden)
 
 
 def _hold(

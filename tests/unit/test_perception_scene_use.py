@@ -218,3 +218,14 @@ def test_words_say_which_way_how_far_off_and_how_long() -> None:
     halt = Attribute(name="dwell", value=4.0, surprise=0.8)
     fast = Attribute(name="speed", value=2.4, surprise=4.0)
     assert "with a halt of 4 s" in said("person-sized object", "glides", fast, halt)
+
+
+def test_what_somebody_left_is_not_the_foot_that_passed_it() -> None:
+    frames: list[FrameDetections] = []
+    for i in range(90):
+        x = 20 + 1.6 * min(i, 30)
+        one = row(x, 60.0, 0.8 if i < 30 else 0.0, small=True)[None]
+        frames.append(FrameDetections(i, i, i / FPS, one))
+    foot, thing = link(frames, walk=0.8)
+    assert foot.times[-1] < thing.times[0] == pytest.approx(3.0, abs=0.5)
+    assert appeared(thing, [foot, thing], start=0.0)

@@ -152,6 +152,22 @@ def test_a_rule_adds_what_it_tests_besides_motion_where_it_was_seen() -> None:
     assert line[11.0] == line[17.0] == pytest.approx(score_of(0.2, LIMITS), abs=1e-6)
 
 
+def test_what_a_rule_told_counts_from_when_it_shows() -> None:
+    size = rule_of("size", "size > 1.5")
+    grows = observation_of("grows", start_s=12.0, end_s=14.0, size=2.25)
+    strength = np.linspace(0.0, 3.0, len(grows.points))
+    points = tuple(
+        p.model_copy(update={"surprise": float(v)})
+        for p, v in zip(grows.points, strength, strict=True)
+    )
+    grows = grows.model_copy(update={"points": points})
+    ledger = looked(coarse(0.2).model_copy(update={"observations": (grows,)}), rules=[size])
+    verdict(ledger, "e1", 2.0, matched(size, "grows"))
+    line = line_of(ledger)
+    assert line[12.0] == pytest.approx(score_of(0.2, LIMITS), abs=1e-6)
+    assert line[12.0] < line[12.8] < line[13.4] == pytest.approx(score_of(1.5, LIMITS), abs=1e-6)
+
+
 def test_a_persons_rule_counts_by_its_own_margin() -> None:
     slow = rule_of("slow", "speed > 0.5", source="user")
     ledger = filled_ledger(observation_of("walker", speed=0.75), rules=[slow])

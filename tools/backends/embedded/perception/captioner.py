@@ -329,7 +329,9 @@ class EmbeddedCaptioner(Captioner):
             self.store.analyser(scene.geometry).grid, scene.normal, causal=causal,
         )  # fmt: skip
         # Other attributes of an object are judged over all that is seen of it.
-        return seen, motion, {} if causal else beyond_motion(found)
+        if causal:
+            return seen, motion, {}
+        return seen, motion, beyond_motion(found, [p.frame for p in seen], base)
 
     def _following(
         self, seen: Sequence[FramePercept], geometry: Geometry, base: float

@@ -274,7 +274,7 @@ def _subject(whole: Measured, part: slice, numbers: dict[str, float], scene: Sce
     speed = numbers.get("speed", 0.0)
     if whole.small:
         return "small object"
-    if whole.group and scene.geometry.people:
+    if scene.geometry.people and (whole.group or whole.merged(part)):
         return "group"
     if outlined.mean() > 0.3 and (size > MANY_TALL or area > MANY_AREA):
         return "large object"
@@ -362,8 +362,6 @@ def _counts(name: str, subject: str, activity: str) -> bool:
         return subject == "large object"  # people who merge, or half hidden, vary as much
     if name == "way":
         return subject not in {"small object", "group"} and activity != "stands"
-    if name == "dwell":
-        return subject != "small object"
     if name in {"place", "astray"}:
         return subject != "small object" or activity == "appears and stays"
     return True

@@ -40,10 +40,10 @@ PRIORS: dict[str, tuple[float, float]] = {
 """Usual value and limit where no scene is known: people walk, jog at up to 2.5 × that speed, stand
 at the perspective's height. Crude, and said so in every caption that rests on them."""
 
-_FLOORS: dict[str, float] = {"dwell": 5.0, "astray": 0.25, "unattended": 1.5}
+_FLOORS: dict[str, float] = {"dwell": 5.0, "astray": 0.25, "unattended": 0.5}
 """Stated priors: limits are never tighter than these. Anybody may stop for a moment, feet are seen
 to a quarter of a height, and what is put down may be taken up again."""
-_ATTENDED_S = 0.5
+_ATTENDED_S = 0.1
 """Stated prior: what is put down is alone for a moment, too."""
 _CENSORED = 2.0
 """Stays are judged where clips last this many times the limit: longer ones could not be seen."""
@@ -186,7 +186,7 @@ def _objects(
             if appeared(track, members, start):
                 values.setdefault("unattended", []).append(alone(track, members)[-1:])
             if seen.small:
-                for name in ("speed", "glide"):
+                for name in ("speed", "glide", "dwell"):
                     values.setdefault(f"{name}/small", []).append(_known(seen.series(name)))
                 continue
             number += 1
@@ -199,7 +199,7 @@ def _objects(
                 directions[seen.direction] = directions.get(seen.direction, 0.0) + track.seconds
     table: dict[str, Distribution] = {}
     widen = min(2.0, 1.0 + float(np.sqrt(_PRIOR_TRACKS / max(number, 1))) / 4)
-    for name in (*MEASURED, "place", "way", "astray", "speed/small", "glide/small"):
+    for name in (*MEASURED, "place", "way", "astray", "speed/small", "glide/small", "dwell/small"):
         parts = values.get(name, [])
         pooled = np.concatenate(parts) if parts else np.zeros(0)
         if len(pooled) < _LEAST_VALUES:
@@ -211,10 +211,11 @@ def _objects(
         else:
             usual, limit = (float(q) for q in np.quantile(pooled, [0.5, FAR_QUANTILE]))
             limit = usual + max(limit - usual, 0.1 * abs(usual), 0.05) * widen
-            table[name] = Distribution(usual, max(limit, _FLOORS.get(name, limit)), len(pooled))
-    stays = table.get("dwell")
-    if stays is not None and longest < _CENSORED * stays.limit:
-        table["dwell"] = Distribution(*PRIORS["dwell"], stays.count, prior=True)
+            limit = max(limit, _FLOORS.get(name.split("/")[0], limit))
+            table[name] = Distribution(usual, limit, len(pooled))
+    for name in ("dwell", "dwell/small"):
+        if name in table and longest < _CENSORED * table[name].limit:
+            table[name] = Distribution(*PRIORS["dwell"], table[name].count, prior=True)
     left = np.concatenate(values.get("unattended", [np.zeros(1)]))
     limit = max(_FLOORS["unattended"], widen * float(left.max()))
     behind = int(np.count_nonzero(left))

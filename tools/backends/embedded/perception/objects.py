@@ -14,7 +14,15 @@ from tools.backends.embedded.perception.statistics import Normal, PlaceMap
 from tools.backends.embedded.perception.tracks import Track
 from tools.backends.embedded.perception.ways import WayMap
 
-__all__ = ["ATTRIBUTES", "MANY_AREA", "MANY_TALL", "MEASURED", "Measured", "measure", "surprises"]
+__all__ = [
+    "ATTRIBUTES",
+    "MANY_AREA",
+    "MANY_TALL",
+    "MEASURED",
+    "Measured",
+    "measure",
+    "surprises",
+]
 
 ATTRIBUTES: Mapping[str, str] = {
     "speed": "× usual walking speed",
@@ -78,6 +86,16 @@ class Measured:
     direction: str | None
     velocity: tuple[float, float]
     """Mean flow of the track, usual walking speeds, (right, down)."""
+
+    def merged(self, part: slice) -> bool:
+        """Whether it is a group in a part of its track: people come together and part again."""
+        return _is_group(
+            self.rows[part],
+            self.size[part],
+            self.area[part],
+            self.limb_motion[part],
+            self.speed[part],
+        )
 
     def series(self, name: str) -> NDArray[np.float64]:
         """An attribute frame by frame."""

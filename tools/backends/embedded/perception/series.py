@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,8 @@ from tools.types import Interval, Observation, Point
 
 __all__ = ["FrameSeries", "beyond_motion", "frame_series", "points"]
 
+_HIDDEN_S = 3.0
+"""Somebody seen before and after was hidden, not gone, if it was for no longer."""
 _MOTION = frozenset({"speed", "glide", "limb_motion"})
 
 
@@ -91,22 +94,42 @@ def _place(life: Life, objects: NDArray[np.float64], boxes: NDArray[np.float64])
     boxes[life.index[stronger]] = life.rows[stronger, : Det.TALL]
 
 
-def beyond_motion(found: Sequence[Observation]) -> dict[str, dict[int, Point]]:
+def beyond_motion(
+    found: Sequence[Observation], frames: Sequence[int] = (), base: float = 0.0
+) -> dict[str, dict[int, Point]]:
     """Strongest points of the objects that stand out by more than how they move, frame by frame.
 
     By the attribute they stand out by most: where they are, how long they stay, which way they go,
-    how large they are.
+    how large they are. Whoever is hidden between two sightings is there in between, too, by the
+    fainter of the two.
+
+    Args:
+        frames: the analysed frames, ascending.
+        base: seconds per tick.
     """
+    order = np.asarray(sorted(frames), np.int64)
     strongest: dict[str, dict[int, Point]] = {}
     for seen in found:
         table = sorted((a.surprise or 0.0, a.name) for a in seen.attributes)
         if not table or table[-1][0] <= 0 or table[-1][1] in _MOTION:
             continue
         own = strongest.setdefault(table[-1][1], {})
-        for point in seen.points:
+        for point in (*seen.points, *_between(seen.points, order, base)):
             if point.frame not in own or point.surprise > own[point.frame].surprise:
                 own[point.frame] = point
     return strongest
+
+
+def _between(seen: Sequence[Point], order: NDArray[np.int64], base: float) -> list[Point]:
+    """Analysed frames in which something was hidden for at most ``_HIDDEN_S`` between sightings."""
+    hidden: list[Point] = []
+    for a, b in pairwise(seen):
+        if (b.pts - a.pts) * base > _HIDDEN_S:
+            continue
+        fainter = min(a, b, key=lambda p: p.surprise)
+        first, last = np.searchsorted(order, [a.frame + 1, b.frame])
+        hidden += [fainter.model_copy(update={"frame": int(f)}) for f in order[first:last]]
+    return hidden
 
 
 def points(

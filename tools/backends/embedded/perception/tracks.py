@@ -19,6 +19,9 @@ _MAX_GAP_S = 0.7
 """Seconds an object may stay unseen (behind others) and keep its identity."""
 _STILL_GAP_S = 2.5
 """… and where it stands still: somebody who passes in front of it hides it for so long."""
+_THING_GAP_S = 4.0
+"""… and where it is a small thing that stands: several who pass hide it one after the other."""
+_SETTLES_S = 2.0
 _STILL = 0.3
 """Heights per second under which an object stands, or nearly."""
 _STITCH_GAP_S = 1.6
@@ -121,7 +124,9 @@ def link(frames: Iterable[FrameDetections], walk: float, *, causal: bool = False
     for seen in frames:
         still: list[Track] = []
         for track in open_:
-            gap = _STILL_GAP_S if track.stands else _MAX_GAP_S
+            gap = _MAX_GAP_S
+            if track.stands:
+                gap = _THING_GAP_S if track.rows[-1][Det.KIND] == Kind.SMALL else _STILL_GAP_S
             target = still if seen.seconds - track.times[-1] <= gap else done
             target.append(track)
         open_ = still
@@ -142,7 +147,7 @@ def link(frames: Iterable[FrameDetections], walk: float, *, causal: bool = False
     if causal:
         return done + open_
     tracks = [t for t in done + open_ if len(t.rows) >= 3]
-    tracks = _absorb(_stitch(tracks, walk))
+    tracks = [part for t in _absorb(_stitch(tracks, walk)) for part in _settled(t)]
     kept = [t for t in tracks if t.seconds >= _LEAST_S]
     for track, stay in zip(kept, stays([(t.times, t.array) for t in kept]), strict=True):
         track.stay = stay
@@ -172,10 +177,14 @@ def _cost(tracks: list[Track], seen: FrameDetections, walk: float) -> NDArray[np
         - np.log((last[:, Det.Y1] - last[:, Det.Y0]) / last[:, Det.TALL])[:, None]
     )
     kinds = (last[:, Det.KIND][:, None] == Kind.SMALL) != (rows[:, Det.KIND][None] == Kind.SMALL)
+    # Whoever passes in front of something that stands does not take its place.
+    stands = np.array([t.stands for t in tracks])[:, None]
+    thing = stands & (last[:, Det.KIND][:, None] == Kind.SMALL)
     overlap = _overlaps(last, velocity * gap[:, None] * last[:, [Det.TALL]], rows)
     near = np.minimum(distance / reach[:, None], 2.0 * (1.0 - overlap))  # large things: by overlap
     return np.asarray(
-        0.6 * near + 0.25 * change / scale + 0.15 * size + 0.3 * kinds
+        0.6 * near + np.where(thing, 0.5, 0.25) * change / scale + 0.15 * size
+        + np.where(thing, 1.0, 0.3) * kinds
         + np.where((near > 1.5) | (change > leap), 10.0, 0.0),
         np.float64,
     )  # fmt: skip
@@ -252,6 +261,37 @@ def _halted(a: _Ends, b: _Ends, gap: float) -> float | None:
     if unlike.any() or (np.isnan(a.outline - b.outline).any() and gap > _MAX_GAP_S):
         return None
     return across + max(-along, 0.0)
+
+
+def _settled(track: Track) -> list[Track]:
+    """A small thing that stands at the end of its track, apart from what moved before.
+
+    Something small that moves is mostly a piece of somebody; where it seems to stop, it was taken
+    for what that somebody left there.
+    """
+    rows = track.array
+    spots = _spots(rows)
+    times = np.array(track.times)
+    place = np.median(spots[times >= times[-1] - _SETTLES_S], axis=0)
+    away = np.linalg.norm(spots - place, axis=1) / rows[:, Det.TALL] > 0.3
+    first = int(np.flatnonzero(away)[-1]) + 1 if away.any() else 0
+    rest = rows[first:]
+    if (
+        first < 3
+        or times[-1] - times[min(first, len(times) - 1)] < _SETTLES_S
+        or (rest[:, Det.KIND] == Kind.SMALL).mean() < 0.8
+        or float(np.median(rest[:, Det.STILL])) < 0.7
+    ):
+        return [track]
+    parts = []
+    for part in (slice(0, first), slice(first, None)):
+        parts.append(
+            Track(
+                track.frames[part], track.pts[part], track.times[part], track.rows[part],
+                velocity=track.velocity,
+            )
+        )  # fmt: skip
+    return parts
 
 
 def _absorb(tracks: list[Track]) -> list[Track]:
