@@ -41,7 +41,7 @@ _AROUND, _UNLIKE = 0.4, 0.5
 _EXTEND_S = 3.0
 """An object hidden behind others is followed at its last velocity for at most this long."""
 _VELOCITY_S = 0.6
-_IN_VIEW = 0.25
+_IN_VIEW = 0.5
 """Share of its box down to which something that leaves is still in view."""
 _DOUBT_S = 0.35
 _USUAL = 0.5
@@ -292,7 +292,7 @@ def _extended(
 ) -> list[tuple[int, NDArray[np.float64]]]:
     """Where an object must have been beyond its last (or first) row: at constant velocity.
 
-    Until most of it has left the picture, nothing is there to hide it, or ``_EXTEND_S`` are over.
+    Until half of it has left the picture, nothing is there to hide it, or ``_EXTEND_S`` are over.
     """
     now = times[-1] if step > 0 else times[0]
     row = rows[-1] if step > 0 else rows[0]
