@@ -9,7 +9,7 @@ t depends on frames after t).
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +41,10 @@ _AROUND, _UNLIKE = 0.4, 0.5
 _EXTEND_S = 3.0
 """An object hidden behind others is followed at its last velocity for at most this long."""
 _VELOCITY_S = 0.6
+_BORDER = 0.3
+"""Heights from the border within which nobody is taken for somebody else."""
+_FIT = 0.35
+"""Heights within which a piece cut by the border must end where the object should."""
 _IN_VIEW = 0.5
 """Share of its box down to which something that leaves is still in view."""
 _DOUBT_S = 0.35
@@ -213,8 +217,11 @@ def _life(
     age = _measured_s(measured, gaps)
     age = age if causal else np.full_like(age, age[-1])
     mean = (mean * age + _USUAL * _DOUBT_S) / (age + _DOUBT_S)
+    # The border cuts limbs off and lets flow in: who moves there cannot be told.
+    margin = _BORDER * rows[:, Det.TALL]
+    clear = (rows[:, Det.X0] > margin) & (rows[:, Det.X1] < geometry.size[0] - margin) & measured
     if causal:
-        level = _held(mean, velocity, measured, times, geometry.walk)
+        level = _held(mean, velocity, measured, clear, times, geometry.walk)
         strength = np.fmax(mean, level)
         whole = float(level[-1])
     else:
@@ -222,16 +229,17 @@ def _life(
         goes = measured & (np.linalg.norm(velocity, axis=1) >= _MOVES * geometry.walk)
         shows = goes if _measured_s(goes, gaps)[-1] >= SUSTAINED_S else measured
         whole = float(np.quantile(mean[shows], _UPPER))
-        same = _same(mean, velocity, measured, times, whole, geometry.walk)
+        same = _same(mean, velocity, measured, clear, times, whole, geometry.walk)
         strength = np.fmax(mean, np.where(same, whole, -np.inf))
     first, last = (int(v) for v in np.flatnonzero(measured)[[0, -1]])
+    cut = {int(i): r for i, r in zip(index, rows, strict=True) if r[Det.CUT]}
     if causal:
-        return _forward(index, strength, rows, measured, sights, geometry, whole)
+        return _forward(index, strength, rows, measured, sights, geometry, cut, whole)
     part = slice(first, last + 1)
     after = _forward(
-        index[part], strength[part], rows[part], measured[part], sights, geometry, whole
+        index[part], strength[part], rows[part], measured[part], sights, geometry, cut, whole
     )
-    before = _extended(index[first], rows[part], times[part], sights, geometry, step=-1)
+    before = _extended(index[first], rows[part], times[part], sights, geometry, cut, step=-1)
     if after is None or not before:
         return after
     return Life(
@@ -254,6 +262,7 @@ def _forward(
     measured: NDArray[np.bool_],
     sights: Sequence[Sight],
     geometry: Geometry,
+    cut: Mapping[int, NDArray[np.float64]],
     whole: float,
 ) -> Life | None:
     """Follow an object through frames that do not measure it, at its last velocity."""
@@ -271,7 +280,7 @@ def _forward(
             continue
         known = slice(max(0, at - 40), at + 1)
         when = np.array([sights[i].seconds for i in index[known]])
-        for i, box in _extended(index[at], rows[known], when, sights, geometry, step=1):
+        for i, box in _extended(index[at], rows[known], when, sights, geometry, cut, step=1):
             if i >= following:
                 break
             where.append(i)
@@ -288,11 +297,13 @@ def _extended(
     times: NDArray[np.float64],
     sights: Sequence[Sight],
     geometry: Geometry,
+    cut: Mapping[int, NDArray[np.float64]],
     step: int,
 ) -> list[tuple[int, NDArray[np.float64]]]:
     """Where an object must have been beyond its last (or first) row: at constant velocity.
 
-    Until half of it has left the picture, nothing is there to hide it, or ``_EXTEND_S`` are over.
+    As long as its track sees a piece of it there (``cut``, by sight); else until half of it has
+    left the picture, nothing is there to hide it, or ``_EXTEND_S`` are over.
     """
     now = times[-1] if step > 0 else times[0]
     row = rows[-1] if step > 0 else rows[0]
@@ -314,11 +325,20 @@ def _extended(
         box[: Det.TALL] += np.tile(velocity * gap, 2)
         visible = np.minimum(box[2:4], (width, height)) - np.maximum(box[:2], 0.0)
         share = float(np.prod(np.maximum(visible, 0.0) / (box[2:4] - box[:2])))
-        if share < _IN_VIEW or not _hidden(box, row, sights[i], geometry):
+        if i in cut and _fits(cut[i], box, width):
+            box = cut[i][: Det.V + 1]
+        elif share < _IN_VIEW or not _hidden(box, row, sights[i], geometry):
             break
         found.append((i, box))
         i += step
     return found
+
+
+def _fits(row: NDArray[np.float64], box: NDArray[np.float64], width: float) -> bool:
+    """Whether what the border leaves of an object ends where the object should."""
+    side = Det.X1 if row[Det.X0] <= 1 else Det.X0
+    free = 1 < row[side] < width - 1
+    return bool(free and abs(row[side] - box[side]) <= _FIT * row[Det.TALL])
 
 
 def _velocity(
@@ -357,6 +377,7 @@ def _same(
     mean: NDArray[np.float64],
     velocity: NDArray[np.float64],
     measured: NDArray[np.bool_],
+    clear: NDArray[np.bool_],
     times: NDArray[np.float64],
     whole: float,
     walk: float,
@@ -364,9 +385,9 @@ def _same(
     """Rows around the strongest that are of the same object, as far as velocities tell."""
     strong = measured & (mean >= _STRONG * whole)
     own = np.median(velocity[strong], axis=0)
-    breaks = _lasting(_differs(velocity, own, walk) & measured, times, SUSTAINED_S)
+    breaks = _lasting(_differs(velocity, own, walk) & clear, times, SUSTAINED_S)
     moves = np.linalg.norm(velocity, axis=1) >= _MOVES * walk
-    breaks |= _lasting(moves & measured & (mean < _FAINT * whole), times, 2 * SUSTAINED_S)
+    breaks |= _lasting(moves & clear & (mean < _FAINT * whole), times, 2 * SUSTAINED_S)
     out = np.zeros(len(mean), np.bool_)
     for n in np.flatnonzero(strong & ~breaks):
         if not out[n]:
@@ -380,6 +401,7 @@ def _held(
     mean: NDArray[np.float64],
     velocity: NDArray[np.float64],
     measured: NDArray[np.bool_],
+    clear: NDArray[np.bool_],
     times: NDArray[np.float64],
     walk: float,
 ) -> NDArray[np.float64]:
@@ -392,8 +414,9 @@ def _held(
     for n in range(len(mean)):
         if measured[n]:
             now = float(times[n])
-            other = bool(ordered) and bool(_differs(velocity[n : n + 1], own, walk)[0])
-            weak = bool(ordered) and bool(moves[n]) and mean[n] < _FAINT * out[n - 1]
+            told = bool(ordered) and bool(clear[n])
+            other = told and bool(_differs(velocity[n : n + 1], own, walk)[0])
+            weak = told and bool(moves[n]) and mean[n] < _FAINT * out[n - 1]
             since = min(since, now) if other else np.inf
             faint = min(faint, now) if weak else np.inf
             if now - since >= SUSTAINED_S or now - faint >= 2 * SUSTAINED_S:
