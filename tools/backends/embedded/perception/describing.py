@@ -24,7 +24,7 @@ from tools.backends.embedded.perception.tracks import Track
 from tools.backends.embedded.perception.wording import Scale, fact, region
 from tools.types import Attribute, Box, Interval, Observation, Point, VideoInfo, content_id
 
-__all__ = ["POINT_ATTRIBUTES", "Scene", "attribute", "full_box", "observe"]
+__all__ = ["POINT_ATTRIBUTES", "Scene", "attribute", "counts", "full_box", "observe"]
 
 POINT_ATTRIBUTES = (
     "speed", "glide", "size", "area", "way", "place", "astray", "dwell", "unattended",
@@ -129,7 +129,7 @@ def observe(
         return None  # two that pass each other, seen as one: neither stands
     if activity == "stands" and (subject == "small object" or not _stands_out(whole, scene)):
         return None  # noise, a shadow, the trace of something gone: nothing happens to it
-    names = [n for n in POINT_ATTRIBUTES if _counts(n, subject, activity)]
+    names = [n for n in POINT_ATTRIBUTES if counts(n, subject, activity)]
     points_surprise = surprises(whole, normal, names)
     attributes = [
         attribute(name, value, normal.of(name, small=whole.small))
@@ -153,7 +153,7 @@ def observe(
         (
             a.surprise
             for a in attributes
-            if a.surprise is not None and _counts(a.name, subject, activity)
+            if a.surprise is not None and counts(a.name, subject, activity)
         ),
         default=0.0,
     )
@@ -354,7 +354,7 @@ def _direction(value: str, normal: Normal) -> Attribute:
     return Attribute(name="direction", value=value, surprise=round(float(surprise), 3))
 
 
-def _counts(name: str, subject: str, activity: str) -> bool:
+def counts(name: str, subject: str, activity: str) -> bool:
     """Whether an attribute's surprise is about the object, not about how it was cut out."""
     if name == "limb_motion":
         return False

@@ -43,11 +43,14 @@ at the perspective's height. Crude, and said so in every caption that rests on t
 _FLOORS: dict[str, float] = {"dwell": 5.0, "astray": 0.25, "unattended": 0.5}
 """Stated priors: limits are never tighter than these. Anybody may stop for a moment, feet are seen
 to a quarter of a height, and what is put down may be taken up again."""
+_RARE: dict[str, float] = {"place": 0.1, "way": 0.5}
+"""Stated priors: limits are never tighter than these shares of what is usual."""
 _ATTENDED_S = 0.1
 """Stated prior: what is put down is alone for a moment, too."""
 _CENSORED = 2.0
 """Stays are judged where clips last this many times the limit: longer ones could not be seen."""
-_LEAST_VALUES = 8
+_LEAST_VALUES, _LEAST_SMALL = 8, 200
+"""Measurements without which nothing is said; small things are few and unlike one another."""
 _PRIOR_TRACKS = 8.0
 """Few tracks understate the tail: limits are widened by 1 + 1 / sqrt(tracks / this), at most 2."""
 
@@ -202,12 +205,14 @@ def _objects(
     for name in (*MEASURED, "place", "way", "astray", "speed/small", "glide/small", "dwell/small"):
         parts = values.get(name, [])
         pooled = np.concatenate(parts) if parts else np.zeros(0)
-        if len(pooled) < _LEAST_VALUES:
+        if len(pooled) < (_LEAST_SMALL if name.endswith("/small") else _LEAST_VALUES):
             if name in PRIORS:
                 table[name] = Distribution(*PRIORS[name], len(pooled), prior=True)
         elif name in {"place", "way"}:
             usual, limit = (float(q) for q in np.quantile(pooled, [0.5, 1 - FAR_QUANTILE]))
-            table[name] = Distribution(usual, min(limit, 0.5 * usual), len(pooled), log=True)
+            table[name] = Distribution(
+                usual, min(limit, _RARE[name] * usual), len(pooled), log=True
+            )
         else:
             usual, limit = (float(q) for q in np.quantile(pooled, [0.5, FAR_QUANTILE]))
             limit = usual + max(limit - usual, 0.1 * abs(usual), 0.05) * widen

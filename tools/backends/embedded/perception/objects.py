@@ -53,8 +53,9 @@ MEASURED = ("speed", "limb_motion", "glide", "size", "area", "dwell")
 
 _SIGMA_S = 0.33
 """Temporal smoothing: a Gaussian of this width averages over about 0.8 s, a step of a walker."""
-_HELD_S = 0.6
-"""A surprise counts from this long on."""
+_HELD_S, _PLACED_S = 0.6, 2.0
+"""A surprise counts from this long on; one of place or way, which rests on where the feet are seen,
+from the longer."""
 _WAY_SIGMA_S, _GOES = 0.5, 0.4
 """A way is taken over a second, and only from 0.4 × the usual walking speed on."""
 _SMALL = 0.5
@@ -228,19 +229,24 @@ def surprises(measured: Measured, normal: Normal, names: Sequence[str]) -> NDArr
     Attributes without a distribution, or not measurable in a frame, count as usual (0).
     """
     best = np.zeros(len(measured.rows))
+    times = np.array(measured.track.times)
     for name in names:
         distribution = normal.of(name, small=measured.small)
         if distribution is not None:
             values = distribution.surprise(measured.series(name))
-            best = np.fmax(best, np.where(np.isfinite(values), values, 0.0))
-    return _lasting(best, np.array(measured.track.times))
+            held = _PLACED_S if name in {"place", "astray", "way"} else _HELD_S
+            known = np.where(np.isfinite(values), values, 0.0)
+            best = np.fmax(best, _lasting(known, times, held))
+    return best
 
 
-def _lasting(values: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What is held for ``_HELD_S``: a morphological opening, so that a slip of the outline for a
-    frame or two leaves no peak (Serra 1982)."""
+def _lasting(
+    values: NDArray[np.float64], times: NDArray[np.float64], seconds: float
+) -> NDArray[np.float64]:
+    """What is held for so long: a morphological opening, so that a slip of the outline for a frame
+    or two leaves no peak (Serra 1982)."""
     if len(values) < 3:
         return values
     gap = max(float(np.median(np.diff(times))), 1e-3)
-    width = min(len(values), max(1, round(_HELD_S / gap)))
+    width = min(len(values), max(1, round(seconds / gap)))
     return np.asarray(grey_opening(values, size=(width,), mode="nearest"), np.float64)

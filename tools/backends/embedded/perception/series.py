@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.backends.embedded.perception.describing import Scene, full_box
+from tools.backends.embedded.perception.describing import Scene, counts, full_box
 from tools.backends.embedded.perception.detections import Det
 from tools.backends.embedded.perception.evidence import (
     Life,
@@ -110,7 +110,11 @@ def beyond_motion(
     order = np.asarray(sorted(frames), np.int64)
     strongest: dict[str, dict[int, Point]] = {}
     for seen in found:
-        table = sorted((a.surprise or 0.0, a.name) for a in seen.attributes)
+        table = sorted(
+            (a.surprise or 0.0, a.name)
+            for a in seen.attributes
+            if counts(a.name, seen.subject, seen.activity)
+        )
         if not table or table[-1][0] <= 0 or table[-1][1] in _MOTION:
             continue
         own = strongest.setdefault(table[-1][1], {})
