@@ -27,6 +27,7 @@ from tools.ports import (
     SceneProfile,
     Verifier,
 )
+from tools.memory import give_back
 from tools.predicates import evaluate
 from tools.priors import prior_hits
 from tools.scoring import Calibration, Thresholds, thresholds
@@ -148,7 +149,9 @@ class Toolbox:
                 return ready
             job = self.ahead.job(video.id) or self._job(video, None)
             with open_video(video.path) as source:
-                return segmented(job, source, self.ahead.stoppable(progress))
+                found = segmented(job, source, self.ahead.stoppable(progress))
+            give_back()
+            return found
 
         return ledger.call("segment", self._segmenting(video), Segmentation, work)
 
@@ -215,6 +218,7 @@ class Toolbox:
                     detail=detail,
                     progress=self.ahead.stoppable(progress),
                 )
+            give_back()
             return Look(event=event, detail=detail, description=seen)
 
         return ledger.call("look", self._seeing(video, event.interval, scene, detail), Look, work)

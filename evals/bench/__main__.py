@@ -101,6 +101,40 @@ def perception(
     typer.echo(table(found))
 
 
+@app.command()
+def speed(
+    hours: Annotated[
+        float, typer.Option(min=0, help="Also the memory of a 1080p video this long (slow).")
+    ] = 0.0,
+    processes: Annotated[int, typer.Option(min=1, help="Processes to compare with one.")] = 2,
+    work: Annotated[Path | None, typer.Option(help="Where the long video is made.")] = None,
+) -> None:
+    """Frames a second from decode to score, the gain of several processes, memory of hours."""
+    from evals.bench.speed import SIZES, memory, scaling
+    from evals.bench.speed import speed as measure
+
+    typer.echo("size        analysed   fine/s (wall)   coarse/s   decode + flow/s   share")
+    for size in SIZES:
+        found = measure(size)
+        typer.echo(
+            f"{found.width}x{found.height:<6} {found.analysed[0]}x{found.analysed[1]:<6} "
+            f"{found.fine:7.1f} ({found.fine_wall:.1f}) {found.coarse:10.1f} {found.floor:14.1f} "
+            f"{found.fine / found.floor:14.2f}"
+        )
+    if processes > 1:
+        several = scaling(processes)
+        typer.echo(
+            f"{processes} processes: {several.ratio:.2f}× ({several.one_s:.1f} s to "
+            f"{several.several_s:.1f} s, load {several.load:.1f})"
+        )
+    if hours:
+        long = memory(hours, work=work)
+        typer.echo(
+            f"{long.hours:g} h of {long.width}x{long.height}, {long.frames} frames: peak "
+            f"{long.peak_mb:.0f} MB, {long.cpu_s:.0f} s of processor, {long.wall_s:.0f} s of clock"
+        )
+
+
 def main() -> None:
     """Run the command line: one line for an expected error, its exit code, no traceback."""
     try:

@@ -119,11 +119,12 @@ class Analyser:
         self._flow = FlowField()
         background = grey(self.geometry.background)
         self._half = (max(2, background.shape[1] // 2), max(2, background.shape[0] // 2))
-        self._edges = edges(_small(background, self._half))
+        half = _small(background, self._half)
+        self._edges = edges(half)
         self._gradient = _gradient(background)
         self._usual = _Usual(
             sharp=max(1.0, _sharpness(self._gradient)),
-            thumb=_centred(_small(background, _THUMB)),
+            thumb=_centred(_small(_small(half, _COARSE), _THUMB)),
             colour=_colour(self.geometry.background),
             light=max(1.0, float(background.mean())),
         )
@@ -261,25 +262,26 @@ class Analyser:
         usual = self._usual
         (luma,), (contrast,) = (v.reshape(-1) for v in cv2.meanStdDev(now))
         change = cv2.mean(cv2.absdiff(now, before))[0]
-        small = _small(image, _COARSE)
-        coarse = grey(small)
+        half = _small(now, self._half)
+        coarse = _small(half, _COARSE)
         levels = np.bincount(coarse.reshape(-1) >> 3, minlength=32)
         join = 1.0
         if change > _STIRS:
-            join = float((edges(coarse) * edges(_small(before, _COARSE))).sum())
-        colour = _colour(small) / usual.colour if usual.colour > _GREY else 1.0
+            earlier = _small(_small(before, self._half), _COARSE)
+            join = float((edges(coarse) * edges(earlier)).sum())
+        colour = _colour(image) / usual.colour if usual.colour > _GREY else 1.0
         return np.array(
             [
                 luma,
                 contrast,
                 cv2.countNonZero(mask) / mask.size,
                 change,
-                float((edges(_small(now, self._half)) * self._edges).sum()),
+                float((edges(half) * self._edges).sum()),
                 shift,
                 together,
                 seconds,
                 _sharpness(gradient) / usual.sharp,
-                float((_centred(_small(now, _THUMB)) * usual.thumb).sum()),
+                float((_centred(_small(coarse, _THUMB)) * usual.thumb).sum()),
                 colour,
                 luma / usual.light,
                 float(levels.max()) / levels.sum(),

@@ -12,7 +12,7 @@ from tools.types import content_id
 
 __all__ = ["CODE_VERSION", "DEFAULTS", "PerceptionSettings"]
 
-CODE_VERSION = "5"
+CODE_VERSION = "6"
 """Raised whenever the same frames would give other percepts; part of every cache key."""
 
 
