@@ -1,7 +1,7 @@
 """Giving freed memory back to the system.
 
-Pictures of every size are allocated and freed by many threads; the C library keeps what is free in
-pieces for each of them. On Linux with glibc it can be asked to return it; elsewhere nothing is done.
+Pictures of every size are allocated and freed by many threads; the C library keeps what is free
+in pieces for each. On Linux with glibc it can be asked to return it; elsewhere nothing is done.
 """
 
 from __future__ import annotations

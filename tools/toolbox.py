@@ -15,6 +15,7 @@ from tools.concepts import tests_of
 from tools.decision import Intent, Plan
 from tools.errors import UserError
 from tools.ledger import Asked, Ledger, Look, Recall, SceneView, Segmentation
+from tools.memory import give_back
 from tools.ports import (
     BoundaryDetector,
     Captioner,
@@ -27,7 +28,6 @@ from tools.ports import (
     SceneProfile,
     Verifier,
 )
-from tools.memory import give_back
 from tools.predicates import evaluate
 from tools.priors import prior_hits
 from tools.scoring import Calibration, Thresholds, thresholds
