@@ -19,12 +19,22 @@ from tools.backends.embedded.perception.statistics import Normal
 from tools.ports import Clip
 from tools.types import Interval
 
-__all__ = ["FALSE_ALARMS", "FrameLimit", "FrameValues", "frame_limit", "frame_limits", "span"]
+__all__ = [
+    "FALSE_ALARMS",
+    "LEAST_MOMENTS",
+    "FrameLimit",
+    "FrameValues",
+    "frame_limit",
+    "frame_limits",
+    "span",
+]
 
 FALSE_ALARMS = 0.01
 """Share of normal frames at or above 1."""
 _MOMENT_S = 2.0
 """Frames nearer to one another than this show the same people doing the same."""
+LEAST_MOMENTS = 50
+"""Moments of normal footage from which objects' attributes besides motion count in a frame."""
 _TAIL = 0.25
 _FOLDS = 5
 
@@ -80,7 +90,9 @@ def frame_limits(
 
     All are raised alike so that the largest, each in units of its limit, exceeds 1 in one held-out
     normal frame of a hundred. Those of objects' attributes are at least 1, which is the limit of
-    their own values. Empty where there is too little footage to hold any out.
+    their own values; ``other`` is that of attributes by which nobody stood out. From fewer than
+    ``LEAST_MOMENTS`` moments only motion gets a limit: where and how long people stay, which way
+    they go and how large they can be was hardly seen. Empty where no footage can be held out.
 
     Args:
         learned: statistics of normal clips.
@@ -98,7 +110,8 @@ def frame_limits(
     seconds = sum(span(clip).seconds for clip in clips)
     limits: dict[str, FrameLimit] = {}
     largest = np.zeros(sum(len(f["motion"]) for f in found))
-    for name in sorted({name for f in found for name in f}):
+    names = {name for f in found for name in f} | {"other"}
+    for name in sorted(names) if seconds >= LEAST_MOMENTS * _MOMENT_S else ["motion"]:
         values = np.concatenate([f.get(name, np.zeros(len(f["motion"]))) for f in found])
         limit = frame_limit(values, seconds)
         if limit is None:

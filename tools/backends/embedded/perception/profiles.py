@@ -10,7 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.backends.embedded.perception.calibration import FALSE_ALARMS, FrameLimit
+from tools.backends.embedded.perception.calibration import (
+    FALSE_ALARMS,
+    LEAST_MOMENTS,
+    FrameLimit,
+)
 from tools.backends.embedded.perception.describing import attribute
 from tools.backends.embedded.perception.geometry import Geometry
 from tools.backends.embedded.perception.objects import ATTRIBUTES
@@ -63,6 +67,11 @@ def make_profile(
         notes.append(
             f"the frame threshold of {FALSE_ALARMS:.0%} false alarms is extrapolated: the clips "
             f"show about {motion.moments} different moments, {1 / FALSE_ALARMS:.0f} are needed"
+        )
+    if limits is not None and "other" not in limits:
+        notes.append(
+            "frames are judged by motion alone: for other attributes there are fewer than "
+            f"{LEAST_MOMENTS} different moments of normal footage"
         )
     if limits is not None and motion is None:
         notes.append("frames are not calibrated: there is too little footage to hold any out")

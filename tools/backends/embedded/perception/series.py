@@ -145,8 +145,8 @@ def points(
 ) -> tuple[Point, ...]:
     """The series of an interval: per frame the largest of its surprise by motion and by others.
 
-    Each in units of its limit on held-out normal frames (:mod:`calibration`); an attribute that
-    nobody stood out by in those keeps the limit that its normal values set.
+    Each in units of its limit on held-out normal frames (:mod:`calibration`); attributes besides
+    motion count only where there was enough footage for limits.
     """
     limits = scene.normal.frames
     made: list[Point] = []
@@ -158,7 +158,8 @@ def points(
             box = full_box(motion.boxes[n], scene.geometry)
         for name, marked in others.items():
             point = marked.get(percept.frame)
-            strength = 0.0 if point is None else point.surprise / limits.get(name, 1.0)
+            limit = limits.get(name, limits.get("other", np.inf))
+            strength = 0.0 if point is None else point.surprise / limit
             if point is not None and strength > value:
                 value, box = strength, point.box
         made.append(Point(frame=percept.frame, pts=percept.pts, surprise=round(value, 4), box=box))
