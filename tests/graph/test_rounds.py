@@ -58,9 +58,14 @@ def test_a_calm_clip_is_done_after_one_round(shared_agent: Agent, walkway: Walkw
 
 def test_where_something_was_found_it_zooms_in(agent: Agent, home: Path, walkway: Walkway) -> None:
     decision, rounds = followed(agent, [walkway.bike])
-    assert kinds(rounds) == [{"look"}, {"zoom"}]
+    # A closer look may leave a suspicion that asks for more rules; it never asks for another look.
+    assert kinds(rounds)[:2] == [{"look"}, {"zoom"}]
+    assert kinds(rounds)[2:] in ([], [{"rules"}])
     assert {a.reason for a in rounds[1]} == {"something was found: when exactly, and what?"}
-    assert (decision.cost.rounds, decision.cost.looks) == (2, sum(map(len, rounds)))
+    assert (decision.cost.rounds, decision.cost.looks) == (
+        len(rounds),
+        sum(map(len, rounds[:2])),
+    )
     looks = ledger_of(home, decision).looks.values()
     assert {(k.event.level, k.detail) for k in looks} == {
         (Level.COARSE, "coarse"),
