@@ -27,6 +27,9 @@ FIRING_RATE = 0.02
 """Share of held-out normal events on which an anomalous rule may fire."""
 MAX_RELAXATION = 2.0
 """A bound that would have to move out further than this says nothing: the rule is retired."""
+UNCOVERED = 1.5
+"""Most that a held-out suspicion which no active rule covers may count for: at question time it would
+stay open, not alarm, so one event seen wrongly must not set the alarm threshold of a small scene."""
 QUESTION = Plan(query="Did anything out of the ordinary happen?", intent=Intent.ANOMALY)
 
 
@@ -135,6 +138,7 @@ def calibrate(
         ]
         verdict = verifier.judge(QUESTION, h.event, h.description, hits)
         if verdict.raw is not None:
-            scores.append(round(verdict.raw, 6))
+            covered = verdict.raw if verdict.covered is None else verdict.covered
+            scores.append(round(min(verdict.raw, max(covered, UNCOVERED)), 6))
     seconds = sum(h.event.interval.seconds for h in held)
     return Calibration(scores=tuple(sorted(scores)), seconds=round(seconds, 3))

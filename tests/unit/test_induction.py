@@ -259,6 +259,14 @@ def test_a_bound_that_would_have_to_move_too_far_is_retired() -> None:
     assert any("retired, for it fired on 1 of 10" in note for note in induced.notes)
 
 
+def test_what_no_rule_covers_does_not_set_the_alarm_threshold() -> None:
+    script = normal_clips()
+    script["n3.mp4"] = walkers(1.0, 9.0)  # measured 4.5 times the limit; its rule is retired
+    *others, odd = run(ScriptedCaptioner(script)).calibration.scores
+    assert max(others) < 1
+    assert odd == 1.5
+
+
 def test_calibration_holds_the_strengths_of_events_not_learned_from() -> None:
     captioner = ScriptedCaptioner(normal_clips(8))
     induced = run(captioner)
