@@ -28,8 +28,8 @@ FIRING_RATE = 0.02
 MAX_RELAXATION = 2.0
 """A bound that would have to move out further than this says nothing: the rule is retired."""
 UNCOVERED = 1.5
-"""Most that a held-out suspicion which no active rule covers may count for: at question time it would
-stay open, not alarm, so one event seen wrongly must not set the alarm threshold of a small scene."""
+"""Most that a held-out suspicion which no active rule covers may count for: asked about, it would
+stay open, so one event seen wrongly must not set the alarm threshold of a small scene."""
 QUESTION = Plan(query="Did anything out of the ordinary happen?", intent=Intent.ANOMALY)
 
 

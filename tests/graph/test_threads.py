@@ -65,7 +65,9 @@ def test_a_moment_that_was_not_flagged_is_told_its_score(asked: dict[str, Any], 
     with closing(build_agent(home=home)) as agent:
         calm = say(agent, "Why was 0:01 flagged?", "t")["answer"]
         beyond = say(agent, "Why was 9:59 flagged?", "t")["answer"]
-    assert re.search(r"00:01\.0 of bike\.mp4 was not flagged: the score of \S+ is 0\.\d\d,", calm)
+    # Calm to the eye; three short normal clips may leave it open, which must then be said.
+    told = r"(: the score of \S+ is 0\.\d\d,| but left open: \S+)"
+    assert re.search(r"00:01\.0 of bike\.mp4 was not flagged" + told, calm)
     assert "flagged" in calm
     assert "09:59.0 of bike.mp4 was not looked at" in beyond
 

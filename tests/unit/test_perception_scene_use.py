@@ -215,9 +215,10 @@ def test_words_say_which_way_how_far_off_and_how_long() -> None:
         "a small object appears and stays, 0.4× as tall as a person there, left alone for 9 s, "
         "in the left, 00:07.2–00:16.2"
     )
-    halt = Attribute(name="dwell", value=4.0, surprise=0.8)
+    # A stay is that of a place, whoever is there: it is nobody's own halt, and none is told.
+    stayed = Attribute(name="dwell", value=4.0, surprise=0.8)
     fast = Attribute(name="speed", value=2.4, surprise=4.0)
-    assert "with a halt of 4 s" in said("person-sized object", "glides", fast, halt)
+    assert "4 s" not in said("person-sized object", "glides", fast, stayed)
 
 
 def test_what_somebody_left_is_not_the_foot_that_passed_it() -> None:

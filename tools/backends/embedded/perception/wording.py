@@ -35,7 +35,6 @@ _PACE: Mapping[str, str] = {
     "walkers": "an ordinary walking speed",
     "assumed": "an ordinary walking speed (scale assumed)",
 }
-_HALT_S = 2.0
 _RIDERS = frozenset({"person", "person-sized object"})
 
 
@@ -75,7 +74,7 @@ def fact(
     text = " ".join(words)
     if activity == "glides" and subject in _RIDERS and speed is not None and _fast(speed):
         text += " (fast and rigid, such as a rider)"
-    details = [*_extent(subject, values, scale), *_whereabouts(values), *_stay(activity, values)]
+    details = [*_extent(subject, values, scale), *_whereabouts(values), *_stay(values)]
     start, end = where
     details.append(f"in the {start}" if start == end else f"from the {start} to the {end}")
     return f"{text}, {', '.join(details)}, {interval}"
@@ -112,7 +111,7 @@ def _whereabouts(values: Mapping[str, Attribute]) -> list[str]:
     return found
 
 
-def _stay(activity: str, values: Mapping[str, Attribute]) -> list[str]:
+def _stay(values: Mapping[str, Attribute]) -> list[str]:
     dwell, left = values.get("dwell"), values.get("unattended")
     if left is not None:
         return [f"left alone for {float(left.value):.0f} s"]
@@ -122,8 +121,6 @@ def _stay(activity: str, values: Mapping[str, Attribute]) -> list[str]:
     if _odd(dwell):
         limit = "" if dwell.limit is None else f" (normally at most {dwell.limit:.0f} s)"
         return [f"{seconds} in one place{limit}"]
-    if activity == "glides" and float(dwell.value) >= _HALT_S:
-        return [f"with a halt of {seconds}"]
     return []
 
 
