@@ -54,8 +54,7 @@ def test_a_cyclist_is_one_observation(ped2: Path, learned: tuple[Captioner, Scen
     source = open_video(ped2 / "Test003.mp4")
     seen = captioner.describe(source, source.info.interval, profile=profile)
     long = [o for o in seen.observations if o.surprise > 1 and o.interval.seconds > 8]
-    assert (
-        len(long) == 3
-    )  # three cross the walkway, the third at the lower border; all are labelled
+    # Three cross the walkway, the third at the lower border; all of them are labelled.
+    assert len(long) == 3
     assert {o.value("direction") for o in long} == {"right"}
     assert {o.activity for o in long} == {"glides"}
