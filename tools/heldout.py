@@ -18,6 +18,7 @@ from tools.predicates import evaluate
 from tools.proposals import Proposal
 from tools.scoring import Calibration
 from tools.types import Description, Event, RuleHit, RuleKind
+from tools.verification import covered_raw
 
 __all__ = ["Held", "calibrate", "tested"]
 
@@ -138,7 +139,6 @@ def calibrate(
         ]
         verdict = verifier.judge(QUESTION, h.event, h.description, hits)
         if verdict.raw is not None:
-            covered = verdict.raw if verdict.covered is None else verdict.covered
-            scores.append(round(min(verdict.raw, max(covered, UNCOVERED)), 6))
+            scores.append(round(min(verdict.raw, max(covered_raw(verdict), UNCOVERED)), 6))
     seconds = sum(h.event.interval.seconds for h in held)
     return Calibration(scores=tuple(sorted(scores)), seconds=round(seconds, 3))

@@ -130,11 +130,6 @@ def label_of(score: float, limits: Thresholds) -> Label:
     return Label.NORMAL if score <= score_of(limits.normal_below, limits) else Label.UNCERTAIN
 
 
-def held_below(score: float) -> float:
-    """The score, squeezed from 0.48 on so that it stays below 0.5; order is kept."""
-    return score if score <= 0.48 else 0.48 + (score - 0.48) * 0.02 / 0.52
-
-
 def held_within(score: float, low: float, high: float) -> float:
     """The score, squeezed so that it lies strictly between two bounds; order is kept.
 

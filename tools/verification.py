@@ -6,7 +6,7 @@ from tools.ports import Planner, Verifier
 from tools.scoring import Thresholds, score_of
 from tools.types import RuleKind, Verdict, content_id
 
-__all__ = ["calibrated", "embedded_planner", "embedded_verifier"]
+__all__ = ["calibrated", "covered_raw", "embedded_planner", "embedded_verifier"]
 
 
 def embedded_verifier() -> Verifier:
@@ -23,6 +23,13 @@ def embedded_planner() -> Planner:
     return EmbeddedPlanner()
 
 
+def covered_raw(verdict: Verdict) -> float:
+    """The part of a raw strength that active rules account for; 0 where none accuses."""
+    if verdict.raw is None or not any(m.kind is RuleKind.ANOMALOUS for m in verdict.matches):
+        return 0.0
+    return verdict.raw if verdict.covered is None else verdict.covered
+
+
 def calibrated(verdict: Verdict, limits: Thresholds) -> Verdict:
     """The verdict on the scene's calibrated scale (see tools.scoring).
 
@@ -34,14 +41,11 @@ def calibrated(verdict: Verdict, limits: Thresholds) -> Verdict:
     if verdict.raw is None:
         return verdict
     score = max(score_of(verdict.raw, limits), verdict.score or 0.0)
-    covered = verdict.raw if verdict.covered is None else verdict.covered
-    if not any(m.kind is RuleKind.ANOMALOUS for m in verdict.matches):
-        covered = 0.0
     matches = tuple(
         m if m.raw is None else m.model_copy(update={"strength": score_of(m.raw, limits)})
         for m in verdict.matches
     )
-    accused = max(score_of(covered, limits), verdict.score or 0.0)
+    accused = max(score_of(covered_raw(verdict), limits), verdict.score or 0.0)
     changes: dict[str, object] = {"score": score, "matches": matches}
     if score >= 0.5 and accused >= 0.5:
         changes["score"] = accused

@@ -30,7 +30,6 @@ POINT_ATTRIBUTES = (
     "speed", "glide", "size", "area", "way", "place", "astray", "dwell", "unattended",
 )  # fmt: skip
 """Attributes whose surprise is known frame by frame."""
-_PEAKS = frozenset({"speed", "limb_motion", "glide", "size", "area"})
 _STANDS = 0.3
 _SHORT = 0.55
 """Heights under which, where known, something is not called a person."""

@@ -115,13 +115,10 @@ def _stay(values: Mapping[str, Attribute]) -> list[str]:
     dwell, left = values.get("dwell"), values.get("unattended")
     if left is not None:
         return [f"left alone for {float(left.value):.0f} s"]
-    if dwell is None:
+    if dwell is None or not _odd(dwell):
         return []
-    seconds = f"{float(dwell.value):.0f} s"
-    if _odd(dwell):
-        limit = "" if dwell.limit is None else f" (normally at most {dwell.limit:.0f} s)"
-        return [f"{seconds} in one place{limit}"]
-    return []
+    limit = "" if dwell.limit is None else f" (normally at most {dwell.limit:.0f} s)"
+    return [f"{float(dwell.value):.0f} s in one place{limit}"]
 
 
 def _odd(found: Attribute) -> bool:
