@@ -176,8 +176,14 @@ def _encode(path: Path, film: Iterator[NDArray[np.uint8]], fps: int, size: tuple
             stream = container.add_stream("libx264", rate=fps)
             stream.width, stream.height, stream.pix_fmt = size[0], size[1], "yuv420p"
             stream.time_base = Fraction(1, fps)
-            # One thread: the bytes must not depend on the machine's cores.
-            stream.options = {"preset": "veryfast", "crf": "20", "threads": "1"}
+            # The bytes must not depend on cores or memory: one thread, and x264's plain C for
+            # macroblock-tree costs, whose vector code reads memory that it has not set.
+            stream.options = {
+                "preset": "veryfast",
+                "crf": "20",
+                "threads": "1",
+                "x264-params": "cpu-independent=1",
+            }
             for image in film:
                 for packet in stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")):
                     container.mux(packet)

@@ -1,6 +1,10 @@
 """The scene generator: deterministic, truthful, and moving as people and bicycles move."""
 
+import hashlib
 import json
+import os
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -33,6 +37,22 @@ def test_same_seed_same_bytes_other_seed_other_bytes(tmp_path):
     a, b, c = ((tmp_path / n).read_bytes() for n in ("a.mp4", "b.mp4", "c.mp4"))
     assert a == b
     assert a != c
+
+
+def test_bytes_do_not_depend_on_what_lay_in_memory_before(tmp_path):
+    """glibc fills fresh memory with a byte of our choice: an encoder that reads it shows."""
+    program = (
+        "import sys; from evals.scenes import render;"
+        "render(sys.argv[1], kind='cyclist', seconds=1.5, seed=5)"
+    )
+    render(tmp_path / "here.mp4", kind="cyclist", seconds=1.5, seed=5)
+    digests = {hashlib.sha256((tmp_path / "here.mp4").read_bytes()).hexdigest()}
+    for fill in ("17", "200"):
+        there = tmp_path / f"{fill}.mp4"
+        env = os.environ | {"MALLOC_PERTURB_": fill}
+        subprocess.run([sys.executable, "-c", program, str(there)], env=env, check=True)
+        digests.add(hashlib.sha256(there.read_bytes()).hexdigest())
+    assert len(digests) == 1
 
 
 def test_clip_has_the_promised_frames_and_size(tmp_path):
