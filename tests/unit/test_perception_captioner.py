@@ -81,13 +81,16 @@ def test_a_rider_is_one_true_observation(
     speed = rider.value("speed")
     assert isinstance(speed, float)
     assert speed > 2.0
-    middle = (start + end) // 2
-    point = next(p for p in rider.points if p.frame == middle)
-    truth_box = truth.boxes[middle]
-    assert point.box is not None
-    x, y = point.box.center
-    assert truth_box.x0 <= x <= truth_box.x1
-    assert truth_box.y0 <= y <= truth_box.y1
+    points = {p.frame: p for p in rider.points if p.frame in truth.boxes}
+    assert len(points) >= 0.9 * len(truth.boxes)
+    aside = []
+    for frame, point in points.items():
+        assert point.box is not None
+        x, y = point.box.center
+        box = truth.boxes[frame]
+        if not (box.x0 <= x <= box.x1 and box.y0 <= y <= box.y1):
+            aside.append(frame)
+    assert aside == []
     assert rider.text in seen.caption.text
     assert any(rider.id in clause.observations for clause in seen.caption.clauses)
     assert not any(w in seen.caption.text for w in ("bicycle", "cyclist", "skater", "car "))
