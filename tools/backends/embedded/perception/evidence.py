@@ -11,6 +11,8 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from math import hypot
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,26 +100,33 @@ class Sight:
             flow=np.column_stack([seen.u, seen.v]).astype(np.float64)[:n],
         )
 
-    def along(self, velocity: NDArray[np.float64], walk: float, share: float) -> NDArray[np.bool_]:
-        """Which windows move as an object does, to a share of its pace, heights per second."""
-        pace = max(float(np.linalg.norm(velocity)), walk)
-        return np.asarray(np.linalg.norm(self.flow - velocity, axis=1) <= share * pace, np.bool_)
-
-    def explained(self, row: NDArray[np.float64], walk: float) -> NDArray[np.bool_]:
-        """Which windows an object accounts for: near it, and not moving quite otherwise."""
-        return self.within(row, _AROUND) & self.along(row[[Det.U, Det.V]], walk, _UNLIKE)
-
-    def within(self, row: NDArray[np.float64], reach: float) -> NDArray[np.bool_]:
-        """Which windows have their middle in a detection's box, widened by ``reach`` heights."""
-        margin = reach * row[Det.TALL]
-        middle = self.foot - 0.5 * self.tall
-        return np.asarray(
-            (self.x >= row[Det.X0] - margin)
-            & (self.x <= row[Det.X1] + margin)
-            & (middle >= row[Det.Y0] - margin)
-            & (middle <= row[Det.Y1] + margin),
-            np.bool_,
+    def alike(
+        self, row: Sequence[float], reach: float, flow: Sequence[float], walk: float, share: float
+    ) -> NDArray[np.intp]:
+        """Which windows have their middle in a detection's box, widened by ``reach`` heights, and
+        move by ``flow``, heights per second, to a share of its pace."""
+        x0, y0, x1, y1, tall = row[: Det.U]
+        margin = reach * tall
+        near = np.flatnonzero(
+            (self.x >= x0 - margin)
+            & (self.x <= x1 + margin)
+            & (self._middle >= y0 - margin)
+            & (self._middle <= y1 + margin)
         )
+        if not len(near):
+            return near
+        away = self.flow[near] - flow
+        away *= away
+        pace = max(hypot(*flow), walk)
+        return near[np.sqrt(away[:, 0] + away[:, 1]) <= share * pace]
+
+    def explained(self, row: Sequence[float], walk: float) -> NDArray[np.intp]:
+        """Which windows an object accounts for: near it, and not moving quite otherwise."""
+        return self.alike(row, _AROUND, row[Det.U : Det.V + 1], walk, _UNLIKE)
+
+    @cached_property
+    def _middle(self) -> NDArray[np.float64]:
+        return self.foot - 0.5 * self.tall
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,12 +167,14 @@ def smoothed(
     out = np.full(len(values), np.nan)
     low = np.searchsorted(times, times - 3 * _SIGMA_S)
     high = np.searchsorted(times, times + 3 * _SIGMA_S, side="right")
-    for i in range(len(values)):
-        part = slice(low[i], high[i])
-        weights = known[part] * np.exp(-0.5 * ((times[part] - times[i]) / _SIGMA_S) ** 2)
-        whole = float(weights.sum())
-        if whole > 1e-3:
-            out[i] = float((weights * plain[part]).sum()) / whole
+    part = low[:, None] + np.arange(int((high - low).max(initial=0)))
+    inside = part < high[:, None]
+    part = np.minimum(part, len(values) - 1)
+    weights = np.exp(-0.5 * ((times[part] - times[:, None]) / _SIGMA_S) ** 2)
+    weights *= inside & known[part]
+    whole = weights.sum(axis=1)
+    weights *= plain[part]
+    np.divide(weights.sum(axis=1), whole, out=out, where=whole > 1e-3)
     return out
 
 
@@ -203,11 +214,12 @@ def _life(
     velocity = np.column_stack(
         [smoothed(rows[:, column], times, causal=causal) for column in (Det.U, Det.V)]
     )
-    for n, i in enumerate(index):
+    boxes, flows, whole_boxes = rows.tolist(), velocity.tolist(), rows[:, Det.CUT] == 0
+    for n, i in enumerate(index.tolist()):
         # What the border leaves of a box is no more than it shows.
-        inside = sights[i].within(rows[n], 0.0 if rows[n, Det.CUT] else _REACH)
-        inside &= sights[i].along(velocity[n], geometry.walk, _ALIKE)
-        if inside.any():
+        reach = _REACH if whole_boxes[n] else 0.0
+        inside = sights[i].alike(boxes[n], reach, flows[n], geometry.walk, _ALIKE)
+        if len(inside):
             own[n] = top_mean(sights[i].strength[inside])
     measured = np.isfinite(own)
     if not measured.any() or (not causal and _measured_s(measured, gaps)[-1] < SUSTAINED_S):
@@ -268,13 +280,13 @@ def _forward(
     """Follow an object through frames that do not measure it, at its last velocity."""
     where: list[int] = []
     values: list[float] = []
-    boxes: list[NDArray[np.float64]] = []
+    boxes: list[list[float]] = []
     good = np.flatnonzero(measured)
     for n, at in enumerate(good):
         if np.isfinite(strength[at]):
             where.append(int(index[at]))
             values.append(float(strength[at]))
-            boxes.append(rows[at, : Det.V + 1])
+            boxes.append(rows[at, : Det.V + 1].tolist())
         following = int(index[good[n + 1]]) if n + 1 < len(good) else len(sights)
         if following == index[at] + 1 or not np.isfinite(strength[at]):
             continue
@@ -299,7 +311,7 @@ def _extended(
     geometry: Geometry,
     cut: Mapping[int, NDArray[np.float64]],
     step: int,
-) -> list[tuple[int, NDArray[np.float64]]]:
+) -> list[tuple[int, list[float]]]:
     """Where an object must have been beyond its last (or first) row: at constant velocity.
 
     As long as its track sees a piece of it there (``cut``, by sight); else until half of it has
@@ -315,26 +327,29 @@ def _extended(
         row = rows[at].copy()
         row[: Det.TALL] += np.tile(velocity * (now - times[at]), 2)
     width, height = geometry.size
-    found: list[tuple[int, NDArray[np.float64]]] = []
+    right, down = velocity.tolist()
+    x0, y0, x1, y1, *rest = row[: Det.V + 1].tolist()
+    found: list[tuple[int, list[float]]] = []
     i = start + step
     while 0 <= i < len(sights):
         gap = sights[i].seconds - now
         if abs(gap) > _EXTEND_S:
             break
-        box = row[: Det.V + 1].copy()
-        box[: Det.TALL] += np.tile(velocity * gap, 2)
-        visible = np.minimum(box[2:4], (width, height)) - np.maximum(box[:2], 0.0)
-        share = float(np.prod(np.maximum(visible, 0.0) / (box[2:4] - box[:2])))
+        dx, dy = right * gap, down * gap
+        left, top, end, foot = x0 + dx, y0 + dy, x1 + dx, y1 + dy
+        wide = max(min(end, width) - max(left, 0.0), 0.0) / (end - left)
+        high = max(min(foot, height) - max(top, 0.0), 0.0) / (foot - top)
+        box = [left, top, end, foot, *rest]
         if i in cut and _fits(cut[i], box, width):
-            box = cut[i][: Det.V + 1]
-        elif share < _IN_VIEW or not _hidden(box, row, sights[i], geometry):
+            box = cut[i][: Det.V + 1].tolist()
+        elif wide * high < _IN_VIEW or not _hidden(box, sights[i], width):
             break
         found.append((i, box))
         i += step
     return found
 
 
-def _fits(row: NDArray[np.float64], box: NDArray[np.float64], width: float) -> bool:
+def _fits(row: NDArray[np.float64], box: Sequence[float], width: float) -> bool:
     """Whether what the border leaves of an object ends where the object should."""
     side = Det.X1 if row[Det.X0] <= 1 else Det.X0
     free = 1 < row[side] < width - 1
@@ -360,13 +375,10 @@ def _velocity(
     return np.asarray(moved if faster else flow, np.float64)
 
 
-def _hidden(
-    box: NDArray[np.float64], row: NDArray[np.float64], sight: Sight, geometry: Geometry
-) -> bool:
+def _hidden(box: Sequence[float], sight: Sight, width: float) -> bool:
     """Whether foreground is there that the object may be part of; the border is not measured."""
-    tall = row[Det.TALL]
-    x, foot = (box[0] + box[2]) / 2, box[3]
-    if x < 0.5 * tall or x > geometry.size[0] - 0.5 * tall:
+    x, foot, tall = (box[0] + box[2]) / 2, box[3], box[4]
+    if x < 0.5 * tall or x > width - 0.5 * tall:
         return True
     return bool(
         ((np.abs(sight.x - x) < _NEAR * tall) & (np.abs(sight.foot - foot) < _NEAR * tall)).any()
@@ -415,7 +427,8 @@ def _held(
         if measured[n]:
             now = float(times[n])
             told = bool(ordered) and bool(clear[n])
-            other = told and bool(_differs(velocity[n : n + 1], own, walk)[0])
+            away = hypot(velocity[n, 0] - own[0], velocity[n, 1] - own[1])
+            other = told and bool(moves[n]) and away > _APART * max(hypot(*own), walk)
             weak = told and bool(moves[n]) and mean[n] < _FAINT * out[n - 1]
             since = min(since, now) if other else np.inf
             faint = min(faint, now) if weak else np.inf

@@ -73,8 +73,8 @@ def frame_series(
     unexplained = [np.ones(len(s.strength), np.bool_) for s in sights]
     for life in lives(tracks, sights, geometry, causal=causal):
         _place(life, objects, boxes)
-        for i, row in zip(life.index.tolist(), life.rows, strict=True):
-            unexplained[i] &= ~sights[i].explained(row, geometry.walk)
+        for i, row in zip(life.index.tolist(), life.rows.tolist(), strict=True):
+            unexplained[i][sights[i].explained(row, geometry.walk)] = False
     raw = np.array([top_mean(s.strength[u]) for s, u in zip(sights, unexplained, strict=True)])
     free = np.nan_to_num(smoothed(raw, np.array(seconds), causal=causal)) if n else raw
     for i, (sight, left) in enumerate(zip(sights, unexplained, strict=True)):
