@@ -294,6 +294,12 @@ class EventTree(Frozen):
     def coarse(self) -> tuple[Event, ...]:
         return tuple(e for e in self.events if e.level is Level.COARSE)
 
+    @property
+    def leaves(self) -> tuple[Event, ...]:
+        """The finest events, which partition the video: every one without children."""
+        parents = {e.parent for e in self.events}
+        return tuple(e for e in self.events if e.id not in parents)
+
     def children(self, event_id: str) -> tuple[Event, ...]:
         return tuple(e for e in self.events if e.parent == event_id)
 

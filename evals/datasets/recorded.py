@@ -23,6 +23,8 @@ from evals.datasets.jsonl import field, rows
 from evals.model import Outcome, Pair, Sample, Span
 from tools.decision import Label
 from tools.errors import UserError
+from tools.ports import BoundarySignal
+from tools.types import TimeBase, VideoInfo
 
 __all__ = [
     "SCHEMA",
@@ -39,6 +41,8 @@ __all__ = [
 
 SCHEMA = "vad-trace/1"
 LEVELS = ("coarse", "fine")
+SAMPLES_PER_S = 10
+"""Rate of the recorded boundary confidences; videos of fewer frames a second have one a frame."""
 SLACK = 2
 """Frames by which a label may reach past its video and is clipped; further out it is an error."""
 
@@ -83,6 +87,34 @@ class Recorded:
         """Frame of each boundary sample."""
         n = 0 if self.confidence is None else len(self.confidence)
         return np.linspace(0, self.tree_frames - 1, n).astype(np.int64)
+
+    def boundary_signal(self) -> tuple[BoundarySignal, VideoInfo] | None:
+        """The recorded boundary confidences, in ticks of a thousandth of a frame; None without.
+
+        A recording that breaks off holds confidences past its tree, which was made of the ten
+        samples a second of what was there.
+        """
+        if self.confidence is None:
+            return None
+        within = max(1, int(self.tree_frames * SAMPLES_PER_S / self.fps))
+        known = self.confidence[:within] if self.fps > SAMPLES_PER_S else self.confidence
+        frames = np.linspace(0, self.tree_frames - 1, len(known)).astype(np.int64)
+        info = VideoInfo(
+            id=self.video_id,
+            path=f"recorded:{self.dataset}/{self.video_id}",
+            sha256=self.video_id,
+            kind="frames",
+            width=1,
+            height=1,
+            frames=self.tree_frames,
+            time_base=TimeBase(num=1, den=round(1000 * self.fps)),
+            duration=1000 * self.tree_frames,
+            fps=self.fps,
+        )
+        signal = BoundarySignal(
+            self.video_id, frames, 1000 * frames, known, np.zeros(len(known)), "recorded"
+        )
+        return signal, info
 
     def level(self, name: str) -> tuple[Node, ...]:
         return tuple(n for n in self.nodes if n.level == name)
