@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import reduce
 
 import cv2
 import numpy as np
@@ -49,7 +50,7 @@ class Segmenter:
     def __init__(
         self, background: NDArray[np.uint8], threshold: NDArray[np.uint8], person_px: float
     ) -> None:
-        self._background = background
+        self._planes = cv2.split(background)
         self._threshold = threshold
         height, width = threshold.shape
         self._small = (max(8, width // 4), max(8, height // 4))
@@ -71,9 +72,12 @@ class Segmenter:
         weight = cv2.blur(calm, self._reach)
         local = cv2.blur((shift - usual) * calm, self._reach) / (weight + 0.05)
         offset = cv2.resize(local, (width, height), interpolation=cv2.INTER_LINEAR) + usual
-        whole = np.asarray(cv2.merge([np.rint(offset).astype(np.int16)] * 3))
-        target = cv2.add(self._background, whole, dtype=cv2.CV_8U)
-        return self._unlike(image, np.asarray(target, np.uint8))
+        lighter = cv2.convertScaleAbs(np.maximum(offset, 0.0))  # rounded, at most 255
+        darker = cv2.convertScaleAbs(np.minimum(offset, 0.0))
+        return self._unlike(
+            cv2.absdiff(plane, cv2.subtract(cv2.add(usually, lighter), darker))
+            for plane, usually in zip(cv2.split(image), self._planes, strict=True)
+        )
 
     def moving(
         self, image: NDArray[np.uint8], mask: NDArray[np.uint8], own: NDArray[np.uint8]
@@ -83,13 +87,12 @@ class Segmenter:
         What differs from the scene's background only is lasting: something that stands, the trace
         of something gone, or a change of light since the normal clips.
         """
-        return np.asarray(mask & self._unlike(image, own), np.uint8)
+        return np.asarray(mask & self._unlike(cv2.split(cv2.absdiff(image, own))), np.uint8)
 
-    def _unlike(self, image: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        blue, green, red = cv2.split(cv2.absdiff(image, other))
-        difference = cv2.max(cv2.max(blue, green), red)
-        mask = (difference > self._threshold).astype(np.uint8)
-        return np.asarray(cv2.medianBlur(mask, 3), np.uint8)
+    def _unlike(self, differences: Iterable[cv2.typing.MatLike]) -> NDArray[np.uint8]:
+        """Where any channel's absolute difference is past the noise."""
+        mask = np.greater(reduce(cv2.max, differences), self._threshold)
+        return np.asarray(cv2.medianBlur(mask.view(np.uint8), 3), np.uint8)
 
 
 def _luma(image: NDArray[np.float32]) -> NDArray[np.float32]:

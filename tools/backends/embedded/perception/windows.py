@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -66,6 +67,7 @@ class WindowGrid:
         )
         x0, y0, x1, y1 = self._core
         self._core_area = np.maximum((x1 - x0) * (y1 - y0), 1).astype(np.float64)
+        self._core_at = _places(self._core, width)
         self._share = settings.core_share
 
     def _corners(
@@ -89,18 +91,23 @@ class WindowGrid:
 
         spread = sqrt(E|f|² − |E f|²) over the window's foreground pixels f.
         """
-        weight = mask.astype(np.float32)
-        fx, fy = flow[..., 0], flow[..., 1]
-        wx, wy = fx * weight, fy * weight
-        count = _integral(weight)
-        cover = _sums(count, self._core) / self._core_area
+        left, top, wide, high = cv2.boundingRect(mask)
+        rows, columns = slice(top, top + high), slice(left, left + wide)
+        count = cv2.integral(mask, sdepth=cv2.CV_32S)
+        cover = _sums(count.reshape(-1), self._core_at) / self._core_area
         index = np.flatnonzero(cover >= self._share)
-        x0, y0, x1, y1 = self._full
-        corners = (x0[index], y0[index], x1[index], y1[index])
-        total = np.maximum(_sums(count, corners), 1.0)
-        mean_x, mean_y, square = (
-            _sums(_integral(part), corners) / total for part in (wx, wy, wx * fx + wy * fy)
-        )
+        x0, y0, x1, y1 = (c[index] for c in self._full)
+        total = np.maximum(_sums(count.reshape(-1), _places((x0, y0, x1, y1), self._size[0])), 1)
+        # Outside of what is foreground there is nothing to sum up.
+        part = np.asarray(cv2.copyTo(flow[rows, columns], mask[rows, columns]), np.float32)
+        inside = (
+            (x0 - left).clip(0, wide), (y0 - top).clip(0, high),
+            (x1 - left).clip(0, wide), (y1 - top).clip(0, high),
+        )  # fmt: skip
+        at = _places(inside, wide)
+        mean_x, mean_y = (_sums(_integral(part).reshape(-1, 2), at) / total[:, None]).T
+        part *= part
+        square = _sums(_integral(part[..., 0] + part[..., 1]).reshape(-1), at) / total
         spread = np.sqrt(np.maximum(square - mean_x**2 - mean_y**2, 0.0))
         unit = 1.0 / (self.height[index] * seconds)
         return WindowMeasures(
@@ -116,8 +123,14 @@ def _integral(values: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.asarray(cv2.integral(values, sdepth=cv2.CV_64F), np.float64)
 
 
-def _sums(integral: NDArray[np.float64], corners: Corners) -> NDArray[np.float64]:
+def _places(corners: Corners, width: int) -> Corners:
+    """Where the corners lie in a flat integral image of pictures this wide."""
     x0, y0, x1, y1 = corners
-    return np.asarray(
-        integral[y1, x1] - integral[y0, x1] - integral[y1, x0] + integral[y0, x0], np.float64
-    )
+    row = width + 1
+    return y1 * row + x1, y0 * row + x1, y1 * row + x0, y0 * row + x0
+
+
+def _sums(integral: NDArray[Any], places: Corners) -> NDArray[Any]:
+    """Sums over windows, from a flat integral image (of several channels perhaps)."""
+    end, above, before, first = (integral.take(at, axis=0) for at in places)
+    return np.asarray(end - above - before + first)
