@@ -18,6 +18,7 @@ from tools.types import Interval, VideoInfo
 
 __all__ = [
     "OpenedVideo",
+    "enough_keys",
     "find_videos",
     "open_video",
     "probe",
@@ -121,13 +122,17 @@ def sparse_frames(
     Where the interval holds two thirds as many key frames, these are decoded and nothing else;
     otherwise it is decoded whole and every ``step``-th frame taken. Raises MediaError.
     """
-    keyed = source if isinstance(source, _Keyed) else None
-    keys = keyed.keys(interval) if keyed is not None else ()
-    if keyed is None or 3 * len(keys) < 2 * count:
+    if not isinstance(source, _Keyed) or not enough_keys(source, interval, count):
         yield from source.frames(interval, step=step, size=size)
         return
+    keys = source.keys(interval)
     for n in range(count):
-        yield keyed.key_frame(keys[(2 * n + 1) * len(keys) // (2 * count)], size)
+        yield source.key_frame(keys[(2 * n + 1) * len(keys) // (2 * count)], size)
+
+
+def enough_keys(source: FrameSource, interval: Interval, count: int) -> bool:
+    """Whether :func:`sparse_frames` would decode key frames alone."""
+    return isinstance(source, _Keyed) and 3 * len(source.keys(interval)) >= 2 * count
 
 
 @runtime_checkable

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,10 @@ from tools.ports import Detail, Frame, FrameSource, Listener
 if TYPE_CHECKING:
     from tools.backends.embedded.perception.store import PerceptStore
 
-__all__ = ["Block", "Measuring", "Overhearing", "frame_step"]
+__all__ = ["Block", "Measuring", "Overhearing", "Stretch", "frame_step", "median"]
+
+_HELD = 64 * 2**20
+"""Bytes of pictures held back at most until a stretch has passed, so that it is decoded once."""
 
 
 def frame_step(fps: float, settings: PerceptionSettings) -> int:
@@ -36,8 +39,31 @@ class Block:
     size: int
 
 
+@dataclass(frozen=True)
+class Stretch:
+    """Analysed frames ``[low, high)``, whose median is taken from every ``stride``-th of them."""
+
+    low: int
+    high: int
+    stride: int
+
+
+def median(images: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Per pixel the upper median of images of one shape."""
+    kept = list(images)
+    for last in range(len(kept) - 1, len(kept) // 2 - 1, -1):  # the largest goes to the end
+        for i in range(last):
+            low, high = cv2.min(kept[i], kept[i + 1]), cv2.max(kept[i], kept[i + 1])
+            kept[i], kept[i + 1] = np.asarray(low, np.uint8), np.asarray(high, np.uint8)
+    return kept[len(kept) // 2]
+
+
 class Measuring:
-    """Percepts of a run of blocks, from its analysed frames fed in order."""
+    """Percepts of a run of blocks, from its analysed frames fed in order.
+
+    A frame is measured against the median of a stretch around it. Where the pictures of a stretch
+    take little memory they are held back until it has passed; else it is decoded beforehand.
+    """
 
     def __init__(
         self,
@@ -55,10 +81,13 @@ class Measuring:
         self._stride = 2 if detail == "coarse" else 1
         self._base = float(source.info.time_base.fraction)
         self._number, self._found = numbers.start, list[FramePercept]()
-        self._own = store.own(source, geometry, numbers.start)
+        self._stretch: Stretch | None = None
+        self._own: NDArray[np.uint8] | None = None
+        self._held: list[Frame] | None = None
         self._before: Frame | None = None
         self._level: NDArray[np.uint8] | None = None
         self._opening: Frame | None = None
+        self._enter()
 
     @property
     def span(self) -> tuple[int, int]:
@@ -72,11 +101,22 @@ class Measuring:
         if self._number >= self._numbers.stop:
             return
         self._store.frames_decoded += 1
+        yield from self._take(frame)
+
+    def _take(self, frame: Frame) -> Iterator[Block]:
+        if self._held is not None and self._stretch is not None:
+            self._held.append(frame)
+            if frame.index >= (self._stretch.high - 1) * self.step:
+                yield from self._release()
+            return
         while frame.index >= (self._number + 1) * self._size:
             yield self._completed()
             if self._number >= self._numbers.stop:
                 return
-            self._own = self._store.own(self._source, self._geometry, self._number)
+            self._enter()
+            if self._held is not None:
+                yield from self._take(frame)
+                return
         now = grey(frame.image)
         if self._before is None or self._level is None:
             if frame.index >= self._numbers.start * self._size:
@@ -94,10 +134,49 @@ class Measuring:
 
     def finish(self) -> Iterator[Block]:
         """The blocks that are left. Raises MediaError where no frame came."""
+        while self._held is not None:
+            yield from self._release()
         if self._before is None:
             raise MediaError(self._source.info.path, "nothing decodes here", frame=self.span[0])
         while self._number < self._numbers.stop:
             yield self._completed()
+
+    def _enter(self) -> None:
+        """A block begins, and with it perhaps another stretch."""
+        stretch = self._store.stretch(self._source, self._number)
+        if stretch == self._stretch:
+            return
+        self._stretch, self._own = stretch, None
+        if stretch is None:
+            return
+        self._own = self._store.known(self._source, self._geometry, stretch)
+        if self._own is None and self._holds(stretch):
+            self._held = []
+        elif self._own is None:
+            self._own = self._store.own(self._source, self._geometry, stretch)
+
+    def _holds(self, stretch: Stretch) -> bool:
+        """Whether all of a stretch is still to come, little enough, and not found more cheaply."""
+        width, height = self._geometry.size
+        size = 3 * width * height * (stretch.high - stretch.low)
+        ahead = stretch.low == self._number * self._store.settings.block
+        whole = (stretch.high - 1) * self.step <= self.span[1]
+        return ahead and whole and size <= _HELD and not self._store.keyed(self._source, stretch)
+
+    def _release(self) -> Iterator[Block]:
+        """Measure what was held back, now that the median is known."""
+        held, self._held = self._held or [], None
+        if self._stretch is not None:
+            every = self.step * self._stretch.stride
+            images = [
+                f.image
+                for f in held
+                if f.index % every == 0
+                and self._stretch.low * self.step <= f.index <= (self._stretch.high - 1) * self.step
+            ]
+            self._own = self._store.learn(self._source, self._geometry, self._stretch, images)
+        for frame in held:
+            yield from self._take(frame)
 
     def _percept(
         self,

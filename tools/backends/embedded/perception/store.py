@@ -9,7 +9,7 @@ import tempfile
 import threading
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -22,14 +22,16 @@ from tools.backends.embedded.perception.measuring import (
     Block,
     Measuring,
     Overhearing,
+    Stretch,
     frame_step,
+    median,
 )
 from tools.backends.embedded.perception.percepts import Analyser, Blob, FramePercept, Health
 from tools.backends.embedded.perception.settings import PerceptionSettings
 from tools.backends.embedded.perception.windows import WindowMeasures
 from tools.ports import Detail, FrameSource, Listener
 from tools.types import Interval
-from tools.video import sparse_frames
+from tools.video import enough_keys, sparse_frames
 
 __all__ = ["PerceptStore", "frame_step"]
 
@@ -141,8 +143,10 @@ class PerceptStore:
         numbers = range(missing[0], missing[-1] + 1)
         return Overhearing(Measuring(self, source, geometry, numbers, detail), geometry.size)
 
-    def own(self, source: FrameSource, geometry: Geometry, number: int) -> NDArray[np.uint8] | None:
-        """Median of the video over the span of ``_SPAN`` blocks that holds a block.
+    # ---------------------------------------------------------------- the video's own median
+
+    def stretch(self, source: FrameSource, number: int) -> Stretch | None:
+        """The span of ``_SPAN`` blocks that holds a block.
 
         None where the span is too short to tell what lasts from what moves. With ``causal``
         settings it is a span that is over.
@@ -161,30 +165,52 @@ class PerceptStore:
         stride = max(1, (high - low) // _SAMPLES)
         if (high - low) // stride < _SAMPLES // 2:
             return None
-        key = f"{source.info.sha256}/{geometry.key}/{low}/{high}"
+        return Stretch(low, high, stride)
+
+    def known(
+        self, source: FrameSource, geometry: Geometry, stretch: Stretch
+    ) -> NDArray[np.uint8] | None:
+        """The median of a stretch where it was taken already."""
         with self._lock:
-            known = self._medians.get(key)
-        if known is not None:
-            return known
-        pts = source.pts
-        interval = Interval(
-            start=int(pts[low * step]),
-            end=int(pts[(high - 1) * step]) + 1,
-            time_base=source.info.time_base,
-        )
-        frames = [
-            f.image for f in sparse_frames(source, interval, step * stride, geometry.size, _SAMPLES)
-        ]
-        if len(frames) < _SAMPLES // 2:
+            return self._medians.get(_name(source, geometry, stretch))
+
+    def keyed(self, source: FrameSource, stretch: Stretch) -> bool:
+        """Whether key frames alone give the median of a stretch."""
+        return enough_keys(source, self._interval(source, stretch), _SAMPLES)
+
+    def own(
+        self, source: FrameSource, geometry: Geometry, stretch: Stretch
+    ) -> NDArray[np.uint8] | None:
+        """The median of a stretch, decoded for this; None where too little of it decodes."""
+        every = frame_step(source.info.fps, self._settings) * stretch.stride
+        interval = self._interval(source, stretch)
+        frames = sparse_frames(source, interval, every, geometry.size, _SAMPLES)
+        return self.learn(source, geometry, stretch, [f.image for f in frames])
+
+    def learn(
+        self,
+        source: FrameSource,
+        geometry: Geometry,
+        stretch: Stretch,
+        images: Sequence[NDArray[np.uint8]],
+    ) -> NDArray[np.uint8] | None:
+        """The same from the pictures that :meth:`own` would decode."""
+        if len(images) < _SAMPLES // 2:
             return None
-        middle = len(frames) // 2
-        median: NDArray[np.uint8] = np.partition(np.stack(frames, axis=-1), middle, -1)[..., middle]
-        median = np.ascontiguousarray(median)
+        made = median(images)
         with self._lock:
-            self._medians[key] = median
+            self._medians[_name(source, geometry, stretch)] = made
             if len(self._medians) > 16:
                 self._medians.popitem(last=False)
-        return median
+        return made
+
+    def _interval(self, source: FrameSource, stretch: Stretch) -> Interval:
+        step, pts = frame_step(source.info.fps, self._settings), source.pts
+        return Interval(
+            start=int(pts[stretch.low * step]),
+            end=int(pts[(stretch.high - 1) * step]) + 1,
+            time_base=source.info.time_base,
+        )
 
     # ---------------------------------------------------------------- keeping
 
@@ -246,6 +272,10 @@ class PerceptStore:
             while self._used > _MEMORY and len(self._memory) > 1:
                 _, old = self._memory.popitem(last=False)
                 self._used -= old.size
+
+
+def _name(source: FrameSource, geometry: Geometry, stretch: Stretch) -> str:
+    return f"{source.info.sha256}/{geometry.key}/{stretch.low}/{stretch.high}"
 
 
 def _bytes(percept: FramePercept) -> int:
