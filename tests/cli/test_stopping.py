@@ -23,7 +23,7 @@ def test_ctrl_c_stops_and_the_run_can_go_on(
     workers: int, vidocq: Run, learned: Path, walkway: Walkway, tmp_path: Path
 ) -> None:
     clips = [
-        str(looped(Path(c), 24 / workers, tmp_path / Path(c).name))
+        str(looped(Path(c), 15 / workers, tmp_path / Path(c).name))
         for c in walkway.normal[:workers]
     ]
     words = ["ask", ANYTHING, *clips, "--scene", SCENE, "--workers", str(workers)]
@@ -38,7 +38,7 @@ def test_ctrl_c_stops_and_the_run_can_go_on(
         assert process.stderr is not None
         assert process.stdout is not None
         assert process.stderr.readline().startswith("ask: finding events")
-        time.sleep(0.3)
+        time.sleep(0.1)
         process.send_signal(signal.SIGINT)
         said, answer = process.stderr.read(), process.stdout.read()
     assert (process.returncode, answer) == (130, "")

@@ -112,9 +112,9 @@ def test_an_unknown_run_cannot_be_resumed(home: Path) -> None:
 
 @pytest.fixture(scope="module")
 def long_clip(tmp_path_factory: pytest.TempPathFactory, write_clip: WriteClip) -> Path:
-    """Two dozen shots of two seconds: a video of many events, each cheap to look at."""
+    """Sixteen shots of two seconds: a video of many events, each cheap to look at."""
     rng = np.random.default_rng(3)
-    shots = [cv2.resize(rng.integers(0, 255, (4, 6, 3), np.uint8), (96, 64)) for _ in range(24)]
+    shots = [cv2.resize(rng.integers(0, 255, (4, 6, 3), np.uint8), (96, 64)) for _ in range(16)]
     frames = (
         np.clip(shot.astype(int) + rng.integers(-3, 3, shot.shape), 0, 255).astype(np.uint8)
         for shot in shots

@@ -21,7 +21,7 @@ def test_a_suite_runs_resumes_and_says_what_it_rests_on(tmp_path):
                 "kinds": ["cyclist", "normal"],
                 "seeds": [5],
                 "normals": 3,
-                "seconds": 10,
+                "seconds": 7,
             },
             "scene": "walkway",
             "question": QUESTION,
@@ -70,9 +70,10 @@ def test_ucsd_ped2_from_three_clips(tmp_path, request):
         pytest.skip(f"UCSD Ped2 is not in {folder}: set VIDOCQ_DATA")
     shipped = load_suite(request.config.rootpath / "evals" / "suites" / "ucsd_ped2.yaml")
     few = shipped.model_dump() | {
-        "induction": {"clips": ["Train001.mp4", "Train006.mp4", "Train012.mp4"]},
+        "induction": {"clips": ["Train001.mp4", "Train006.mp4", "Train008.mp4"]},
         "heldout": None,
         "controls": [],
+        "inject": {"tools": ["look", "judge"], "items": 1},
     }
     results = run_suite(Suite.model_validate(few), data=folder, out=tmp_path, limit=2)
     assert results["limited_to"] == 2
