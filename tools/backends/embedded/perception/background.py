@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tools.backends.embedded.perception.medians import median
 from tools.backends.embedded.perception.settings import PerceptionSettings
 
 __all__ = ["Segmenter", "components", "edges", "learn_background"]
@@ -67,7 +68,7 @@ class Segmenter:
         height, width = self._threshold.shape
         small = cv2.resize(image, self._small, interpolation=cv2.INTER_AREA).astype(np.float32)
         shift = _luma(small) - self._small_background
-        usual = float(np.median(shift))
+        usual = median(shift)
         calm = (np.abs(shift - usual) < self._small_threshold).astype(np.float32)
         weight = cv2.blur(calm, self._reach)
         local = cv2.blur((shift - usual) * calm, self._reach) / (weight + 0.05)

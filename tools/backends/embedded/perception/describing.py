@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tools.backends.embedded.perception.detections import Det, Kind
 from tools.backends.embedded.perception.geometry import Geometry
 from tools.backends.embedded.perception.leaving import alone, appeared, settled
+from tools.backends.embedded.perception.medians import median
 from tools.backends.embedded.perception.objects import (
     ATTRIBUTES,
     MANY_AREA,
@@ -72,10 +73,11 @@ def full_box(row: NDArray[np.float64], geometry: Geometry) -> Box:
     """A detection's box in full-size pixels, within the frame, at least a pixel wide."""
     sx, sy = geometry.scale
     width, height = geometry.full
-    x0 = min(max(0, round(row[Det.X0] * sx)), width - 1)
-    y0 = min(max(0, round(row[Det.Y0] * sy)), height - 1)
-    x1 = max(x0 + 1, min(width, round(row[Det.X1] * sx)))
-    y1 = max(y0 + 1, min(height, round(row[Det.Y1] * sy)))
+    left, top, right, bottom = row[: Det.TALL].tolist()
+    x0 = min(max(0, round(left * sx)), width - 1)
+    y0 = min(max(0, round(top * sy)), height - 1)
+    x1 = max(x0 + 1, min(width, round(right * sx)))
+    y1 = max(y0 + 1, min(height, round(bottom * sy)))
     return Box(x0=x0, y0=y0, x1=x1, y1=y1)
 
 
@@ -137,13 +139,14 @@ def observe(
     if whole.direction is not None and activity not in {"stands", "appears and stays"}:
         attributes.append(_direction(whole.direction, normal))
     sy = scene.geometry.scale[1]
-    tall = float(np.median(whole.rows[part, Det.Y1] - whole.rows[part, Det.Y0])) * sy
+    tall = median(whole.rows[part, Det.Y1] - whole.rows[part, Det.Y0]) * sy
     attributes.append(Attribute(name="height", value=round(tall, 1), unit=ATTRIBUTES["height"]))
+    strengths = points_surprise.tolist()
     points = tuple(
         Point(
             frame=track.frames[i],
             pts=track.pts[i],
-            surprise=round(float(points_surprise[i]), 4),
+            surprise=round(strengths[i], 4),
             box=full_box(whole.rows[i], scene.geometry),
         )
         for i in range(first, last + 1)
@@ -191,7 +194,7 @@ def _moves_as_it_flows(whole: Measured, part: slice, speed: float) -> bool:
     """Whether its boxes travel as its flow says: flicker, waving leaves and cuts do not."""
     if speed < _STANDS or np.isfinite(whole.unattended).any():
         return True
-    if whole.dwell[part].max() >= _PACES_S and float(np.median(whole.rows[:, Det.GHOST])) < -_CLEAR:
+    if whole.dwell[part].max() >= _PACES_S and median(whole.rows[:, Det.GHOST]) < -_CLEAR:
         return True  # to and fro
     rows, times = whole.rows[part], np.array(whole.track.times[part])
     seconds = float(times[-1] - times[0])
@@ -207,7 +210,7 @@ def _moves_as_it_flows(whole: Measured, part: slice, speed: float) -> bool:
     along = float(travelled @ flowed) / max(length, 1e-6)
     # The centre of a box that the border cuts lags behind its object.
     least = 0.1 if rows[:, Det.CUT].mean() > 0.3 else 0.35
-    return along > least * length - 0.15 * float(np.median(rows[:, Det.TALL]))
+    return along > least * length - 0.15 * median(rows[:, Det.TALL])
 
 
 def _numbers(whole: Measured, part: slice) -> dict[str, float]:
@@ -280,7 +283,7 @@ def _subject(whole: Measured, part: slice, numbers: dict[str, float], scene: Sce
     if not scene.geometry.people:
         return "object"
     # A pair abreast, or a slow rider: as tall as a person, but broader.
-    broad = float(np.median(_broad(rows))) > _BROAD and area > 1.3
+    broad = median(_broad(rows)) > _BROAD and area > 1.3
     person = _limbs(numbers, scene) >= 0.5 and speed > _STANDS and not broad and size > _SHORT
     return "person" if person else "person-sized object"
 
@@ -313,7 +316,7 @@ def _activity(
     if "unattended" in numbers:
         return "appears and stays"
     # Whoever passes in front drags its flow along: what hardly leaves its place stands.
-    held = settled(whole.rows[part]) and float(np.median(whole.speed[part])) < _STANDS
+    held = settled(whole.rows[part]) and median(whole.speed[part]) < _STANDS
     if speed < _STANDS or (held and whole.track.seconds > _LONG_S):
         return "stands"
     fast = usual_speed is not None and usual_speed.surprise_of(speed) >= 0.8
@@ -341,7 +344,7 @@ def _stands_out(whole: Measured, scene: Scene) -> bool:
     """
     if not scene.known and float(whole.speed.max()) < _STANDS:
         return False
-    return float(np.median(whole.rows[:, Det.GHOST])) < 0.0
+    return median(whole.rows[:, Det.GHOST]) < 0.0
 
 
 def _direction(value: str, normal: Normal) -> Attribute:
@@ -376,5 +379,5 @@ def _key(whole: Measured, strength: NDArray[np.float64], part: slice) -> int:
 
 
 def _tick(track: Track) -> int:
-    gaps = np.diff(np.array(track.pts, np.int64))
-    return max(1, round(float(np.median(gaps)))) if len(gaps) else 1
+    gaps = np.diff(np.array(track.pts, np.float64))
+    return max(1, round(median(gaps))) if len(gaps) else 1

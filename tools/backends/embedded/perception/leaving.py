@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tools.backends.embedded.perception.detections import Det, Kind
+from tools.backends.embedded.perception.medians import median
 from tools.backends.embedded.perception.tracks import Track
 
 __all__ = ["UNATTENDED", "alone", "appeared", "carrier", "settled"]
@@ -29,7 +31,7 @@ _SPREAD = 0.3
 def settled(rows: NDArray[np.float64]) -> bool:
     """Whether four fifths of a track's detections lie within 0.3 heights of their middle."""
     x, y = (rows[:, Det.X0] + rows[:, Det.X1]) / 2, rows[:, Det.Y1]
-    away = np.hypot(x - np.median(x), y - np.median(y)) / rows[:, Det.TALL]
+    away = np.hypot(x - median(x), y - median(y)) / rows[:, Det.TALL]
     return bool(np.quantile(away, 0.8) <= _SPREAD)
 
 
@@ -44,8 +46,8 @@ def appeared(track: Track, others: Sequence[Track], start: float, clear: float =
     rows = track.array
     if track.times[0] < start + _OPENING_S or track.seconds < _LEAST_S or rows[:, Det.CUT].any():
         return False
-    still = float(np.median(rows[:, Det.STILL])) > 0.7
-    present = float(np.median(rows[:, Det.GHOST])) < -clear
+    still = median(rows[:, Det.STILL]) > 0.7
+    present = median(rows[:, Det.GHOST]) < -clear
     return still and present and settled(rows) and not _continues(track, others)
 
 
@@ -55,14 +57,11 @@ def _continues(track: Track, others: Sequence[Track]) -> bool:
     for other in others:
         if other is track or _is_small(other) != small or not other.times[0] < birth:
             continue
-        recent = [
-            row
-            for time, row in zip(other.times, other.rows, strict=True)
-            if birth - _CONTINUES_S <= time <= birth
-        ]
-        if not recent or other.times[-1] > birth + _AFTER_S:
+        first = bisect_left(other.times, birth - _CONTINUES_S)
+        end = bisect_right(other.times, birth)
+        if first == end or other.times[-1] > birth + _AFTER_S:
             continue
-        last = np.array(recent[-3:])
+        last = other.array[max(first, end - 3) : end]
         if _apart(last, track.rows[0]).min() < _WITH and float(last[:, Det.STILL].max()) > 0.5:
             return True
     return False
@@ -108,4 +107,4 @@ def _apart(rows: NDArray[np.float64], row: NDArray[np.float64]) -> NDArray[np.fl
 
 
 def _is_small(track: Track) -> bool:
-    return bool(np.mean([row[Det.KIND] == Kind.SMALL for row in track.rows]) > 0.5)
+    return bool((track.array[:, Det.KIND] == Kind.SMALL).mean() > 0.5)

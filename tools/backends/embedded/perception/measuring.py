@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from tools.ports import Detail, Frame, FrameSource, Listener
 if TYPE_CHECKING:
     from tools.backends.embedded.perception.store import PerceptStore
 
-__all__ = ["Block", "Measuring", "Overhearing", "Stretch", "frame_step", "median"]
+__all__ = ["Block", "Measuring", "Overhearing", "Stretch", "frame_step"]
 
 _HELD = 64 * 2**20
 """Bytes of pictures held back at most until a stretch has passed, so that it is decoded once."""
@@ -46,16 +46,6 @@ class Stretch:
     low: int
     high: int
     stride: int
-
-
-def median(images: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """Per pixel the upper median of images of one shape."""
-    kept = list(images)
-    for last in range(len(kept) - 1, len(kept) // 2 - 1, -1):  # the largest goes to the end
-        for i in range(last):
-            low, high = cv2.min(kept[i], kept[i + 1]), cv2.max(kept[i], kept[i + 1])
-            kept[i], kept[i + 1] = np.asarray(low, np.uint8), np.asarray(high, np.uint8)
-    return kept[len(kept) // 2]
 
 
 class Measuring:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, grey_opening
 
 from tools.backends.embedded.perception.detections import PERSON_AREA, Det, Kind
+from tools.backends.embedded.perception.medians import median
 from tools.backends.embedded.perception.statistics import Normal, PlaceMap
 from tools.backends.embedded.perception.tracks import Track
 from tools.backends.embedded.perception.ways import WayMap
@@ -102,12 +104,12 @@ class Measured:
         """An attribute frame by frame."""
         return np.asarray(getattr(self, name), np.float64)
 
-    @property
+    @cached_property
     def small(self) -> bool:
         """Mostly seen as something much smaller than a person."""
         outlined = self.rows[:, Det.KIND] != Kind.PART
         sizes = self.size[np.isfinite(self.size)]
-        low = len(sizes) > 0 and outlined.mean() > 0.5 and float(np.median(sizes)) < _SMALL
+        low = len(sizes) > 0 and outlined.mean() > 0.5 and median(sizes) < _SMALL
         return bool((self.rows[:, Det.KIND] == Kind.SMALL).mean() > 0.5 or low)
 
 
@@ -184,7 +186,7 @@ def _smooth(
     """Gaussian mean in time that passes over NaN; NaN where nothing within two widths is known."""
     if len(values) < 2:
         return values
-    gap = float(np.median(np.diff(times)))
+    gap = median(np.diff(times))
     sigma = max(width_s / max(gap, 1e-3), 0.3)
     known = np.isfinite(values)
     weight = gaussian_filter1d(known.astype(np.float64), sigma, mode="nearest", truncate=2.0)
@@ -203,13 +205,13 @@ def _is_group(
     known = np.isfinite(size) & np.isfinite(area)
     if outlined.mean() <= 0.3 or not known.any():
         return False
-    if np.median(size[known]) <= MANY_TALL and np.median(area[known]) <= MANY_AREA:
+    if median(size[known]) <= MANY_TALL and median(area[known]) <= MANY_AREA:
         return False
     box = (rows[:, Det.X1] - rows[:, Det.X0]) * (rows[:, Det.Y1] - rows[:, Det.Y0])
     fill = rows[outlined, Det.AREA] * rows[outlined, Det.TALL] ** 2 / box[outlined]
-    solid = float(np.median(fill)) > 0.55 and float(np.median(area[known])) > 4
-    pace = float(np.median(speed))
-    rigid = pace > 1.5 and float(np.median(limbs)) < 0.25 * pace
+    solid = median(fill) > 0.55 and median(area[known]) > 4
+    pace = median(speed)
+    rigid = pace > 1.5 and median(limbs) < 0.25 * pace
     return not solid and not rigid
 
 
@@ -247,6 +249,6 @@ def _lasting(
     or two leaves no peak (Serra 1982)."""
     if len(values) < 3:
         return values
-    gap = max(float(np.median(np.diff(times))), 1e-3)
+    gap = max(median(np.diff(times)), 1e-3)
     width = min(len(values), max(1, round(seconds / gap)))
     return np.asarray(grey_opening(values, size=(width,), mode="nearest"), np.float64)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tools.backends.embedded.perception.background import Segmenter, components, edges
 from tools.backends.embedded.perception.flow import FlowField, grey
 from tools.backends.embedded.perception.geometry import Geometry
+from tools.backends.embedded.perception.medians import median
 from tools.backends.embedded.perception.settings import PerceptionSettings
 from tools.backends.embedded.perception.windows import WindowGrid, WindowMeasures
 
@@ -367,7 +368,7 @@ def _whole_motion(flow: NDArray[np.float32], gradient: NDArray[np.float32]) -> t
     """
     height, width = gradient.shape
     sample = flow[::6, ::6][gradient[::6, ::6] > 10.0]
-    if len(sample) < 20 or float(np.abs(np.median(sample, axis=0)).max()) < 0.2:
+    if len(sample) < 20 or max(abs(median(sample[:, 0])), abs(median(sample[:, 1]))) < 0.2:
         return 0.0, 0.0
     motions: list[NDArray[np.float32]] = []
     for rows in np.array_split(np.arange(0, height, 3), _TILES[0]):

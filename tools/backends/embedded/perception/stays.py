@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import hypot, isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,7 @@ class _Stay:
     small: bool
 
     def holds(self, x: float, y: float, tall: float) -> bool:
-        return bool(np.hypot(x - self.x, y - self.y) <= REACH * tall)
+        return hypot(x - self.x, y - self.y) <= REACH * tall
 
 
 def stays(
@@ -58,26 +59,25 @@ def stays(
     found = [np.zeros(len(times)) for times, _ in paths]
     events: list[tuple[float, int, int, float, float]] = []
     for number, (times, rows) in enumerate(paths):
-        before, since = _slow_since(np.asarray(times), rows)
+        before, since = (v.tolist() for v in _slow_since(np.asarray(times), rows))
         ghost = (rows[:, Det.GHOST] > 0.0) & (rows[:, Det.STILL] > 0.9)
         events += [
-            (times[i], number, i, float(before[i]), float(since[i]))
-            for i in np.flatnonzero(~ghost).tolist()
+            (times[i], number, i, before[i], since[i]) for i in np.flatnonzero(~ghost).tolist()
         ]
     going: list[_Stay] = []
     own: dict[int, _Stay] = {}
     for time, number, i, back, first in sorted(events, key=lambda e: e[:3]):
-        row = paths[number][1][i]
+        row = paths[number][1][i].tolist()
         x, y, tall = (row[Det.X0] + row[Det.X1]) / 2, row[Det.Y1], row[Det.TALL]
-        small = bool(row[Det.KIND] == Kind.SMALL)
-        if not np.isfinite(first):  # a step aside does not end a stay
+        small = row[Det.KIND] == Kind.SMALL
+        if not isfinite(first):  # a step aside does not end a stay
             mine = own.get(number)
             if mine is not None and time - mine.last <= _STEP_S and mine.holds(x, y, tall):
                 found[number][i] = time - mine.start
             continue
         going = [s for s in going if time - s.last <= _GAP_S + _BACK_S]
         near = [
-            (np.hypot(x - s.x, y - s.y), n)
+            (hypot(x - s.x, y - s.y), n)
             for n, s in enumerate(going)
             if s.small == small and back - s.last <= _GAP_S and s.holds(x, y, tall)
         ]

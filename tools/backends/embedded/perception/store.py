@@ -24,8 +24,8 @@ from tools.backends.embedded.perception.measuring import (
     Overhearing,
     Stretch,
     frame_step,
-    median,
 )
+from tools.backends.embedded.perception.medians import median_image
 from tools.backends.embedded.perception.percepts import Analyser, Blob, FramePercept, Health
 from tools.backends.embedded.perception.settings import PerceptionSettings
 from tools.backends.embedded.perception.windows import WindowMeasures
@@ -197,7 +197,7 @@ class PerceptStore:
         """The same from the pictures that :meth:`own` would decode."""
         if len(images) < _SAMPLES // 2:
             return None
-        made = median(images)
+        made = median_image(images)
         with self._lock:
             self._medians[_name(source, geometry, stretch)] = made
             if len(self._medians) > 16:

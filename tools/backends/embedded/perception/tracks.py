@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from math import hypot
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from tools.backends.embedded.perception.detections import Det, Kind
+from tools.backends.embedded.perception.medians import median
 from tools.backends.embedded.perception.stays import stays
 
 __all__ = ["FrameDetections", "Track", "link"]
@@ -47,48 +50,48 @@ class Track:
     pts: list[int] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     rows: list[NDArray[np.float64]] = field(default_factory=list)
-    velocity: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
+    velocity: tuple[float, float] = (0.0, 0.0)
     """Heights per second, smoothed, from displacement."""
     stay: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     """Seconds for which its place has been stayed at, per row (:mod:`stays`); set by ``link``."""
+    _array: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, len(Det))))
 
     @property
     def array(self) -> NDArray[np.float64]:
-        return np.array(self.rows)
+        """The rows as one array, not to be written to."""
+        if len(self._array) != len(self.rows):
+            self._array = np.array(self.rows)
+            self._array.setflags(write=False)
+        return self._array
 
     @property
     def seconds(self) -> float:
         return self.times[-1] - self.times[0]
 
     @property
-    def spot(self) -> NDArray[np.float64]:
-        return np.asarray(_spots(self.rows[-1][None])[0], np.float64)
-
-    @property
     def stands(self) -> bool:
         """Whether it has come to a halt, as far as its last measured motion says."""
-        return len(self.rows) >= 5 and float(np.linalg.norm(self.velocity)) < _STILL
-
-    def predicted(self, time: float) -> NDArray[np.float64]:
-        tall = self.rows[-1][Det.TALL]
-        return np.asarray(self.spot + self.velocity * tall * (time - self.times[-1]), np.float64)
+        return len(self.rows) >= 5 and hypot(*self.velocity) < _STILL
 
     def add(self, frame: int, pts: int, time: float, row: NDArray[np.float64]) -> None:
+        now = row.tolist()
+        u, v = now[Det.U], now[Det.V]
         if self.rows:
-            gap = time - self.times[-1]
-            moved = (_spots(row[None])[0] - self.spot) / (row[Det.TALL] * max(gap, 1e-3))
+            before = self.rows[-1].tolist()
+            pace = now[Det.TALL] * max(time - self.times[-1], 1e-3)
             # Outlines breathe with the gait: flow steadies what displacement alone would shake.
-            flow = row[[Det.U, Det.V]]
+            (x, y), (old_x, old_y) = _spot(now), _spot(before)
             # A box cut by the border, or growing out of it, does not move as its object does.
-            share = 0.0 if row[Det.CUT] or self.rows[-1][Det.CUT] else 0.5
+            share = 0.0 if now[Det.CUT] or before[Det.CUT] else 0.5
             # The flow of one that stands alone is its own, so that one who stops is followed.
-            alone = row[Det.KIND] != Kind.PART
+            alone = now[Det.KIND] != Kind.PART
             share = min(share, 0.25) if alone else share
-            measured = share * moved + (1 - share) * flow
             weight = min(0.5, max(0.3 if alone else 0.12, 1.0 / (1 + len(self.rows))))
-            self.velocity = (1 - weight) * self.velocity + weight * measured
-        else:
-            self.velocity = row[[Det.U, Det.V]].copy()
+            u = share * ((x - old_x) / pace) + (1 - share) * u
+            v = share * ((y - old_y) / pace) + (1 - share) * v
+            u = (1 - weight) * self.velocity[0] + weight * u
+            v = (1 - weight) * self.velocity[1] + weight * v
+        self.velocity = (u, v)
         self.frames.append(frame)
         self.pts.append(pts)
         self.times.append(time)
@@ -104,12 +107,20 @@ class Track:
 
 def _spots(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """Where an object is: its centre, weighted towards the feet, steadier than either."""
-    return np.column_stack(
-        [
-            (rows[:, Det.X0] + rows[:, Det.X1]) / 2,
-            0.3 * rows[:, Det.Y0] + 0.7 * rows[:, Det.Y1],
-        ]
-    )
+    spots = np.empty((len(rows), 2))
+    spots[:, 0] = (rows[:, Det.X0] + rows[:, Det.X1]) / 2
+    spots[:, 1] = 0.3 * rows[:, Det.Y0] + 0.7 * rows[:, Det.Y1]
+    return spots
+
+
+def _spot(row: Sequence[float]) -> tuple[float, float]:
+    return (row[Det.X0] + row[Det.X1]) / 2, 0.3 * row[Det.Y0] + 0.7 * row[Det.Y1]
+
+
+def _length(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Lengths of vectors ``(…, 2)``."""
+    x, y = vectors[..., 0], vectors[..., 1]
+    return np.asarray(np.sqrt(x * x + y * y), np.float64)
 
 
 def link(frames: Iterable[FrameDetections], walk: float, *, causal: bool = False) -> list[Track]:
@@ -156,22 +167,22 @@ def link(frames: Iterable[FrameDetections], walk: float, *, causal: bool = False
 
 def _cost(tracks: list[Track], seen: FrameDetections, walk: float) -> NDArray[np.float64]:
     rows = seen.rows
-    spots = _spots(rows)
     tall = rows[:, Det.TALL]
-    predicted = np.array([t.predicted(seen.seconds) for t in tracks])
+    last = np.array([t.rows[-1] for t in tracks])
     velocity = np.array([t.velocity for t in tracks])
     gap = np.array([seen.seconds - t.times[-1] for t in tracks])
-    distance = np.linalg.norm(predicted[:, None] - spots[None], axis=2) / tall[None]
+    shift = velocity * last[:, [Det.TALL]] * gap[:, None]
+    distance = _length((_spots(last) + shift)[:, None] - _spots(rows)[None]) / tall[None]
     flow = rows[:, [Det.U, Det.V]]
-    change = np.linalg.norm(velocity[:, None] - flow[None], axis=2)
-    scale = 0.7 * walk + 0.5 * np.linalg.norm(velocity, axis=1)[:, None]
+    change = _length(velocity[:, None] - flow[None])
+    speed = _length(velocity)
+    scale = 0.7 * walk + 0.5 * speed[:, None]
     # Nobody halves or doubles a rider's pace within a frame: that is somebody else.
     # (The flow of a part among others is mixed with theirs, so it may differ more.)
     part = (rows[:, Det.KIND] == Kind.PART)[None]
-    pace = np.linalg.norm(velocity, axis=1)[:, None]
+    pace = speed[:, None]
     leap = np.maximum(np.where(part, 1.6, 1.3) * walk, np.where(part, 0.7, 0.6) * pace)
-    reach = 0.45 + 0.4 * np.linalg.norm(velocity, axis=1) * gap + 0.3 * walk * gap
-    last = np.array([t.rows[-1] for t in tracks])
+    reach = 0.45 + 0.4 * speed * gap + 0.3 * walk * gap
     size = np.abs(
         np.log((rows[:, Det.Y1] - rows[:, Det.Y0]) / tall)[None]
         - np.log((last[:, Det.Y1] - last[:, Det.Y0]) / last[:, Det.TALL])[:, None]
@@ -180,7 +191,7 @@ def _cost(tracks: list[Track], seen: FrameDetections, walk: float) -> NDArray[np
     # Whoever passes in front of something that stands does not take its place.
     stands = np.array([t.stands for t in tracks])[:, None]
     thing = stands & (last[:, Det.KIND][:, None] == Kind.SMALL)
-    overlap = _overlaps(last, velocity * gap[:, None] * last[:, [Det.TALL]], rows)
+    overlap = _overlaps(last, shift, rows)
     near = np.minimum(distance / reach[:, None], 2.0 * (1.0 - overlap))  # large things: by overlap
     return np.asarray(
         0.6 * near + np.where(thing, 0.5, 0.25) * change / scale + 0.15 * size
@@ -280,7 +291,7 @@ def _settled(track: Track) -> list[Track]:
         first < 3
         or times[-1] - times[min(first, len(times) - 1)] < _SETTLES_S
         or (rest[:, Det.KIND] == Kind.SMALL).mean() < 0.8
-        or float(np.median(rest[:, Det.STILL])) < 0.7
+        or median(rest[:, Det.STILL]) < 0.7
     ):
         return [track]
     parts = []
@@ -299,17 +310,18 @@ def _absorb(tracks: list[Track]) -> list[Track]:
     order = sorted(tracks, key=lambda t: (-t.seconds, t.frames[0]))
     kept: list[Track] = []
     for track in order:
-        rows = track.array
-        times = np.array(track.times)
-        if not any(_within(rows, times, other) for other in kept):
+        if not any(_within(track, other) for other in kept):
             kept.append(track)
     return kept
 
 
-def _within(rows: NDArray[np.float64], times: NDArray[np.float64], other: Track) -> bool:
-    inside = (times >= other.times[0]) & (times <= other.times[-1])
-    if inside.mean() < 0.7:
+def _within(track: Track, other: Track) -> bool:
+    first = bisect_left(track.times, other.times[0])
+    end = bisect_right(track.times, other.times[-1])
+    if (end - first) / len(track.times) < 0.7:
         return False
+    inside = slice(first, end)
+    rows, times = track.array, np.array(track.times)
     theirs, when = other.array, np.array(other.times)
     columns = (Det.X0, Det.Y0, Det.X1, Det.Y1, Det.U, Det.V, Det.TALL)
     at = {c: np.interp(times[inside], when, theirs[:, c]) for c in columns}
@@ -339,8 +351,8 @@ def _outline(rows: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.full(3, np.nan)
     high = (alone[:, Det.Y1] - alone[:, Det.Y0]) / alone[:, Det.TALL]
     wide = (alone[:, Det.X1] - alone[:, Det.X0]) / alone[:, Det.TALL]
-    shape = [float(np.log(np.median(high))), float(np.log(np.median(wide)))]
-    return np.array([*shape, float(np.median(alone[:, Det.TONE])) / 16.0])
+    shape = [float(np.log(median(high))), float(np.log(median(wide)))]
+    return np.array([*shape, median(alone[:, Det.TONE]) / 16.0])
 
 
 class _Ends:
