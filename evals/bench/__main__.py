@@ -125,7 +125,8 @@ def speed(
         several = scaling(processes)
         typer.echo(
             f"{processes} processes: {several.ratio:.2f}× ({several.one_s:.1f} s to "
-            f"{several.several_s:.1f} s, load {several.load:.1f})"
+            f"{several.several_s:.1f} s, load {several.load:.1f}; processor "
+            f"{several.one_cpu_s:.1f} s to {several.several_cpu_s:.1f} s)"
         )
     if hours:
         long = memory(hours, work=work)

@@ -5,6 +5,11 @@
 Processor seconds of one process with one thread in OpenCV, so that a busy machine distorts little;
 wall-clock figures stand beside them. *Floor* is decoding and optical flow alone on the same frames:
 the share of it that is reached does not depend on the machine.
+
+Scaling is the wall clock of every video looked at once by each process, in one process and in
+several; what each does at its first video (imports, half a second to a second) is over by then. It
+means something on idle cores only. The processor seconds beside it are those of the same work:
+what they grow by is lost to shared caches and memory, whoever else wants the cores.
 """
 
 from __future__ import annotations
@@ -53,11 +58,15 @@ class Speed(Frozen):
 
 
 class Scaling(Frozen):
-    """The same videos in one process and in several. Seconds of wall clock."""
+    """The same looks in one process and in several."""
 
     processes: int
     one_s: float
     several_s: float
+    """Seconds of wall clock."""
+    one_cpu_s: float
+    several_cpu_s: float
+    """Seconds of processor, of all processes together."""
     load: float
     """Processes that wanted to run on this machine just before, by the system's count."""
 
@@ -102,17 +111,20 @@ def speed(size: tuple[int, int], *, seconds: float = 15.0, fps: int = 10) -> Spe
 
 
 def scaling(processes: int = 2, *, seconds: float = 30.0) -> Scaling:
-    """The wall clock of as many videos as processes, in one process and in all of them."""
+    """Every process looks at as many videos as there are processes, or one does all of it."""
     with tempfile.TemporaryDirectory(prefix="vidocq-bench-") as folder:
         _, normal = rendered(Path(folder), SIZES[0], seconds=10.0, fps=10, normals=processes)
         profile = _learned(normal[:1])
         clips = [looped(c, seconds, c.with_name(f"long-{c.name}")) for c in normal]
         load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-        jobs = [_job(c, embedded_captioner(), profile, "coarse") for c in clips]
+        jobs = [_job(c, embedded_captioner(), profile, "coarse") for c in clips] * processes
+        (one, one_cpu), (several, several_cpu) = (_side_by_side(n, jobs) for n in (1, processes))
         return Scaling(
             processes=processes,
-            one_s=round(_side_by_side(1, jobs), 2),
-            several_s=round(_side_by_side(processes, jobs), 2),
+            one_s=round(one, 2),
+            several_s=round(several, 2),
+            one_cpu_s=round(one_cpu, 2),
+            several_cpu_s=round(several_cpu, 2),
             load=round(load, 1),
         )
 
@@ -178,29 +190,43 @@ def _floor(clip: Path, size: tuple[int, int]) -> float:
     return time.process_time() - begun
 
 
-def _side_by_side(processes: int, jobs: Sequence[Job]) -> float:
-    """Seconds for all jobs, without the start of the processes."""
-    with get_context("spawn").Pool(processes) as pool:
+def _side_by_side(processes: int, jobs: Sequence[Job]) -> tuple[float, float]:
+    """Seconds of wall clock and of processor for all jobs, without the start of the processes."""
+    context = get_context("spawn")
+    with context.Pool(processes, _meet, (context.Barrier(processes),)) as pool:
         pool.map(_look, [(jobs[0], True)] * processes, chunksize=1)
         begun = time.perf_counter()
-        pool.map(_look, [(job, False) for job in jobs], chunksize=1)
-        return time.perf_counter() - begun
+        used = pool.map(_look, [(job, False) for job in jobs], chunksize=1)
+        return time.perf_counter() - begun, sum(used)
 
 
-def _look(given: tuple[Job, bool]) -> None:
-    """All looks at a video; to warm up, its first second only."""
+_meeting: list[Any] = []
+
+
+def _meet(barrier: Any) -> None:
+    _meeting[:] = [barrier]
+
+
+def _look(given: tuple[Job, bool]) -> float:
+    """Processor seconds of all looks at a video; to warm up, at its first second only.
+
+    After that the processes wait for one another, so that each of them has warmed up.
+    """
     job, warm = given
+    begun = time.process_time()
     captioner = embedded_captioner()
     with open_video(job.video.path, threads=1) as source:
         if warm:
             first = Interval.from_seconds(0.0, 1.0, source.info.time_base)
             captioner.describe(source, first, profile=job.profile)
-            return
+            _meeting[0].wait()
+            return time.process_time() - begun
         own = Job(
             job.video, job.detector, captioner, job.profile, job.detail, job.zoom, job.min_event_s
         )
         for event in segmented(own, source).tree.coarse:
             captioner.describe(source, event.interval, profile=job.profile, detail=job.detail)
+    return time.process_time() - begun
 
 
 def _command(home: Path, *words: str) -> tuple[float, float]:
