@@ -26,8 +26,15 @@ from tools.record import journal_mode
 __all__ = ["Checkpoints"]
 
 WAL = "PRAGMA journal_mode=WAL;"
-ALLOWED = tuple((module.__name__, name) for module in (types, decision) for name in module.__all__)
-"""The vocabulary, and nothing else, is rebuilt from a checkpoint."""
+ALLOWED = tuple(
+    (home, name)
+    for module in (types, decision)
+    for name in module.__all__
+    if isinstance(kind := getattr(module, name), type)
+    for home in sorted({module.__name__, kind.__module__})
+)
+"""The vocabulary, and nothing else, is rebuilt from a checkpoint: by the name of the room that
+defines it, or of the door it is imported through, as older checkpoints have it."""
 
 
 class _Connection(sqlite3.Connection):
