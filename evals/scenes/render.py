@@ -20,7 +20,7 @@ from evals.scenes.truth import SceneTruth, Track, runs
 from tools.errors import MediaError, UserError
 from tools.types import Box
 
-__all__ = ["SHARE", "render", "render_set"]
+__all__ = ["SHARE", "film", "render", "render_set"]
 
 SHARE = 0.25
 """A figure counts as visible from this share of its silhouette on."""
@@ -107,6 +107,20 @@ def render(
             if s.boxes
         ),
     )
+
+
+def film(
+    path: Path, stage: Stage, actors: Sequence[Actor], *, noise: float = 2.0, light: float = 0.02
+) -> None:
+    """Write a clip of these actors alone. Raises UserError, MediaError."""
+    width, height = stage.place.width, stage.place.height
+    if stage.frames < 1 or width % 2 or height % 2 or min(width, height) < 64:
+        raise UserError(
+            f"cannot render {stage.frames} frames of {width}×{height}",
+            remedy="at least one frame, and even sides of 64 pixels or more",
+        )
+    seen = [_Seen(actor) for actor in actors]
+    _encode(path, _film(stage, seen, noise, light, 0.0), round(stage.fps), (width, height))
 
 
 def render_set(

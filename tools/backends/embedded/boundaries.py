@@ -1,53 +1,189 @@
 """BoundaryDetector from motion and appearance, with PySceneDetect for cuts and fades.
 
-One pass at low resolution. Every sample is described by what the picture looks like (a grey
-thumbnail and a colour histogram) and by how much and where it moves; novelty is the distance
-between the means of the stretches before and after it, at several scales (after Foote, "Automatic
-audio segmentation using a measure of audio novelty", 2000), against the video's own median and
-MAD.
+One pass over the decoder's own planes, shrunk. Every sample is described by what the picture looks
+like and by how much and where it moves; novelty is how much what follows differs from what was
+before (:mod:`~tools.backends.embedded.contrasts`), against what is usual in this video. What comes,
+goes, stops, runs or is left behind is told besides (:mod:`~tools.backends.embedded.movers`).
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator
 from importlib.metadata import version
-from itertools import pairwise
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tools.backends.embedded.contrasts import (
+    BLOCK,
+    FEATURES,
+    FLOORS,
+    SCALES_S,
+    Features,
+    contrasts,
+    liveliest,
+)
 from tools.backends.embedded.cuts import CutFinder
-from tools.backends.embedded.media import scaled
+from tools.backends.embedded.movers import Movers
+from tools.backends.embedded.planes import Planes, PlaneSource, of_image
 from tools.ports import BoundarySignal, Frame, FrameSource, Listener, Progress
-from tools.video import run_pass
+from tools.types import VideoInfo
 
-__all__ = ["MotionBoundaryDetector"]
+__all__ = ["BoundaryStream", "MotionBoundaryDetector"]
 
 Array = NDArray[np.float64]
 
 WIDTH = 160
-THUMB = (16, 12)
-GRID = (12, 8)
-"""Columns and rows of the cells in which motion is summed."""
-HUES, SATURATIONS = 12, 3
-SCALES_S = (0.5, 1.0, 2.0)
-CHUNK = 2048
-"""Samples compared at a time, so that hours of them need no more memory than minutes."""
-MAX_SAMPLES = 72_000
-"""Longer videos are sampled more thinly: two hours at ten samples a second."""
+"""Pixels that pictures are shrunk to, about; by a whole factor."""
 CUT_RATE = 30.0
 """Frames a second that are searched for cuts, at most."""
-NOISE = 6.0
-"""Grey levels; smaller changes of a pixel are taken for noise."""
+MAX_SAMPLES = 72_000
+"""Samples of a signal, at most: of longer videos each stands for the strongest of several."""
 HALF = 4.0
 """Robust deviations at which confidence is one half; 0.3 lies at 1.7 of them."""
-LOCAL_CELLS = 5
-"""Cells of the motion grid that may speak for a place: a person far away fills about one."""
-FLOORS = {"look": 1.5, "colour": 0.015, "energy": 0.10, "place": 0.15}
-"""Smallest spread that is believed, so that the noise of a still picture makes no boundaries:
-grey levels; share of pixels; log units; log units."""
+SPREAD_S = 0.4
+"""Standard deviation of the moment at which a change is told to be."""
+REMEMBERED = 3000
+"""Samples that tell what is usual in a stream: five minutes."""
+_MOVING = np.array([f in {"energy", "place"} for f in FEATURES])
+
+
+class BoundaryStream:
+    """The detector for one video or stream: feed it frames, get the signal.
+
+    Args:
+        info: of the video; of a stream its id, width and rate.
+        causal: judge what is usual from earlier samples alone, and give the signal piece by piece,
+            some seconds after the frames. Otherwise the whole is judged, at the end.
+    """
+
+    def __init__(self, info: VideoInfo, *, samples_per_s: float, causal: bool, name: str) -> None:
+        self.step = max(1, math.floor(info.fps / CUT_RATE))
+        """Frames whose index is a multiple of this are wanted."""
+        self._every = max(1, math.ceil(info.fps / samples_per_s / self.step - 1e-6))
+        self._rate = info.fps / self.step / self._every
+        self._video, self._name, self._causal = info.id, name, causal
+        self._factor = max(1, min(round(info.width / WIDTH), min(info.width, info.height) // 8))
+        self._cuts = CutFinder(info.fps / self.step)
+        self._movers: Movers | None = None
+        self._features = Features()
+        self._recent: list[NDArray[np.float32]] = []
+        self._reach = max(1, round(max(SCALES_S) * self._rate))
+        self._lag = max(self._reach, math.ceil(self._cuts.lag_s * self._rate)) + 1
+        self._fed, self._frames, self._pts = array("q"), array("q"), array("q")
+        self._top = array("f")
+        self._contrasts: list[NDArray[np.float32]] = []
+        self._usual: list[NDArray[np.float32]] = []
+        self._done = 0
+
+    def feed(self, planes: Planes) -> BoundarySignal | None:
+        """The next wanted frame; gives the next piece of a causal signal when there is one."""
+        self._cuts.feed(planes)
+        self._fed.append(planes.pts)
+        if (len(self._fed) - 1) % self._every:
+            return None
+        grey = np.asarray(cv2.GaussianBlur(planes.grey(self._factor), (3, 3), 0), dtype=np.uint8)
+        if self._movers is None:
+            self._movers = Movers(self._rate, (grey.shape[1], grey.shape[0]))
+        self._movers.feed(grey)
+        self._frames.append(planes.index)
+        self._pts.append(planes.pts)
+        self._recent.append(self._features.of(grey, planes.colours(self._factor)))
+        if len(self._frames) < self._done + BLOCK + self._lag:
+            return None
+        return self._block(self._done + BLOCK)
+
+    def end(self) -> BoundarySignal:
+        """No more frames come: the rest of a causal signal, or all of one that is not."""
+        if self._causal:
+            return self._block(len(self._frames)) or self._signal(self._done, None)
+        while self._done < len(self._frames):
+            self._block(min(self._done + BLOCK, len(self._frames)))
+        made = np.concatenate(self._contrasts) if self._contrasts else None
+        return self._signal(0, None if made is None else _robust(made, made))
+
+    # ------------------------------------------------------------ inside
+
+    def _block(self, end: int) -> BoundarySignal | None:
+        """Contrasts of the samples up to ``end``; features far before them are dropped."""
+        start, base = self._done, self._done - min(self._done, self._reach + 1)
+        if end <= start:
+            return None
+        features = np.stack(self._recent)
+        parts = np.searchsorted(self._frames, self._cut_frames()) - base
+        made = contrasts(features, (start - base, end - base), parts.tolist(), self._rate)
+        self._top.extend(liveliest(features[start - base : end - base]).tolist())
+        self._done = end
+        del self._recent[: max(0, end - self._reach - 1 - base)]
+        if not self._causal:
+            self._contrasts.append(made)
+            return None
+        before = np.concatenate(self._usual) if self._usual else None
+        self._usual = [*self._usual, made][-REMEMBERED // BLOCK :]
+        return self._signal(start, _robust(made, before))
+
+    def _cut_frames(self) -> list[int]:
+        counted = self._cuts.frames
+        return [counted[i] for i in self._cuts.found() if 0 < i < len(counted)]
+
+    def _signal(self, start: int, deviations: NDArray[np.float32] | None) -> BoundarySignal:
+        """The signal from sample ``start`` on, as far as it has been judged."""
+        span = (start, start + (0 if deviations is None else len(deviations)))
+        confidence = np.zeros(0)
+        if deviations is not None:
+            confidence = np.maximum(self._novel(span, deviations), self._told(span))
+        frames = np.array(self._frames[slice(*span)], dtype=np.int64)
+        pts = np.array(self._pts[slice(*span)], dtype=np.int64)
+        novelty = self._lively(span)
+        group = math.ceil(len(frames) / MAX_SAMPLES)
+        if group > 1:
+            starts = np.arange(0, len(frames), group)
+            confidence = np.maximum.reduceat(confidence, starts)
+            novelty = np.maximum.reduceat(novelty, starts)
+            frames, pts = frames[starts], pts[starts]
+        after = self._frames[span[1]] if span[1] < len(self._frames) else math.inf
+        cuts = [c for c in self._cut_frames() if len(frames) and frames[0] <= c < after]
+        times = [self._fed[bisect_left(self._cuts.frames, c)] for c in cuts]
+        return _with_cuts(
+            BoundarySignal(self._video, frames, pts, confidence, novelty, self._name),
+            np.array(cuts, dtype=np.int64),
+            np.array(times, dtype=np.int64),
+        )
+
+    def _novel(self, span: tuple[int, int], deviations: NDArray[np.float32]) -> Array:
+        """Confidence from contrasts, the most telling scale at each sample."""
+        weights = np.ones((len(deviations), 1, len(FEATURES)))
+        if self._movers is not None:
+            # Where single things can be followed, they say better what goes on than sums of motion.
+            weights[~self._movers.lost_in(*span, self._reach)] = np.where(_MOVING, 0.0, 1.0)
+        # The root of the mean square lets one clear change speak, and several agree.
+        each = np.sqrt(np.mean(np.square(deviations * weights), axis=2))
+        surprise = each.max(axis=1) if len(each) else np.zeros(0)
+        edge = max(1, round(SCALES_S[0] * self._rate / 2))
+        at, last = np.arange(*span), len(self._frames)
+        surprise[(at < edge) | (at >= last - edge) | (last < 3)] = 0.0
+        return np.asarray(surprise / (surprise + HALF), dtype=np.float64)
+
+    def _told(self, span: tuple[int, int]) -> Array:
+        """Confidence from what came, went or changed: changes that are close agree."""
+        at, rest = np.arange(*span), np.ones(span[1] - span[0])
+        width = SPREAD_S * self._rate
+        for moment, weight in self._movers.changes if self._movers is not None else ():
+            low, high = np.searchsorted(at, [moment - 4 * width, moment + 4 * width])
+            rest[low:high] *= 1 - weight * np.exp(-0.5 * ((at[low:high] - moment) / width) ** 2)
+        return np.asarray(1 - rest, dtype=np.float64)
+
+    def _lively(self, span: tuple[int, int]) -> Array:
+        """Motion of the liveliest cells, relative to its median (so far, if causal); ≥ 0."""
+        top = np.array(self._top[: span[1]], dtype=np.float64)
+        if len(top) > 1:
+            top[0] = top[1]
+        usual = float(np.median(top[-REMEMBERED:] if self._causal else top)) if len(top) else 1.0
+        return np.asarray(top[span[0] :] / max(usual, 1.0), dtype=np.float64)
 
 
 class MotionBoundaryDetector:
@@ -55,17 +191,23 @@ class MotionBoundaryDetector:
 
     Args:
         samples_per_s: samples a second, at most; fewer where the video has fewer frames.
+        causal: a sample's confidence rests on no frames more than some seconds after it.
     """
 
-    def __init__(self, *, samples_per_s: float = 10.0) -> None:
+    def __init__(self, *, samples_per_s: float = 10.0, causal: bool = False) -> None:
         if samples_per_s <= 0:
             raise ValueError("samples_per_s must be above 0")
         self._rate = samples_per_s
+        self._causal = causal
 
     @property
     def name(self) -> str:
         parts = f"scenedetect {version('scenedetect-headless')}, {self._rate:g}/s, {WIDTH} px"
-        return f"embedded-motion/1 ({parts})"
+        return f"embedded-motion/2 ({parts}{', causal' if self._causal else ''})"
+
+    def stream(self, info: VideoInfo) -> BoundaryStream:
+        """The detector for frames as they come."""
+        return BoundaryStream(info, samples_per_s=self._rate, causal=self._causal, name=self.name)
 
     def signal(self, source: FrameSource, progress: Progress | None = None) -> BoundarySignal:
         """Decode once, at low resolution. Raises MediaError."""
@@ -80,177 +222,78 @@ class MotionBoundaryDetector:
     def _heard(
         self, source: FrameSource, listener: Listener | None, progress: Progress | None
     ) -> BoundarySignal:
-        info = source.info
-        dense = max(1, math.floor(info.fps / CUT_RATE))
-        rate = min(self._rate, MAX_SAMPLES / info.seconds)
-        every = max(1, math.ceil(info.fps / rate / dense - 1e-6))
-        scale = min(1.0, WIDTH / info.width)
-        size = (max(2, round(info.width * scale)), max(2, round(info.height * scale)))
-        cuts = CutFinder(info.fps / dense)
-        samples = _Samples(every, len(source.pts) // (dense * every) + 2)
-
-        def feed(frame: Frame) -> None:
-            cuts.feed(frame)
-            samples.feed(frame)
-
-        def share(frame: Frame) -> None:
-            if listener is not None and frame.index % listener.step == 0:
-                listener.feed(frame)
-            if frame.index % dense == 0:
-                feed(Frame(frame.index, frame.pts, scaled(frame.image, size)))
-
-        run_pass(
-            source,
-            [feed if listener is None else share],
-            step=dense if listener is None else math.gcd(dense, listener.step),
-            size=size if listener is None else None,
-            progress=progress,
-            what="finding events" if listener is None else "finding events and looking",
-        )
+        stream = self.stream(source.info)
+        step = stream.step if listener is None else math.gcd(stream.step, listener.step)
+        what = "finding events" if listener is None else "finding events and looking"
+        total = (len(source.pts) - 1) // step + 1
+        pieces: list[BoundarySignal] = []
+        for done, planes in enumerate(_planes(source, step), start=1):
+            if listener is not None and planes.index % listener.step == 0:
+                listener.feed(Frame(planes.index, planes.pts, planes.image()))
+            if planes.index % stream.step == 0:
+                piece = stream.feed(planes)
+                if piece is not None:
+                    pieces.append(piece)
+            if progress is not None:
+                progress(what, done, total)
         if listener is not None:
             listener.finish()
-        found = tuple(cuts.frames[i] for i in cuts.found() if 0 < i < len(cuts.frames))
-        frames = np.array(samples.frames, dtype=np.int64)
-        confidence = samples.confidence(info.fps / dense / every, found)
-        novelty = samples.novelty()
-        return _with_cuts(
-            BoundarySignal(info.id, frames, source.pts[frames], confidence, novelty, self.name),
-            source.pts,
-            found,
-        )
+        return _joined([*pieces, stream.end()])
 
 
-@dataclass
-class _Samples:
-    """Features of every ``every``-th frame that is fed, ``most`` at most."""
-
-    every: int
-    most: int
-    frames: list[int] = field(default_factory=list)
-    _before: NDArray[np.uint8] | None = None
-    _count: int = 0
-
-    def __post_init__(self) -> None:
-        # Filled as frames come: two hours take 100 MB, and nothing is copied.
-        self._look = np.empty((self.most, THUMB[0] * THUMB[1]), np.float32)
-        self._colour = np.empty((self.most, HUES * SATURATIONS), np.float32)
-        self._motion = np.empty((self.most, GRID[0] * GRID[1]), np.float32)
-
-    def feed(self, frame: Frame) -> None:
-        self._count += 1
-        if (self._count - 1) % self.every:
-            return
-        grey = cv2.GaussianBlur(cv2.cvtColor(frame.image, cv2.COLOR_BGR2GRAY), (3, 3), 0)
-        before = grey if self._before is None else self._before
-        change = cv2.absdiff(grey, before).astype(np.float32)
-        change[change < NOISE] = 0.0
-        self._before = np.asarray(grey, dtype=np.uint8)
-        at = len(self.frames)
-        self.frames.append(frame.index)
-        self._look[at] = _cells(grey.astype(np.float32), THUMB)
-        self._motion[at] = _cells(change, GRID)
-        self._colour[at] = _colours(frame.image)
-
-    def novelty(self) -> Array:
-        """Motion of the three liveliest cells, relative to its median over the video; ≥ 0."""
-        motion = self._motion[: len(self.frames)]
-        top = np.partition(motion, -3, axis=1)[:, -3:].astype(np.float64).mean(axis=1)
-        if len(top) > 1:
-            top[0] = top[1]
-        return np.asarray(top / max(float(np.median(top)), 1.0), dtype=np.float64)
-
-    def confidence(self, rate: float, cuts: tuple[int, ...]) -> Array:
-        """Novelty of look, colour, amount and place of motion, squashed to [0, 1]."""
-        count = len(self.frames)
-        if count < 3:
-            return np.zeros(count)
-        motion = self._motion[:count].copy()
-        motion[0] = motion[1]
-        features: dict[str, NDArray[np.floating]] = {
-            "look": self._look[:count],
-            "colour": self._colour[:count],
-            "energy": np.log1p(4 * motion.mean(axis=1, keepdims=True, dtype=np.float64)),
-            "place": np.log1p(4 * motion, out=motion),
-        }
-        parts = np.searchsorted(self.frames, cuts).tolist()
-        surprise = np.zeros(count)
-        for scale in SCALES_S:
-            width = max(1, round(scale * rate))
-            if 2 * width > count:
-                continue
-            each = [
-                _robust(_contrast(values, width, parts, name == "place"), FLOORS[name])
-                for name, values in features.items()
-            ]
-            # The root of the mean square lets one clear change speak, and several agree.
-            surprise = np.maximum(surprise, np.sqrt(np.mean(np.square(each), axis=0)))
-        edge = max(1, round(SCALES_S[0] * rate / 2))
-        surprise[:edge] = surprise[-edge:] = 0.0
-        return np.asarray(surprise / (surprise + HALF), dtype=np.float64)
+def _planes(source: FrameSource, step: int) -> Iterator[Planes]:
+    if isinstance(source, PlaneSource):
+        yield from source.planes(step=step)
+        return
+    for frame in source.frames(step=step):
+        yield of_image(frame.image, frame.index, frame.pts)
 
 
-def _cells(image: NDArray[np.float32], grid: tuple[int, int]) -> NDArray[np.float32]:
-    """Means over a grid of cells, flat."""
-    small = cv2.resize(image, grid, interpolation=cv2.INTER_AREA)
-    return np.asarray(small, dtype=np.float32).reshape(-1)
+def _joined(pieces: list[BoundarySignal]) -> BoundarySignal:
+    """Pieces of one signal, in order, as one."""
+    if len(pieces) == 1:
+        return pieces[0]
+    return BoundarySignal(
+        pieces[0].video_id,
+        np.concatenate([p.frames for p in pieces]),
+        np.concatenate([p.pts for p in pieces]),
+        np.concatenate([p.confidence for p in pieces]),
+        np.concatenate([p.novelty for p in pieces]),
+        pieces[0].detector,
+        tuple(c for p in pieces for c in p.cuts),
+    )
 
 
-def _colours(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Share of pixels per hue and saturation; hues of grey pixels do not count."""
-    hsv = cv2.cvtColor(image, cv2.COLOR_BGR2HSV)
-    ranges = [0.0, 180.0, 48.0, 256.0]
-    histogram = cv2.calcHist([hsv], [0, 1], None, [HUES, SATURATIONS], ranges)
-    return np.asarray(histogram, dtype=np.float32).reshape(-1) / np.float32(hsv[..., 0].size)
+def _robust(values: NDArray[np.float32], usual: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    """(value − median) / (1.4826 MAD) of what is usual, not below 0; shape (n, scales, features).
 
-
-def _contrast(values: NDArray[np.floating], width: int, parts: list[int], local: bool) -> Array:
-    """Distance between the means of the ``width`` samples before and from each sample on.
-
-    Windows do not reach across ``parts`` (cuts): what a cut changes is said once, by the cut.
-    Distances are root mean squares, over the columns that differ most where ``local``;
-    shape ``(n,)``.
+    The floors bound the spread from below; where nothing is known they are all there is.
     """
-    out = np.zeros(len(values))
-    edges = [0, *parts, len(values)]
-    for first, last in pairwise(edges):
-        for start in range(first + 1, last, CHUNK):
-            at = np.arange(start, min(last, start + CHUNK))
-            low, high = np.maximum(at - width, first), np.minimum(at + width, last)
-            base = int(low[0])
-            part = values[base : int(high[-1])].astype(np.float64)
-            sums = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(part, 0)])
-            before = (sums[at - base] - sums[low - base]) / (at - low)[:, None]
-            after = (sums[high - base] - sums[at - base]) / (high - at)[:, None]
-            # A window cut short by an end is less sure of its mean.
-            weight = np.sqrt(np.minimum(at - low, high - at) / width)
-            square = (after - before) ** 2
-            if local:
-                square = np.partition(square, -LOCAL_CELLS, axis=1)[:, -LOCAL_CELLS:]
-            out[at] = weight * np.sqrt(square.mean(axis=1))
-    return out
-
-
-def _robust(values: Array, floor: float) -> Array:
-    """(value − median) / (1.4826 MAD), not below 0; ``floor`` bounds the spread from below."""
-    middle = float(np.median(values))
-    spread = 1.4826 * float(np.median(np.abs(values - middle)))
-    return np.maximum(0.0, (values - middle) / max(spread, floor))
+    if usual is None:
+        return np.asarray(values / FLOORS, dtype=np.float32)
+    middle = np.median(usual, axis=0)
+    spread = 1.4826 * np.median(np.abs(usual - middle), axis=0)
+    return np.asarray(
+        np.maximum(0.0, (values - middle) / np.maximum(spread, FLOORS)), dtype=np.float32
+    )
 
 
 def _with_cuts(
-    signal: BoundarySignal, pts: NDArray[np.int64], cuts: tuple[int, ...]
+    signal: BoundarySignal, cuts: NDArray[np.int64], times: NDArray[np.int64]
 ) -> BoundarySignal:
     """The signal with a sample of confidence 1 at every cut."""
-    frames = np.union1d(signal.frames, np.array(cuts, dtype=np.int64))
+    if not len(cuts):
+        return signal
+    frames, first = np.unique(np.concatenate([signal.frames, cuts]), return_index=True)
     nearest = np.minimum(np.searchsorted(signal.frames, frames), len(signal.frames) - 1)
     confidence = signal.confidence[nearest].copy()
     confidence[np.isin(frames, cuts)] = 1.0
     return BoundarySignal(
         signal.video_id,
         frames,
-        pts[frames],
+        np.concatenate([signal.pts, times])[first],
         confidence,
         signal.novelty[nearest],
         signal.detector,
-        cuts,
+        tuple(int(c) for c in cuts),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from typing import Self
 
 import av
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tools.backends.embedded.demux import TRUNCATED_BELOW, Table, decode, opened, scan
+from tools.backends.embedded.planes import Planes, of_frame
 from tools.errors import MediaError, UserError
 from tools.ports import Frame
 from tools.types import Interval, VideoInfo
@@ -123,6 +125,25 @@ class FileSource:
                 self._missing.add(passed)
             done += 1
             yield Frame(index, int(self._pts[index]), scaled(self._upright(frame), size))
+        self._missing.update(expected)
+        if wanted and not done:
+            raise MediaError(self._path, "nothing decodes from here on", frame=wanted[0])
+
+    def planes(self, *, step: int = 1) -> Iterator[Planes]:
+        """Every ``step``-th frame as it comes from the decoder. Raises MediaError."""
+        wanted = span(self._pts, None, step)
+        turn = _TURN.get(self._table.rotation)
+        done = 0
+        expected = iter(wanted)
+        for index, frame in self._decoded(wanted):
+            for passed in expected:
+                if passed == index:
+                    break
+                self._missing.add(passed)
+            done += 1
+            if (frame.width, frame.height) != (self._table.width, self._table.height):
+                frame = frame.reformat(width=self._table.width, height=self._table.height)
+            yield of_frame(frame, index, int(self._pts[index]), turn, partial(self._upright, frame))
         self._missing.update(expected)
         if wanted and not done:
             raise MediaError(self._path, "nothing decodes from here on", frame=wanted[0])
