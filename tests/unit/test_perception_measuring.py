@@ -109,3 +109,26 @@ def test_a_short_video_is_decoded_once_with_the_same_result(
         assert np.allclose(one.blobs, other.blobs, atol=1e-4)
         assert np.array_equal(one.windows.index, other.windows.index)
         assert np.array_equal(one.windows.u, other.windows.u)
+
+
+def test_a_median_is_kept_with_the_percepts(clip: Path, tmp_path: Path) -> None:
+    with open_video(clip) as opened:
+        source = Counting(opened)
+        background = opened.frame(0).image
+        geometry = Geometry(
+            full=SIZE, size=SIZE, background=background,
+            threshold=np.full(SIZE[::-1], 15, np.uint8), offset=10.0, slope=0.25, walk=0.8,
+            people=True,
+        )  # fmt: skip
+        first, again = (PerceptStore(PerceptionSettings(), tmp_path) for _ in range(2))
+        stretch = first.stretch(source, 0)
+        assert stretch is not None
+        assert first.known(source, geometry, stretch) is None
+        made = first.own(source, geometry, stretch)
+        assert made is not None
+        decoded = source.decoded
+        assert np.array_equal(made, np.asarray(again.known(source, geometry, stretch)))
+        assert source.decoded == decoded
+        for path in tmp_path.rglob("*.npz"):
+            path.write_bytes(path.read_bytes()[:100])  # damaged: taken again
+        assert PerceptStore(PerceptionSettings(), tmp_path).known(source, geometry, stretch) is None

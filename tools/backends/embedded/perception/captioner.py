@@ -48,6 +48,7 @@ from tools.backends.embedded.perception.survey import survey, survey_interval
 from tools.backends.embedded.perception.tracks import FrameDetections, Track, link
 from tools.backends.embedded.perception.wording import PRIORS_NOTE, clauses
 from tools.errors import UserError
+from tools.memory import share_heaps
 from tools.ports import Captioner, Clip, Detail, FrameSource, Listener, Progress, SceneProfile
 from tools.types import (
     Answer,
@@ -69,7 +70,7 @@ _MARGIN_S = 2.0
 _HISTORY_S = 24.0
 """Seconds before an interval from which tracks are followed: who stays may have come before it."""
 _MOST_OBSERVATIONS = 40
-_MOST_ROWS = 40_000
+_MOST_ROWS = 20_000
 """Sightings in remembered tracks (about half a kilobyte each)."""
 _FRAME_SPAN = 24
 
@@ -93,6 +94,7 @@ class EmbeddedCaptioner(Captioner):
         self._rows = 0
         self._geometries: OrderedDict[str, Geometry] = OrderedDict()
         self._lock = threading.RLock()  # looks may run side by side
+        share_heaps()
 
     @property
     def name(self) -> str:

@@ -11,6 +11,7 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -171,8 +172,16 @@ class PerceptStore:
         self, source: FrameSource, geometry: Geometry, stretch: Stretch
     ) -> NDArray[np.uint8] | None:
         """The median of a stretch where it was taken already."""
+        key = self._median_key(source, geometry, stretch)
         with self._lock:
-            return self._medians.get(_name(source, geometry, stretch))
+            found = self._medians.get(key)
+        path = self._path(key)
+        if found is None and path is not None and path.exists():
+            arrays = _loaded(path)
+            found = None if arrays is None else arrays.get("median")
+            if found is not None:
+                self._keep_median(key, found)
+        return found
 
     def keyed(self, source: FrameSource, stretch: Stretch) -> bool:
         """Whether key frames alone give the median of a stretch."""
@@ -198,11 +207,22 @@ class PerceptStore:
         if len(images) < _SAMPLES // 2:
             return None
         made = median_image(images)
+        key = self._median_key(source, geometry, stretch)
+        self._keep_median(key, made)
+        path = self._path(key)
+        if path is not None:
+            _saved(path, {"median": made})
+        return made
+
+    def _keep_median(self, key: str, image: NDArray[np.uint8]) -> None:
         with self._lock:
-            self._medians[_name(source, geometry, stretch)] = made
+            self._medians[key] = image
             if len(self._medians) > 16:
                 self._medians.popitem(last=False)
-        return made
+
+    def _median_key(self, source: FrameSource, geometry: Geometry, stretch: Stretch) -> str:
+        parts = (source.info.sha256, geometry.key, self._settings.key, stretch.low, stretch.high)
+        return hashlib.sha256(repr(("median", *parts)).encode()).hexdigest()[:32]
 
     def _interval(self, source: FrameSource, stretch: Stretch) -> Interval:
         step, pts = frame_step(source.info.fps, self._settings), source.pts
@@ -274,19 +294,14 @@ class PerceptStore:
                 self._used -= old.size
 
 
-def _name(source: FrameSource, geometry: Geometry, stretch: Stretch) -> str:
-    return f"{source.info.sha256}/{geometry.key}/{stretch.low}/{stretch.high}"
-
-
 def _bytes(percept: FramePercept) -> int:
     """With the detections that will be kept beside it."""
     return 3 * percept.blobs.nbytes + 10 * len(percept.windows.index) + 2048
 
 
 def _write(path: Path, block: Block) -> None:
-    """Atomic: a reader sees the whole block or none. Without a cache it is only slow."""
     percepts = block.percepts
-    arrays: dict[str, NDArray[np.generic]] = {
+    arrays: dict[str, NDArray[Any]] = {
         "frame": np.array([p.frame for p in percepts], np.int64),
         "pts": np.array([p.pts for p in percepts], np.int64),
         "health": np.array([p.health for p in percepts], np.float32).reshape(-1, len(Health)),
@@ -299,6 +314,11 @@ def _write(path: Path, block: Block) -> None:
     for part, kind in zip(_WINDOW_PARTS, _WINDOW_TYPES, strict=True):
         pieces = [getattr(p.windows, part) for p in percepts]
         arrays[part] = np.concatenate(pieces) if pieces else np.zeros(0, kind)
+    _saved(path, arrays)
+
+
+def _saved(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    """Atomic: a reader sees the whole file or none. Without a cache it is only slow."""
     temporary: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -314,9 +334,10 @@ def _write(path: Path, block: Block) -> None:
 
 def _read(path: Path) -> Block | None:
     """A block from disk; None where the file is damaged (it is measured again)."""
+    arrays = _loaded(path)
+    if arrays is None:
+        return None
     try:
-        with np.load(path, allow_pickle=False) as data:
-            arrays = {name: data[name] for name in data.files}
         window_ends = np.concatenate([[0], np.cumsum(arrays["windows"])])
         blob_ends = np.concatenate([[0], np.cumsum(arrays["blobs"])])
         percepts = tuple(
@@ -331,6 +352,15 @@ def _read(path: Path) -> Block | None:
             )
             for i in range(len(arrays["frame"]))
         )
-    except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile):
+    except (ValueError, KeyError, IndexError):
         return None
     return Block(percepts, sum(_bytes(p) for p in percepts) + 1024)
+
+
+def _loaded(path: Path) -> dict[str, NDArray[Any]] | None:
+    """The arrays of a file; None where it is damaged."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
+            return {name: data[name] for name in data.files}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
