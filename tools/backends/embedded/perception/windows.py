@@ -92,6 +92,7 @@ class WindowGrid:
         spread = sqrt(E|f|² − |E f|²) over the window's foreground pixels f.
         """
         left, top, wide, high = cv2.boundingRect(mask)
+        wide, high = max(wide, 1), max(high, 1)  # no foreground at all: one empty pixel
         rows, columns = slice(top, top + high), slice(left, left + wide)
         count = cv2.integral(mask, sdepth=cv2.CV_32S)
         cover = _sums(count.reshape(-1), self._core_at) / self._core_area
