@@ -191,6 +191,60 @@ def ask(
 
 @app.command()
 @guarded
+def events(
+    video: Annotated[str, typer.Argument(help="A video file, or a folder of numbered frames.")],
+    as_json: JsonOption = False,
+    plot: Annotated[
+        Path | None, typer.Option(help="PNG of the signal with the tree over it.", metavar="PNG")
+    ] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="PNG of the key frames, in time order.", metavar="PNG")
+    ] = None,
+    export: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Write the tree; the suffix says how: .csv, .json, .edl, .otio, .vtt. Repeatable.",
+            metavar="FILE",
+        ),
+    ] = None,
+    min_event: Annotated[
+        float | None, typer.Option(help="Shortest event, in seconds.", min=0.05)
+    ] = None,
+    causal: Annotated[
+        bool, typer.Option("--causal", help="Decide from the past alone, as for a stream.")
+    ] = False,
+    reference: Annotated[
+        bool, typer.Option("--reference", help="The tree of the published reference system.")
+    ] = False,
+    key_frames: Annotated[
+        bool, typer.Option(help="Choose the frames that stand for each event (a second pass).")
+    ] = True,
+    every: Annotated[bool, typer.Option("--all", help="Every event of a long video.")] = False,
+    fps: Annotated[float | None, typer.Option(help="Rate of a folder of frames.")] = None,
+) -> None:
+    """Show where a video falls into events, coarse and fine."""
+    from agent.events import Wanted
+    from agent.events import events as show
+
+    show(
+        video,
+        Wanted(
+            as_json=as_json,
+            plot=plot,
+            sheet=sheet,
+            exports=tuple(export or ()),
+            min_event_s=min_event,
+            causal=causal,
+            reference=reference,
+            keys=key_frames or sheet is not None,
+            every=every,
+            fps=fps,
+        ),
+    )
+
+
+@app.command()
+@guarded
 def config(as_json: JsonOption = False) -> None:
     """Print the effective settings and where each comes from."""
     import sqlite3

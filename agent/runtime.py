@@ -60,7 +60,9 @@ def open_stores(settings: Settings | None = None, **overrides: Any) -> Stores:
     embedder = backends.make("embedder", chosen.embedder, backends.EMBEDDERS, kept)
     tools = Toolbox(
         archive=Archive(chosen.home, embedder),
-        detector=backends.make("detector", chosen.detector, backends.DETECTORS, kept),
+        detector=backends.make(
+            "detector", chosen.detector, backends.DETECTORS, kept, **chosen.detecting
+        ),
         captioner=backends.make(
             "captioner",
             chosen.captioner,

@@ -50,6 +50,12 @@ class Settings(BaseSettings):
     planner: str = "embedded"
     embedder: str = "embedded"
     """Backends by name; ``embedded`` needs no download, no key and no GPU."""
+    detector_model: str | None = None
+    """Vision model of the detector ``transformers``: a folder, or a name on the hub."""
+    detector_device: str = "auto"
+    """Where that model runs: ``auto``, ``cpu``, ``cuda`` …"""
+    recorded_signals: Path | None = None
+    """Folder of the detector ``recorded``: what ``vidocq events --export X.json`` wrote."""
 
     false_alarm_rate: float = Field(default=0.01, gt=0, lt=1)
     """Share of normal events allowed at or above the alarm threshold."""
@@ -101,6 +107,15 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings
+
+    @property
+    def detecting(self) -> dict[str, Any]:
+        """What the factories of detectors take."""
+        return {
+            "model": self.detector_model,
+            "device": self.detector_device,
+            "recorded": self.recorded_signals,
+        }
 
     @property
     def budget(self) -> Budget:

@@ -16,6 +16,7 @@ COMMANDS = [
     [],
     ["induce"],
     ["ask"],
+    ["events"],
     ["config"],
     ["rules"],
     ["rules", "list"],

@@ -5,6 +5,7 @@ imports. Importing this module loads no heavy library.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,10 +23,40 @@ def _captioner(cache: Path, *, causal: bool = False) -> Captioner:
     return embedded_captioner(cache, causal=causal)
 
 
-def _detector(cache: Path) -> BoundaryDetector:
+def _detector(cache: Path, *, causal: bool = False, **_: Any) -> BoundaryDetector:
     from tools.boundaries import embedded_detector
 
-    return embedded_detector()
+    return embedded_detector(causal=causal)
+
+
+def _vision_detector(
+    cache: Path, *, model: str | None, device: str = "auto", causal: bool = False, **_: Any
+) -> BoundaryDetector:
+    if model is None:
+        raise UserError(
+            "the detector transformers needs a vision model",
+            remedy="set detector_model to a folder or a name, e.g. facebook/dinov2-small",
+        )
+    for package in ("torch", "transformers"):
+        if find_spec(package) is None:
+            raise UserError(
+                f"the detector transformers needs {package}, which is not installed",
+                remedy="pip install 'vidocq[models]'",
+            )
+    from tools.backends.vision import VisionBoundaryDetector
+
+    return VisionBoundaryDetector(model, device=device, causal=causal)
+
+
+def _recorded_detector(cache: Path, *, recorded: Path | None, **_: Any) -> BoundaryDetector:
+    if recorded is None:
+        raise UserError(
+            "the detector recorded needs a folder of signals",
+            remedy="set recorded_signals to where vidocq events --export X.json wrote them",
+        )
+    from tools.backends.recorded import RecordedDetector
+
+    return RecordedDetector(recorded)
 
 
 def _verifier(cache: Path) -> Verifier:
@@ -47,7 +78,11 @@ def _embedder(cache: Path) -> Embedder:
 
 
 CAPTIONERS: Mapping[str, Callable[..., Captioner]] = {"embedded": _captioner}
-DETECTORS: Mapping[str, Callable[[Path], BoundaryDetector]] = {"embedded": _detector}
+DETECTORS: Mapping[str, Callable[..., BoundaryDetector]] = {
+    "embedded": _detector,
+    "transformers": _vision_detector,
+    "recorded": _recorded_detector,
+}
 VERIFIERS: Mapping[str, Callable[[Path], Verifier]] = {"embedded": _verifier}
 PLANNERS: Mapping[str, Callable[[Path], Planner]] = {"embedded": _planner}
 EMBEDDERS: Mapping[str, Callable[[Path], Embedder]] = {"embedded": _embedder}
@@ -61,7 +96,8 @@ def make(
     Args:
         role: the setting's name, for the message.
         cache: a folder the backend may keep files in.
-        options: what else the role's factories take (captioners: ``causal``).
+        options: what else the role's factories take (captioners: ``causal``; detectors: that, and
+            ``model``, ``device``, ``recorded``).
     """
     if name not in factories:
         known = ", ".join(factories)

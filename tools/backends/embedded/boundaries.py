@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator
 from importlib.metadata import version
 
 import cv2
@@ -29,7 +28,8 @@ from tools.backends.embedded.contrasts import (
 )
 from tools.backends.embedded.cuts import CutFinder
 from tools.backends.embedded.movers import Movers
-from tools.backends.embedded.planes import Planes, PlaneSource, of_image
+from tools.backends.embedded.planes import Planes, frames_of
+from tools.backends.embedded.signals import joined, robust, with_cuts
 from tools.ports import BoundarySignal, Frame, FrameSource, Listener, Progress
 from tools.types import VideoInfo
 
@@ -104,7 +104,7 @@ class BoundaryStream:
         while self._done < len(self._frames):
             self._block(min(self._done + BLOCK, len(self._frames)))
         made = np.concatenate(self._contrasts) if self._contrasts else None
-        return self._signal(0, None if made is None else _robust(made, made))
+        return self._signal(0, None if made is None else robust(made, made, FLOORS))
 
     # ------------------------------------------------------------ inside
 
@@ -124,7 +124,7 @@ class BoundaryStream:
             return None
         before = np.concatenate(self._usual) if self._usual else None
         self._usual = [*self._usual, made][-REMEMBERED // BLOCK :]
-        return self._signal(start, _robust(made, before))
+        return self._signal(start, robust(made, before, FLOORS))
 
     def _cut_frames(self) -> list[int]:
         counted = self._cuts.frames
@@ -148,7 +148,7 @@ class BoundaryStream:
         after = self._frames[span[1]] if span[1] < len(self._frames) else math.inf
         cuts = [c for c in self._cut_frames() if len(frames) and frames[0] <= c < after]
         times = [self._fed[bisect_left(self._cuts.frames, c)] for c in cuts]
-        return _with_cuts(
+        return with_cuts(
             BoundarySignal(self._video, frames, pts, confidence, novelty, self._name),
             np.array(cuts, dtype=np.int64),
             np.array(times, dtype=np.int64),
@@ -227,7 +227,7 @@ class MotionBoundaryDetector:
         what = "finding events" if listener is None else "finding events and looking"
         total = (len(source.pts) - 1) // step + 1
         pieces: list[BoundarySignal] = []
-        for done, planes in enumerate(_planes(source, step), start=1):
+        for done, planes in enumerate(frames_of(source, step), start=1):
             if listener is not None and planes.index % listener.step == 0:
                 listener.feed(Frame(planes.index, planes.pts, planes.image()))
             if planes.index % stream.step == 0:
@@ -238,62 +238,4 @@ class MotionBoundaryDetector:
                 progress(what, done, total)
         if listener is not None:
             listener.finish()
-        return _joined([*pieces, stream.end()])
-
-
-def _planes(source: FrameSource, step: int) -> Iterator[Planes]:
-    if isinstance(source, PlaneSource):
-        yield from source.planes(step=step)
-        return
-    for frame in source.frames(step=step):
-        yield of_image(frame.image, frame.index, frame.pts)
-
-
-def _joined(pieces: list[BoundarySignal]) -> BoundarySignal:
-    """Pieces of one signal, in order, as one."""
-    if len(pieces) == 1:
-        return pieces[0]
-    return BoundarySignal(
-        pieces[0].video_id,
-        np.concatenate([p.frames for p in pieces]),
-        np.concatenate([p.pts for p in pieces]),
-        np.concatenate([p.confidence for p in pieces]),
-        np.concatenate([p.novelty for p in pieces]),
-        pieces[0].detector,
-        tuple(c for p in pieces for c in p.cuts),
-    )
-
-
-def _robust(values: NDArray[np.float32], usual: NDArray[np.float32] | None) -> NDArray[np.float32]:
-    """(value − median) / (1.4826 MAD) of what is usual, not below 0; shape (n, scales, features).
-
-    The floors bound the spread from below; where nothing is known they are all there is.
-    """
-    if usual is None:
-        return np.asarray(values / FLOORS, dtype=np.float32)
-    middle = np.median(usual, axis=0)
-    spread = 1.4826 * np.median(np.abs(usual - middle), axis=0)
-    return np.asarray(
-        np.maximum(0.0, (values - middle) / np.maximum(spread, FLOORS)), dtype=np.float32
-    )
-
-
-def _with_cuts(
-    signal: BoundarySignal, cuts: NDArray[np.int64], times: NDArray[np.int64]
-) -> BoundarySignal:
-    """The signal with a sample of confidence 1 at every cut."""
-    if not len(cuts):
-        return signal
-    frames, first = np.unique(np.concatenate([signal.frames, cuts]), return_index=True)
-    nearest = np.minimum(np.searchsorted(signal.frames, frames), len(signal.frames) - 1)
-    confidence = signal.confidence[nearest].copy()
-    confidence[np.isin(frames, cuts)] = 1.0
-    return BoundarySignal(
-        signal.video_id,
-        frames,
-        np.concatenate([signal.pts, times])[first],
-        confidence,
-        signal.novelty[nearest],
-        signal.detector,
-        tuple(int(c) for c in cuts),
-    )
+        return joined([*pieces, stream.end()])

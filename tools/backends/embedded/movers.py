@@ -90,7 +90,7 @@ class Movers:
         """Samples since a pixel last looked like the background. Both stop at 255."""
         self._noise = 0.0
         self._stride, self._one = np.full_like(self._stay, STRIDE), np.ones_like(self._stay)
-        self._kernel = np.ones((5, 3), np.uint8)
+        self._kernel, self._around = np.ones((5, 3), np.uint8), np.ones((9, 9), np.uint8)
         self._blind = -(10**6)
         self._lost: list[int] = []
         self.changes: list[tuple[int, float]] = []
@@ -274,6 +274,11 @@ class Movers:
             self._ground = grey.copy()
             self._stay[:] = 0
             return
+        # Light that changes everywhere, as by the camera's own exposure, is no news of a place.
+        light = np.subtract(grey[::4, ::4], self._ground[::4, ::4], dtype=np.int16)
+        shift = int(np.median(light))
+        if shift:
+            self._ground = np.clip(self._ground.astype(np.int16) + shift, 0, 255).astype(np.uint8)
         still = cv2.bitwise_not(joined)
         off = cv2.threshold(cv2.absdiff(grey, self._ground), STAYS_LEVEL, 255, cv2.THRESH_BINARY)[1]
         other = cv2.bitwise_and(off, still)
@@ -291,24 +296,30 @@ class Movers:
         self._ground = np.asarray(cv2.subtract(cv2.add(self._ground, brighter), darker), np.uint8)
         wait = round(STAYS_S * self._rate)
         if count and int(self._stay.max()) >= wait:
-            self._tell_stays(now, grey, wait)
+            self._tell_stays(now, grey, wait, cv2.dilate(joined, self._around) > 0)
 
-    def _tell_stays(self, now: int, grey: Image, wait: int) -> None:
+    def _tell_stays(self, now: int, grey: Image, wait: int, near: NDArray[np.bool_]) -> None:
+        """Tell of spots that have stayed long enough, with nothing moving at them."""
         if self._ground is None:
             return
         ready = (self._stay >= 0.6 * wait).astype(np.uint8)
         _, labels, stats, _ = cv2.connectedComponentsWithStats(ready, connectivity=8)
+        moments: list[float] = []
         for label in np.unique(labels[self._stay >= wait]).tolist():
             spot = labels == label
+            if near[spot].any():
+                continue  # The plain side of a car that passes looks still, too.
             if stats[label, cv2.CC_STAT_AREA] >= STAYS_AREA:
                 # It came between when the spot last was as before and when it first stayed.
                 stays, changed = (float(np.median(m[spot])) for m in (self._stay, self._changed))
                 changed = min(changed, stays + 2 * self._rate)
                 if now - changed > OPENING_S * self._rate:
-                    self._tell(round(now - (stays + changed) / 2), now)
+                    moments.append(now - (stays + changed) / 2)
             # Small or told: from now on it belongs there.
             self._ground[spot] = grey[spot]
             self._stay[spot] = 0
+        if moments:
+            self._tell(round(float(np.median(moments))), now)
 
 
 def _area(box: NDArray[np.float64]) -> float:

@@ -14,7 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PlaneSource", "Planes", "of_frame", "of_image"]
+from tools.ports import FrameSource
+
+__all__ = ["PlaneSource", "Planes", "frames_of", "of_frame", "of_image"]
 
 Image = NDArray[np.uint8]
 
@@ -132,3 +134,12 @@ def of_image(image: Image, index: int, pts: int) -> Planes:
         None,
         lambda: image,
     )
+
+
+def frames_of(source: FrameSource, step: int) -> Iterator[Planes]:
+    """Every ``step``-th frame of any video. Raises MediaError."""
+    if isinstance(source, PlaneSource):
+        yield from source.planes(step=step)
+        return
+    for frame in source.frames(step=step):
+        yield of_image(frame.image, frame.index, frame.pts)

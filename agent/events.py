@@ -1,0 +1,187 @@
+"""``vidocq events``: the event tree of a video, shown and exported."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from rich.tree import Tree
+
+from agent.console import out, progress, remark
+from agent.settings import load_settings
+from tools import backends
+from tools.boundaries import GAMMA, build_tree
+from tools.errors import StoreError, UserError
+from tools.events.export import FORMATS, as_dict
+from tools.events.keyframes import KeyFrame, key_frames
+from tools.types import Event, EventTree, clock
+from tools.video import open_video
+
+if TYPE_CHECKING:
+    from tools.ports import BoundarySignal
+
+__all__ = ["Wanted", "events"]
+
+GROUPED_FROM = 60
+"""Coarse events from which on they are shown by stretches of time, the strongest of each."""
+STRETCHES_S = (60, 300, 600, 1800, 3600, 7200)
+GROUPS = 48
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to show and to write."""
+
+    as_json: bool = False
+    plot: Path | None = None
+    sheet: Path | None = None
+    exports: tuple[Path, ...] = ()
+    """Files whose suffix says the format."""
+    keys: bool = True
+    """Choose key frames, which takes a second pass."""
+    reference: bool = False
+    causal: bool = False
+    every: bool = False
+    """Show all events of a long video, not the strongest."""
+    min_event_s: float | None = None
+    fps: float | None = None
+
+
+def events(video: str, wanted: Wanted) -> None:
+    """Find the events of a video and show them. Raises UserError, MediaError, StoreError."""
+    writers = [(path, _format(path)) for path in wanted.exports]
+    settings = load_settings()
+    detector = backends.make(
+        "detector",
+        settings.detector,
+        backends.DETECTORS,
+        settings.home / "cache",
+        **{**settings.detecting, "causal": wanted.causal},
+    )
+    with open_video(video, fps=wanted.fps) as source, progress("events") as report:
+        info = source.info
+        signal = detector.signal(source, report)
+        tree = build_tree(
+            signal,
+            info,
+            min_event_s=wanted.min_event_s or settings.min_event_s,
+            reference=wanted.reference,
+            causal=wanted.causal,
+        )
+        keys: Mapping[str, tuple[KeyFrame, ...]] = {}
+        if wanted.keys:
+            keys = key_frames(source, tree, signal, progress=report)
+        if wanted.sheet is not None:
+            from tools.events.pictures import key_frame_sheet
+
+            key_frame_sheet(source, tree, keys, wanted.sheet)
+        if wanted.plot is not None:
+            from tools.events.pictures import signal_plot
+
+            signal_plot(info, tree, signal, wanted.plot, gamma=GAMMA)
+        for path, name in writers:
+            _write(path, FORMATS[name](info, tree, signal, source.pts))
+    if wanted.as_json:
+        out.print(
+            json.dumps(as_dict(info, tree, signal, keys), ensure_ascii=False),
+            markup=False,
+            soft_wrap=True,
+        )
+    else:
+        out.print(_shown(info.name, info.seconds, tree, signal, keys, every=wanted.every))
+    for made in (wanted.plot, wanted.sheet, *wanted.exports):
+        if made is not None:
+            remark(f"wrote {made}")
+
+
+def _format(path: Path) -> str:
+    name = path.suffix.lower().removeprefix(".")
+    if name not in FORMATS:
+        known = ", ".join(f".{f}" for f in FORMATS)
+        raise UserError(f"{path}: no export is known by that suffix", remedy=f"one of {known}")
+    return name
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        raise StoreError(
+            f"{path}: cannot be written: {error.strerror or error}", remedy="name another file"
+        ) from error
+
+
+# ---------------------------------------------------------------- the tree on the terminal
+
+
+def _shown(
+    name: str,
+    seconds: float,
+    tree: EventTree,
+    signal: BoundarySignal,
+    keys: Mapping[str, tuple[KeyFrame, ...]],
+    *,
+    every: bool,
+) -> Tree:
+    children: dict[str, list[Event]] = {}
+    for event in tree.events:
+        if event.parent is not None:
+            children.setdefault(event.parent, []).append(event)
+    root = Tree(Text(f"{name}", style="bold"), guide_style="dim")
+    cuts = f", {len(signal.cuts)} cut{'' if len(signal.cuts) == 1 else 's'}" if signal.cuts else ""
+    root.add(
+        Text(
+            f"{clock(seconds)} long: {len(tree.coarse)} events, {len(tree.leaves)} finest{cuts}",
+            style="dim",
+        )
+    )
+    coarse = list(enumerate(tree.coarse, 1))
+    if every or len(coarse) <= GROUPED_FROM:
+        for number, event in coarse:
+            _branch(root, number, event, children.get(event.id, ()), keys)
+        return root
+    stretch = next((s for s in STRETCHES_S if seconds / s <= GROUPS), STRETCHES_S[-1])
+    for first in range(0, int(seconds) + 1, stretch):
+        inside = [(n, e) for n, e in coarse if first <= e.interval.start_s < first + stretch]
+        if not inside:
+            continue
+        group = root.add(
+            Text(f"{clock(first)}–{clock(min(first + stretch, seconds))}", style="bold")
+            + Text(f"  {len(inside)} events; strongest:", style="not bold dim")
+        )
+        strongest = sorted(inside, key=lambda pair: (-pair[1].start_strength, pair[0]))[:SHOWN]
+        for number, event in sorted(strongest, key=lambda pair: pair[0]):
+            _branch(group, number, event, (), keys)
+    root.add(Text("all of them: --all", style="dim"))
+    return root
+
+
+def _branch(
+    root: Tree,
+    number: int,
+    event: Event,
+    parts: Sequence[Event],
+    keys: Mapping[str, tuple[KeyFrame, ...]],
+) -> None:
+    branch = root.add(Text(f"{number}  ", style="bold") + _line(event, keys))
+    for part in parts:
+        branch.add(_line(part, keys))
+
+
+def _line(event: Event, keys: Mapping[str, tuple[KeyFrame, ...]]) -> Text:
+    """Times, length, strength of the boundary it begins with, key frames."""
+    line = Text(str(event.interval))
+    line.append(f"  {event.interval.seconds:.1f} s", style="dim")
+    line.append(f"  boundary {event.start_strength:.2f}", style="dim")
+    if keys.get(event.id):
+        line.append(f"  frames {', '.join(str(k.index) for k in keys[event.id])}", style="cyan")
+    return line

@@ -1,0 +1,78 @@
+"""``vidocq events``: what it shows, writes and refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.walkway import Walkway
+
+
+def test_the_tree_is_shown_and_written(vidocq: Run, walkway: Walkway, tmp_path: Path) -> None:
+    files = [tmp_path / f"events.{kind}" for kind in ("csv", "json", "edl", "otio", "vtt")]
+    done = vidocq(
+        "events",
+        str(walkway.bike),
+        "--plot",
+        str(tmp_path / "plot.png"),
+        "--sheet",
+        str(tmp_path / "sheet.png"),
+        *(part for file in files for part in ("--export", str(file))),
+    )
+    assert done.exit_code == 0, done.output
+    assert Path(walkway.bike).name in done.stdout
+    assert "boundary" in done.stdout
+    assert all(f.stat().st_size > 50 for f in [*files, tmp_path / "plot.png"])
+    assert sorted(p.name for p in tmp_path.iterdir() if p.name.startswith(".")) == []
+    again = vidocq(
+        "events",
+        str(walkway.bike),
+        "--json",
+        VIDOCQ_DETECTOR="recorded",
+        VIDOCQ_RECORDED_SIGNALS=str(tmp_path),
+    )
+    told, written = json.loads(again.stdout), json.loads(files[1].read_text())
+    assert told["signal"] == written["signal"], "a recorded signal gives the same tree"
+    assert [e["id"] for e in told["events"]] == [e["id"] for e in written["events"]]
+    assert told["events"][0]["key_frames"]
+
+
+def test_streams_and_the_reference_are_variants(vidocq: Run, walkway: Walkway) -> None:
+    trees = []
+    for option in ("--causal", "--reference"):
+        done = vidocq("events", str(walkway.bike), option, "--json", "--no-key-frames")
+        trees.append(json.loads(done.stdout))
+    assert "causal" in trees[0]["detector"]
+    for tree in trees:
+        coarse = [e for e in tree["events"] if e["level"] == "coarse"]
+        assert coarse[0]["start_s"] == 0
+        assert coarse[-1]["end_pts"] == tree["video"]["duration"]
+        assert all(e["key_frames"] == [] for e in tree["events"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "said"),
+    [
+        (["missing.mp4"], {}, "missing.mp4: no such file"),
+        (["CLIP", "--export", "a.xls"], {}, "a.xls: no export is known by that suffix"),
+        (["CLIP"], {"VIDOCQ_DETECTOR": "recorded"}, "needs a folder of signals"),
+        (["CLIP"], {"VIDOCQ_DETECTOR": "transformers"}, "needs a vision model"),
+        (["CLIP"], {"VIDOCQ_DETECTOR": "magic"}, "there is no backend 'magic'"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(
+    vidocq: Run,
+    walkway: Walkway,
+    arguments: list[str],
+    environment: dict[str, str],
+    said: str,
+) -> None:
+    given = [str(walkway.bike) if a == "CLIP" else a for a in arguments]
+    done = vidocq("events", *given, **environment)
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""

@@ -1,0 +1,72 @@
+"""BoundaryDetector that gives back what was written by ``vidocq events --export X.json``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tools.errors import UserError
+from tools.ports import BoundarySignal, FrameSource, Progress
+
+__all__ = ["RecordedDetector"]
+
+SCHEMA = "vidocq-events/1"
+
+
+class RecordedDetector:
+    """Signals by video id, from the ``.json`` files of a folder.
+
+    Raises UserError where the folder cannot be read or a file is none of these.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        if not folder.is_dir():
+            raise UserError(f"{folder}: no such folder", remedy="correct recorded_signals")
+        self._files: dict[str, Path] = {}
+        for path in sorted(folder.glob("*.json")):
+            self._files[self._read(path)["video"]["id"]] = path
+
+    @property
+    def name(self) -> str:
+        return f"recorded/1 ({self._folder.name})"
+
+    def signal(self, source: FrameSource, progress: Progress | None = None) -> BoundarySignal:
+        """The recorded signal. Raises UserError for a video that has none."""
+        info = source.info
+        path = self._files.get(info.id)
+        if path is None:
+            raise UserError(
+                f"{info.path}: no recorded signal of it in {self._folder}",
+                remedy="vidocq events VIDEO --export FOLDER/NAME.json",
+            )
+        told = self._read(path)
+        signal = told["signal"]
+        frames = np.array(signal["frames"], dtype=np.int64)
+        if len(frames) and (frames[0] < 0 or frames[-1] >= len(source.pts)):
+            raise UserError(f"{path}: its frames are not those of {info.path}")
+        if progress is not None:
+            progress("finding events", len(source.pts), len(source.pts))
+        return BoundarySignal(
+            info.id,
+            frames,
+            source.pts[frames],
+            np.clip(np.array(signal["confidence"], dtype=np.float64), 0.0, 1.0),
+            np.array(signal["novelty"], dtype=np.float64),
+            self.name,
+            tuple(int(c) for c in told["cuts"]),
+        )
+
+    def _read(self, path: Path) -> dict[str, Any]:
+        try:
+            told = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path}: {error}", remedy="write it again or take it away") from None
+        if not isinstance(told, dict) or told.get("schema") != SCHEMA:
+            raise UserError(
+                f"{path}: not written by vidocq events --export", remedy="take it out of the folder"
+            )
+        return told
