@@ -136,6 +136,66 @@ def speed(
         )
 
 
+@app.command()
+def events(
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the real data; without it VIDOCQ_DATA.")
+    ] = None,
+    first: Annotated[int, typer.Option(help="First seed of the scenes of known changes.")] = 100,
+    scenes: Annotated[int, typer.Option(min=0, help="How many scenes.")] = 60,
+    file: Annotated[
+        list[Path] | None, typer.Option(help="File to measure speed on; else rendered ones.")
+    ] = None,
+    turns: Annotated[int, typer.Option(min=0, help="Turns of the measurement of speed.")] = 5,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Every scene.")] = False,
+) -> None:
+    """Event trees, cuts, boundaries of known changes; cost over decoding, memory over length."""
+    import os
+
+    from evals.bench import events as bench
+
+    folder = data or Path(os.environ.get("VIDOCQ_DATA", "../shared/data"))
+    if (folder / "recorded" / "msad").is_dir():
+        t = bench.trees(folder / "recorded" / "msad")
+        typer.echo(
+            f"published trees: {t.exact} of {t.videos} exactly, in {t.seconds:.2f} s; ours: "
+            f"{t.ours} events for {t.recorded} ({t.ours / t.recorded:.3f}), shortest "
+            f"{t.shortest_s:.2f} s, {t.doubled} doubled, {t.missed} of {t.sure} sure boundaries "
+            "missed"
+        )
+    for name in ("cuts", "normal"):
+        if (folder / "videos" / name).is_dir():
+            for video, at in bench.cuts(folder / "videos" / name).items():
+                typer.echo(f"cuts of {video}: {', '.join(map(str, at)) or 'none'}")
+
+    def show(what: str, b: bench.Boundaries) -> None:
+        typer.echo(
+            f"{what}: {b.videos} videos, {b.true} boundaries, {b.found} found, precision "
+            f"{b.precision:.3f}, recall {b.recall:.3f}, F1 {b.f1:.3f}, mean over videos "
+            f"{b.mean_f1:.3f}"
+        )
+
+    if scenes:
+        tell = (lambda line: typer.echo(line, err=True)) if verbose else (lambda _: None)
+        show("known changes", bench.changes(range(first, first + scenes), tell=tell))
+    if (folder / "videos" / "ucf_crime").is_dir():
+        show("ends of sentences", bench.sentences(folder / "videos" / "ucf_crime"))
+    if turns:
+        for c in bench.cost(file or (), turns=turns):
+            typer.echo(
+                f"{c.width}x{c.height}, {c.frames} frames, ms a frame by the clock (processor): "
+                f"decode {1e3 * c.decode_wall / c.frames:.3f} ({1e3 * c.decode_cpu / c.frames:.3f})"
+                f", boundaries {1e3 * c.ours_wall / c.frames:.3f} "
+                f"({1e3 * c.ours_cpu / c.frames:.3f}), AdaptiveDetector "
+                f"{1e3 * c.adaptive_wall / c.frames:.3f} ({1e3 * c.adaptive_cpu / c.frames:.3f}); "
+                f"over decode {c.ours_wall / c.decode_wall:.2f}× "
+                f"({c.ours_cpu / c.decode_cpu:.2f}×), AdaptiveDetector over ours "
+                f"{c.adaptive_wall / c.ours_wall:.1f}× ({c.adaptive_cpu / c.ours_cpu:.1f}×)"
+            )
+        for minutes, peak in bench.peaks_mb().items():
+            typer.echo(f"peak memory, {minutes:g} minutes at 360 lines: {peak:.0f} MB")
+
+
 def main() -> None:
     """Run the command line: one line for an expected error, its exit code, no traceback."""
     try:
