@@ -40,6 +40,8 @@ _REACH = 0.15
 """Heights around a box within which a window's middle belongs to it."""
 _AROUND, _UNLIKE = 0.4, 0.5
 """Heights around it within which what windows show is explained by it."""
+_FEWEST = 2
+"""Windows in what the border leaves of a box: fewer than ``TOP`` fit into it."""
 _EXTEND_S = 3.0
 """An object hidden behind others is followed at its last velocity for at most this long."""
 _VELOCITY_S = 0.6
@@ -143,9 +145,10 @@ class Life:
     """Its evidence as a whole."""
 
 
-def top_mean(strength: NDArray[np.float64]) -> float:
-    """Mean of the strongest windows, fewer counting as 0: a fleck is no event."""
-    return float(np.sort(strength)[-TOP:].sum() / TOP) if len(strength) else 0.0
+def top_mean(strength: NDArray[np.float64], least: int = TOP) -> float:
+    """Mean of the strongest windows, fewer than ``least`` counting as 0: a fleck is no event."""
+    strongest = np.sort(strength)[-TOP:]
+    return float(strongest.sum() / max(least, len(strongest)))
 
 
 def smoothed(
@@ -220,7 +223,8 @@ def _life(
         reach = _REACH if whole_boxes[n] else 0.0
         inside = sights[i].alike(boxes[n], reach, flows[n], geometry.walk, _ALIKE)
         if len(inside):
-            own[n] = top_mean(sights[i].strength[inside])
+            few = TOP if whole_boxes[n] else _FEWEST
+            own[n] = top_mean(sights[i].strength[inside], few)
     measured = np.isfinite(own)
     if not measured.any() or (not causal and _measured_s(measured, gaps)[-1] < SUSTAINED_S):
         return None
