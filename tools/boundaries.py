@@ -33,7 +33,7 @@ MAX_COARSE_S = 20.0
 """Longer coarse events are divided even where nothing stands out: a still hour is looked at too."""
 
 
-def embedded_detector(*, samples_per_s: float = 10.0, causal: bool = False) -> BoundaryDetector:
+def embedded_detector(*, samples_per_s: float = 8.0, causal: bool = False) -> BoundaryDetector:
     """The motion and appearance detector, which needs OpenCV and PySceneDetect only.
 
     ``causal``: what is unusual is judged from what came before, as for a stream.

@@ -64,7 +64,7 @@ class BoundaryStream:
     def __init__(self, info: VideoInfo, *, samples_per_s: float, causal: bool, name: str) -> None:
         self.step = max(1, math.floor(info.fps / CUT_RATE))
         """Frames whose index is a multiple of this are wanted."""
-        self._every = max(1, math.ceil(info.fps / samples_per_s / self.step - 1e-6))
+        self._every = max(1, round(info.fps / samples_per_s / self.step))
         self._rate = info.fps / self.step / self._every
         self._video, self._name, self._causal = info.id, name, causal
         self._factor = max(1, min(round(info.width / WIDTH), min(info.width, info.height) // 8))
@@ -190,11 +190,11 @@ class MotionBoundaryDetector:
     """Boundary confidence per sample, hard cuts and fades, and a cheap reflex of what goes on.
 
     Args:
-        samples_per_s: samples a second, at most; fewer where the video has fewer frames.
+        samples_per_s: samples a second, about; fewer where the video has fewer frames.
         causal: a sample's confidence rests on no frames more than some seconds after it.
     """
 
-    def __init__(self, *, samples_per_s: float = 10.0, causal: bool = False) -> None:
+    def __init__(self, *, samples_per_s: float = 8.0, causal: bool = False) -> None:
         if samples_per_s <= 0:
             raise ValueError("samples_per_s must be above 0")
         self._rate = samples_per_s

@@ -9,11 +9,12 @@ How much a change weighs is its share in all that goes on: one of two matters, o
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from tools.backends.embedded.trails import OPENING_S, Box, Trails
 
 __all__ = ["Movers"]
 
@@ -28,46 +29,14 @@ SMALLEST = 28
 MOST_BLOBS = 24
 EVERYWHERE = 0.3
 """Share of the picture that differs: the camera or the light, not somebody."""
-LOST_S = 1.2
-"""A track unseen for so long has ended; before, it may be found again."""
-HIDDEN_S = 4.0
-"""Longest time behind or beside another one."""
-OPENING_S = 0.6
-"""Whatever is there by then was there before."""
 BEFORE_S = 2.0
 """A change is told at most so long after it."""
-PACE = 1.7
-PACE_S = 1.0
 STAYS_S = 1.0
 STRIDE = 3
 """Samples between looks at what stays."""
 STAYS_LEVEL = 14.0
 STAYS_AREA = 6
 CROWD = 0.1
-
-
-@dataclass(eq=False)
-class _Track:
-    """One moving thing. Positions are of the middle of its box, in pixels."""
-
-    born: int
-    seen: int
-    box: NDArray[np.float64]
-    """x0, y0, x1, y1."""
-    quiet_birth: bool
-    """Split off from another one, or there from the beginning: no news."""
-    path: deque[tuple[int, float, float, bool]]
-    """Sample, x, y, and whether these can be trusted for a pace."""
-    start: tuple[float, float]
-    confirmed: bool = False
-    hidden: int = -1
-    """Since when it has been one with another, or −1."""
-    paced: int = -(10**6)
-    speed: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
-
-    @property
-    def size(self) -> float:
-        return float(max(self.box[2] - self.box[0], self.box[3] - self.box[1]))
 
 
 class Movers:
@@ -79,10 +48,10 @@ class Movers:
     """
 
     def __init__(self, rate: float, size: tuple[int, int]) -> None:
-        self._rate, (self._width, self._height) = rate, size
+        self._rate = rate
         self._count = 0
         self._recent: deque[Image] = deque(maxlen=LAG)
-        self._tracks: list[_Track] = []
+        self._trails = Trails(rate, size, self._tell)
         self._ground: Image | None = None
         self._stay = np.zeros((size[1], size[0]), np.uint8)
         """Samples for which a pixel has differed from the background and kept still."""
@@ -114,7 +83,7 @@ class Movers:
             return
         joined = np.asarray(cv2.dilate(moving, self._kernel), np.uint8)
         if now - self._blind > LAG:
-            self._follow(now, _blobs(joined))
+            self._trails.follow(now, _blobs(joined))
         if now % STRIDE == 0:
             self._stays(now, grey, joined)
 
@@ -126,145 +95,15 @@ class Movers:
         return np.asarray(high > low, dtype=np.bool_)
 
     def _reset(self) -> None:
-        self._tracks.clear()
+        self._trails.clear()
         self._ground = None
         self._stay[:] = 0
 
     def _tell(self, at: int, now: int) -> None:
-        others = sum(t.confirmed for t in self._tracks)
+        others = self._trails.confirmed
         if at >= OPENING_S * self._rate:
             at = max(at, round(now - BEFORE_S * self._rate))
             self.changes.append((at, 1 / (1 + CROWD * max(1, others))))
-
-    # ------------------------------------------------------------ tracks
-
-    def _follow(self, now: int, blobs: NDArray[np.float64]) -> None:
-        free = set(range(len(blobs)))
-        pairs = self._pairs(now, blobs)
-        matched: set[int] = set()
-        for t, b in pairs:
-            if t not in matched and b in free:
-                matched.add(t)
-                free.discard(b)
-                self._seen(self._tracks[t], now, blobs[b])
-        for t, track in enumerate(self._tracks):
-            if t not in matched:
-                self._unseen(track, now, blobs)
-        for b in sorted(free):
-            self._begin(now, blobs[b])
-        kept = []
-        for track in self._tracks:
-            if self._alive(track, now):
-                kept.append(track)
-        self._tracks = kept
-
-    def _pairs(self, now: int, blobs: NDArray[np.float64]) -> list[tuple[int, int]]:
-        """Tracks and blobs that may be one, nearest first."""
-        if not self._tracks or not len(blobs):
-            return []
-        boxes = np.array([t.box for t in self._tracks])
-        ahead = np.array([t.speed * (now - t.seen) for t in self._tracks])
-        at = (boxes[:, :2] + boxes[:, 2:]) / 2 + ahead
-        middle = (blobs[:, :2] + blobs[:, 2:]) / 2
-        sizes = np.array([t.size for t in self._tracks])
-        unseen = np.array([now - t.seen for t in self._tracks])
-        reach = 0.6 * sizes + 2.0 + 0.4 * np.minimum(unseen, self._rate)
-        distance = np.hypot(
-            at[:, None, 0] - middle[None, :, 0], at[:, None, 1] - middle[None, :, 1]
-        )
-        share = np.divide(distance, reach[:, None])
-        order = np.argsort(share, axis=None)
-        return [
-            (int(k // len(blobs)), int(k % len(blobs))) for k in order[: int((share <= 1.0).sum())]
-        ]
-
-    def _seen(self, track: _Track, now: int, box: NDArray[np.float64]) -> None:
-        gap = max(1, now - track.seen)
-        old = (track.box[:2] + track.box[2:]) / 2
-        middle = (box[:2] + box[2:]) / 2
-        area = _area(box) / max(1.0, _area(track.box))
-        alone = 0.5 < area < 2.0 and not self._at_edge(box) and track.hidden < 0
-        track.speed = 0.7 * track.speed + 0.3 * (middle - old) / gap
-        # The box shrinks and grows with the gait; its size is held.
-        half = 0.5 * (0.8 * (track.box[2:] - track.box[:2]) + 0.2 * (box[2:] - box[:2]))
-        track.box = np.concatenate([middle - half, middle + half])
-        track.seen, track.hidden = now, -1
-        track.path.append((now, float(middle[0]), float(middle[1]), alone))
-        gone = float(np.hypot(middle[0] - track.start[0], middle[1] - track.start[1]))
-        if not track.confirmed and now - track.born >= 0.4 * self._rate and gone > 0.4 * track.size:
-            track.confirmed = True
-            if not track.quiet_birth:
-                self._tell(track.born, now)
-        if track.confirmed:
-            self._pace(track, now)
-
-    def _pace(self, track: _Track, now: int) -> None:
-        """Whether it goes much faster or slower than a second ago."""
-        window = round(PACE_S * self._rate)
-        points = [p for p in track.path if p[0] >= now - 2 * window]
-        if points[0][0] > now - 2 * window + 1 or now - track.paced < 1.5 * window:
-            return
-        if len(points) < 1.4 * window or not all(p[3] for p in points):
-            return
-        middle = min(points, key=lambda p: abs(p[0] - (now - window)))
-
-        def speed(a: tuple[int, float, float, bool], b: tuple[int, float, float, bool]) -> float:
-            return float(np.hypot(b[1] - a[1], b[2] - a[2])) / max(1, b[0] - a[0]) * self._rate
-
-        early, late = speed(points[0], middle), speed(middle, points[-1])
-        least = 0.1 * track.size
-        ratio = (max(early, late) + least) / (min(early, late) + least)
-        if ratio > PACE and max(early, late) > 0.5 * track.size:
-            track.paced = now
-            self._tell(now - window, now)
-
-    def _unseen(self, track: _Track, now: int, blobs: NDArray[np.float64]) -> None:
-        """It may be one with another blob: then it is hidden, not lost."""
-        middle = (track.box[:2] + track.box[2:]) / 2 + track.speed * (now - track.seen)
-        if not len(blobs) or not track.confirmed:
-            return
-        near = (middle >= blobs[:, :2] - 2).all(axis=1) & (middle <= blobs[:, 2:] + 2).all(axis=1)
-        if near.any():
-            if track.hidden < 0:
-                track.hidden = now
-            if now - track.hidden <= HIDDEN_S * self._rate:
-                half = (track.box[2:] - track.box[:2]) / 2
-                track.box = np.concatenate([middle - half, middle + half])
-                track.seen = now
-                track.path.append((now, float(middle[0]), float(middle[1]), False))
-
-    def _begin(self, now: int, box: NDArray[np.float64]) -> None:
-        middle = (box[:2] + box[2:]) / 2
-        near = False
-        for track in self._tracks:
-            if track.confirmed and now - track.seen <= 1:
-                room = 0.35 * track.size
-                near |= bool(
-                    (middle >= track.box[:2] - room).all()
-                    and (middle <= track.box[2:] + room).all()
-                )
-        quiet = near or now < OPENING_S * self._rate
-        path: deque[tuple[int, float, float, bool]] = deque(maxlen=round(3 * self._rate) + 2)
-        path.append((now, float(middle[0]), float(middle[1]), False))
-        self._tracks.append(
-            _Track(now, now, box.copy(), quiet, path, (float(middle[0]), float(middle[1])))
-        )
-
-    def _alive(self, track: _Track, now: int) -> bool:
-        unseen = now - track.seen
-        if not track.confirmed:
-            return unseen <= 0.3 * self._rate
-        if track.hidden >= 0 and now - track.hidden > HIDDEN_S * self._rate:
-            return False
-        if unseen <= LOST_S * self._rate:
-            return True
-        self._tell(track.seen, now)
-        return False
-
-    def _at_edge(self, box: NDArray[np.float64]) -> bool:
-        return bool(
-            box[0] <= 1 or box[1] <= 1 or box[2] >= self._width - 1 or box[3] >= self._height - 1
-        )
 
     # ------------------------------------------------------------ what stays
 
@@ -322,19 +161,13 @@ class Movers:
             self._tell(round(float(np.median(moments))), now)
 
 
-def _area(box: NDArray[np.float64]) -> float:
-    return float((box[2] - box[0]) * (box[3] - box[1]))
-
-
-def _blobs(mask: Image) -> NDArray[np.float64]:
-    """Boxes x0, y0, x1, y1 of the largest blobs, shape (n, 4)."""
+def _blobs(mask: Image) -> list[Box]:
+    """Boxes of the largest blobs."""
     # Outlines of a sparse mask are found in a fraction of the time its components are.
     outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     # Pixels of a shape from the area within the line through its outermost ones (Pick's theorem).
-    sizes = [cv2.contourArea(o) + len(o) / 2 + 1 for o in outlines]
+    sizes = [cv2.contourArea(o) + len(o) / 2 + 1 if len(o) > 12 else 0.0 for o in outlines]
     large = [i for i, size in enumerate(sizes) if size >= SMALLEST]
     if len(large) > MOST_BLOBS:
         large = sorted(large, key=lambda i: -sizes[i])[:MOST_BLOBS]
-    boxes = np.array([cv2.boundingRect(outlines[i]) for i in large], np.float64).reshape(-1, 4)
-    boxes[:, 2:] += boxes[:, :2]
-    return boxes
+    return [(r[0], r[1], r[2], r[3]) for r in (cv2.boundingRect(outlines[i]) for i in large)]
