@@ -142,9 +142,9 @@ class BoundaryStream:
         group = math.ceil(len(frames) / MAX_SAMPLES)
         if group > 1:
             starts = np.arange(0, len(frames), group)
-            confidence = np.maximum.reduceat(confidence, starts)
+            best = [k + int(np.argmax(confidence[k : k + group])) for k in starts.tolist()]
             novelty = np.maximum.reduceat(novelty, starts)
-            frames, pts = frames[starts], pts[starts]
+            frames, pts, confidence = frames[best], pts[best], confidence[best]
         after = self._frames[span[1]] if span[1] < len(self._frames) else math.inf
         cuts = [c for c in self._cut_frames() if len(frames) and frames[0] <= c < after]
         times = [self._fed[bisect_left(self._cuts.frames, c)] for c in cuts]
