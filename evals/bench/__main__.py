@@ -196,6 +196,20 @@ def events(
             typer.echo(f"peak memory, {minutes:g} minutes at 360 lines: {peak:.0f} MB")
 
 
+@app.command()
+def halves(
+    folder: Annotated[Path, typer.Argument(help="Folder of videos, or one of them.")],
+    keep: Annotated[
+        Path | None, typer.Option(help="Folder to keep halves, archives and traces in.")
+    ] = None,
+) -> None:
+    """Second half of each video, judged by rules of its first; normal footage should not alarm."""
+    from evals.bench.halves import halves as measure
+    from evals.bench.halves import table
+
+    typer.echo(table(measure(folder, keep=keep, tell=lambda name: typer.echo(name, err=True))))
+
+
 def main() -> None:
     """Run the command line: one line for an expected error, its exit code, no traceback."""
     try:
