@@ -212,3 +212,22 @@ def test_a_causal_signal_does_not_depend_on_what_follows(
 )
 def test_real_cuts(data_dir: Path, name: str, cuts: tuple[int, ...]) -> None:
     assert look(embedded_detector(), data_dir / "videos" / name).cuts == cuts
+
+
+def test_a_model_that_sees_nothing_is_refused(vision_model: Path, tmp_path: Path) -> None:
+    import transformers
+
+    from tools.backends.vision import VisionBoundaryDetector
+
+    config = transformers.BertConfig(
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        vocab_size=64,
+    )
+    transformers.BertModel(config).save_pretrained(tmp_path / "words")
+    with pytest.raises(UserError, match="takes no images"):
+        VisionBoundaryDetector(str(tmp_path / "words"))
+    with pytest.raises(UserError, match="no vision model can be loaded"):
+        VisionBoundaryDetector(str(tmp_path / "nothing"))

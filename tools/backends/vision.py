@@ -89,6 +89,13 @@ class VisionBoundaryDetector:
             ) from None
         self._side, self._mean, self._std = _preparation(model, self._model.config)
         self._features = partial(_features, self._model)
+        try:
+            self._seen([np.zeros((self._side, self._side, 3), np.uint8)])
+        except (TypeError, ValueError) as error:  # a model of texts, of sounds …
+            raise UserError(
+                f"{model}: {type(self._model).__name__} takes no images: {error}",
+                remedy="set detector_model to a vision model such as DINOv2 or SigLIP",
+            ) from None
 
     @property
     def name(self) -> str:
