@@ -205,6 +205,18 @@ def test_a_spoilt_stretch_of_a_rendered_scene(name: str, rendered: Known) -> Non
     only_that_stretch(rendered.spoilt(name, spoil), kind, words)
 
 
+def pushed(image: np.ndarray, n: int) -> np.ndarray:
+    """A white card whose lower part is pushed in for a second, and stays."""
+    made = np.full_like(image, 245)
+    made[: image.shape[0] - min(96, 10 * (n - FIRST))] = 12
+    cv2.putText(made, "CAMERA 4", (40, 100), cv2.FONT_HERSHEY_SIMPLEX, 1.6, (240, 240, 240), 4)
+    return made
+
+
+def test_a_card_that_is_pushed_in_is_no_covered_lens(rendered: Known) -> None:
+    only_that_stretch(rendered.spoilt("pushed", pushed), "title", "title card")
+
+
 @pytest.mark.data
 @pytest.mark.parametrize("name", sorted(set(SPOILT) - {"night mode"}))
 def test_a_spoilt_stretch_of_real_footage(name: str, filmed: Known) -> None:

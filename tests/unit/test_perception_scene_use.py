@@ -15,8 +15,8 @@ from tools.backends.embedded.perception.statistics import PlaceMap
 from tools.backends.embedded.perception.stays import stays
 from tools.backends.embedded.perception.tracks import FrameDetections, Track, link
 from tools.backends.embedded.perception.ways import WayLearner
-from tools.backends.embedded.perception.wording import fact
-from tools.types import Attribute, Interval, TimeBase
+from tools.backends.embedded.perception.wording import clauses, fact
+from tools.types import Attribute, Interval, Observation, TimeBase
 
 TALL = 20.0
 FPS = 10
@@ -215,10 +215,33 @@ def test_words_say_which_way_how_far_off_and_how_long() -> None:
         "a small object appears and stays, 0.4× as tall as a person there, left alone for 9 s, "
         "in the left, 00:07.2–00:16.2"
     )
+    just = Attribute(name="unattended", value=0.3, surprise=0.1)
+    assert "stays, just left alone, in" in said("person-sized object", "appears and stays", just)
     # A stay is that of a place, whoever is there: it is nobody's own halt, and none is told.
     stayed = Attribute(name="dwell", value=4.0, surprise=0.8)
     fast = Attribute(name="speed", value=2.4, surprise=4.0)
     assert "4 s" not in said("person-sized object", "glides", fast, stayed)
+
+
+def sighting(subject: str, activity: str, text: str, *attributes: Attribute) -> Observation:
+    return Observation(
+        id=f"observation-{subject}",
+        video_id="video",
+        interval=Interval(start=0, end=10, time_base=TimeBase(num=1, den=10)),
+        subject=subject,
+        activity=activity,
+        text=text,
+        attributes=attributes,
+        key_frame=3,
+    )
+
+
+def test_no_caption_says_that_nothing_is_there_beside_something_that_is() -> None:
+    none = Attribute(name="count", value=0.0)
+    empty = sighting("scene", "stands", "no objects made out", none)
+    thing = sighting("object", "stands", "an object stands, in the left")
+    assert [c.text for c in clauses([], empty)] == ["no objects made out"]
+    assert [c.text for c in clauses([thing], empty)] == ["an object stands, in the left"]
 
 
 def test_what_somebody_left_is_not_the_foot_that_passed_it() -> None:

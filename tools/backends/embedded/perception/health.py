@@ -22,6 +22,8 @@ from tools.types import HealthEvent, HealthKind, Interval, VideoInfo, clock, con
 __all__ = ["Checkup", "examine", "frame_faults", "said", "size_problem", "steady"]
 
 Mask = NDArray[np.bool_]
+_Run = tuple[HealthKind, int, int]
+"""A fault with its first frame and the one after its last, by position."""
 
 _REMEDY = "induce rules for this viewpoint as another scene"
 _WORDS: dict[HealthKind, str] = {
@@ -53,6 +55,8 @@ _ORDER: tuple[HealthKind, ...] = (
 )  # fmt: skip
 _JOIN_S, _DENSE = 0.7, 0.4
 """Runs this close are one, where this share of the frames in between has the fault."""
+_FADE_S = 2.0
+"""An even picture this short that touches a title card is that card, faded or pushed in or out."""
 _BLACK_LUMA, _BLACK_CONTRAST, _FLAT_CONTRAST = 18.0, 8.0, 4.0
 _DIM = 0.5
 """A scene that is itself this dark, relative to its background, is not black."""
@@ -210,19 +214,22 @@ def examine(
     spacing = np.append(steps, float(np.median(steps)))
     claimed = np.zeros(len(percepts), np.bool_)
     events: list[HealthEvent] = []
+    runs: list[_Run] = []
     faults = frame_faults(percepts, spacing, view)
     shaken = claimed.copy()
     for kind in (*_ORDER, "cut"):
         free = faults[kind] & ~(shaken if kind == "cut" else claimed)
         for first, end in _told(kind, free, spacing):
-            span = _span(percepts, first, end, float(spacing[-1]), info).intersection(interval)
             if kind != "cut":
                 claimed[first:end] = True
             if kind == "moved":
                 shaken[first:end] = True
-            if span is not None:
-                frames = (percepts[first].frame, percepts[end - 1].frame)
-                events.append(_event(kind, span, info, frames))
+            runs.append((kind, first, end))
+    for kind, first, end in _cards(runs, spacing):
+        span = _span(percepts, first, end, float(spacing[-1]), info).intersection(interval)
+        if span is not None:
+            frames = (percepts[first].frame, percepts[end - 1].frame)
+            events.append(_event(kind, span, info, frames))
     # Flow into the first frame after a fault, or across a cut, is flow from another picture.
     without = claimed | faults["cut"]
     without[1:] |= claimed[:-1]
@@ -285,6 +292,23 @@ def _told(kind: HealthKind, mask: Mask, spacing: NDArray[np.float64]) -> list[tu
     whole = float(spacing.sum())
     least = min(_LEAST_S[kind], 0.3 * whole)
     return [(a, b) for a, b in joined if spacing[a:b].sum() >= least - 1e-6]
+
+
+def _cards(runs: Sequence[_Run], spacing: NDArray[np.float64]) -> list[_Run]:
+    """The runs, where a card that comes or goes is not called a covered lens but joined to it."""
+    cards = [(first, end) for kind, first, end in runs if kind == "title"]
+    kept: list[_Run] = []
+    for kind, first, end in runs:
+        if kind == "title":
+            continue
+        brief = kind == "covered" and spacing[first:end].sum() <= _FADE_S
+        beside = [i for i, (a, b) in enumerate(cards) if first - b <= 1 and a - end <= 1]
+        if not brief or not beside:
+            kept.append((kind, first, end))
+            continue
+        joined = [cards.pop(i) for i in reversed(beside)]
+        cards.append((min(first, *(a for a, _ in joined)), max(end, *(b for _, b in joined))))
+    return [*kept, *(("title", first, end) for first, end in cards)]
 
 
 def _rank(kind: HealthKind) -> int:

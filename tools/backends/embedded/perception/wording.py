@@ -114,7 +114,8 @@ def _whereabouts(values: Mapping[str, Attribute]) -> list[str]:
 def _stay(values: Mapping[str, Attribute]) -> list[str]:
     dwell, left = values.get("dwell"), values.get("unattended")
     if left is not None:
-        return [f"left alone for {float(left.value):.0f} s"]
+        seconds = float(left.value)
+        return [f"left alone for {seconds:.0f} s" if seconds >= 0.5 else "just left alone"]
     if dwell is None or not _odd(dwell):
         return []
     limit = "" if dwell.limit is None else f" (normally at most {dwell.limit:.0f} s)"
@@ -138,7 +139,7 @@ def clauses(observations: Sequence[Observation], counts: Observation | None) -> 
     groups: dict[tuple[str, str], list[Observation]] = {}
     for observation in rest:
         groups.setdefault((observation.subject, observation.activity), []).append(observation)
-    if counts is not None and counts.surprise < 1.0:
+    if counts is not None and counts.surprise < 1.0 and (counts.value("count") or not observations):
         walking = groups.pop(("person", "walks"), [])
         found.append(_crowd(counts, walking))
     for (subject, activity), members in sorted(groups.items(), key=lambda g: (-len(g[1]), g[0])):
