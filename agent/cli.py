@@ -208,7 +208,7 @@ def events(
         ),
     ] = None,
     min_event: Annotated[
-        float | None, typer.Option(help="Shortest event, in seconds.", min=0.05)
+        float | None, typer.Option(help="Shortest event, in seconds.", min=0.05, max=10.0)
     ] = None,
     causal: Annotated[
         bool, typer.Option("--causal", help="Decide from the past alone, as for a stream.")

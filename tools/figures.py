@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["contact_sheet", "timeline_plot", "unseen_stretches"]
+__all__ = ["contact_sheet", "save_figure", "timeline_plot", "unseen_stretches"]
 
 COLOURS = {Label.ANOMALOUS: "#c0392b", Label.UNCERTAIN: "#d68910", Label.NORMAL: "#5d6d7e"}
 LINE, TRUTH, PALE = "#1f3a5f", "#1e8449", "#7f8c8d"
@@ -94,7 +94,7 @@ def timeline_plot(
     for (text, colour), depth in zip(listed, depths, strict=True):
         figure.text(0.06, y / height, text, color=colour, fontsize=9, va="top", parse_math=False)
         y -= depth
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def unseen_stretches(timeline: Timeline | None, seconds: float) -> list[tuple[float, float]]:
@@ -362,7 +362,7 @@ def contact_sheet(
     _heading(figure, plain, height, left=0.2 / width)
     if not tiles:
         figure.text(0.06, 0.4, "No frame was looked at.", fontsize=10, color=PALE)
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def _tiles(
@@ -443,7 +443,8 @@ def _peak_tiles(decision: Decision, sources: Mapping[str, FrameSource]) -> list[
     return [tile for _, tile in sorted(tiles, key=lambda t: -t[0])[:MAX_TILES]]
 
 
-def _save(figure: Figure, path: Path) -> Path:
+def save_figure(figure: Figure, path: Path) -> Path:
+    """Write a picture whole or not at all, as PNG; gives the path. Raises StoreError."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     FigureCanvasAgg(figure)

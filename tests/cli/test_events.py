@@ -58,6 +58,7 @@ def test_streams_and_the_reference_are_variants(vidocq: Run, walkway: Walkway) -
     [
         (["missing.mp4"], {}, "missing.mp4: no such file"),
         (["CLIP", "--export", "a.xls"], {}, "a.xls: no export is known by that suffix"),
+        (["CLIP", "--min-event", "15"], {}, "invalid value for '--min-event'"),
         (["CLIP"], {"VIDOCQ_DETECTOR": "recorded"}, "needs a folder of signals"),
         (["CLIP"], {"VIDOCQ_DETECTOR": "transformers"}, "needs a vision model"),
         (["CLIP"], {"VIDOCQ_DETECTOR": "magic"}, "there is no backend 'magic'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import cv2
@@ -179,6 +180,25 @@ def test_another_video_is_no_match_for_a_recording(recordings: Path, numbered_cl
         pytest.raises(UserError, match="no recorded signal of it"),
     ):
         RecordedDetector(recordings).signal(source)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "said"),
+    [
+        ("video", {}, "does not say of which video"),
+        ("cuts", None, "cannot be read"),
+        ("signal", {"frames": [0]}, "cannot be read"),
+        ("signal", {"frames": [0, 1], "confidence": [0], "novelty": [0]}, "differ in length"),
+        ("signal", {"frames": [1, 0], "confidence": [0, 0], "novelty": [0, 0]}, "do not increase"),
+    ],
+)
+def test_a_damaged_recording_is_named(
+    recordings: Path, clips: dict[str, Path], tmp_path: Path, place: str, value: object, said: str
+) -> None:
+    told = json.loads((recordings / "still.json").read_text(encoding="utf-8"))
+    (tmp_path / "bad.json").write_text(json.dumps(told | {place: value}), encoding="utf-8")
+    with pytest.raises(UserError, match=f"bad.json: .*{said}"):
+        look(RecordedDetector(tmp_path), clips["still"])
 
 
 def test_a_causal_signal_does_not_depend_on_what_follows(

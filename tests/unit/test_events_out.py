@@ -73,6 +73,9 @@ def test_choice_is_typical_then_surprising_then_different() -> None:
     assert choose(looks + np.linspace(0, 50, 30)[:, None], surprise, 5)[0][1] == "typical"
     assert choose(np.zeros((9, 40)), np.ones(9), 3) == [(0, "typical")]
     assert choose(looks, surprise, 0) == []
+    fade = np.repeat(np.concatenate([np.linspace(0, 150, 12), np.full(12, 150.0)]), 40)
+    ((at, _),) = choose(fade.reshape(24, 40), surprise[:24], 3)
+    assert at >= 10, "lit as most of the event, not black as at its beginning"
 
 
 def test_key_frames_of_an_event_are_never_nearly_the_same(
@@ -136,7 +139,9 @@ def test_pictures_are_drawn(
     with open_video(clip) as source:
         keys = key_frames(source, tree, signal)
         sheet = key_frame_sheet(source, tree, keys, tmp_path / "deep" / "sheet.png")
-    plot = signal_plot(info, tree, signal, tmp_path / "plot.png", gamma=0.3)
+    # Letters that no installed font has are no warning (warnings are errors here).
+    foreign = info.model_copy(update={"path": "\u9580.mp4"})
+    plot = signal_plot(foreign, tree, signal, tmp_path / "plot.png", gamma=0.3)
     for path, least in ((sheet, 300), (plot, 1000)):
         image = cv2.imread(str(path))
         assert image is not None

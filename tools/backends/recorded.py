@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tools.errors import UserError
 from tools.ports import BoundarySignal, FrameSource, Progress
@@ -14,6 +15,9 @@ from tools.ports import BoundarySignal, FrameSource, Progress
 __all__ = ["RecordedDetector"]
 
 SCHEMA = "vidocq-events/1"
+
+Frames = NDArray[np.int64]
+Values = NDArray[np.float64]
 
 
 class RecordedDetector:
@@ -28,7 +32,7 @@ class RecordedDetector:
             raise UserError(f"{folder}: no such folder", remedy="correct recorded_signals")
         self._files: dict[str, Path] = {}
         for path in sorted(folder.glob("*.json")):
-            self._files[self._read(path)["video"]["id"]] = path
+            self._files[_id(path, self._read(path))] = path
 
     @property
     def name(self) -> str:
@@ -44,20 +48,21 @@ class RecordedDetector:
                 remedy="vidocq events VIDEO --export FOLDER/NAME.json",
             )
         told = self._read(path)
-        signal = told["signal"]
-        frames = np.array(signal["frames"], dtype=np.int64)
-        if len(frames) and (frames[0] < 0 or frames[-1] >= len(source.pts)):
-            raise UserError(f"{path}: its frames are not those of {info.path}")
+        frames, confidence, novelty, cuts = _series(path, told)
+        if frames[0] < 0 or frames[-1] >= len(source.pts):
+            raise UserError(
+                f"{path}: its frames are not those of {info.path}", remedy="export it again"
+            )
         if progress is not None:
             progress("finding events", len(source.pts), len(source.pts))
         return BoundarySignal(
             info.id,
             frames,
             source.pts[frames],
-            np.clip(np.array(signal["confidence"], dtype=np.float64), 0.0, 1.0),
-            np.array(signal["novelty"], dtype=np.float64),
+            np.clip(confidence, 0.0, 1.0),
+            novelty,
             self.name,
-            tuple(int(c) for c in told["cuts"]),
+            cuts,
         )
 
     def _read(self, path: Path) -> dict[str, Any]:
@@ -70,3 +75,31 @@ class RecordedDetector:
                 f"{path}: not written by vidocq events --export", remedy="take it out of the folder"
             )
         return told
+
+
+def _id(path: Path, told: dict[str, Any]) -> str:
+    try:
+        return str(told["video"]["id"])
+    except (KeyError, TypeError):
+        raise _damaged(path, "it does not say of which video it is") from None
+
+
+def _series(path: Path, told: dict[str, Any]) -> tuple[Frames, Values, Values, tuple[int, ...]]:
+    """Frames, confidence and novelty of the samples, all of one length, and the cuts."""
+    try:
+        signal, cuts = told["signal"], tuple(int(c) for c in told["cuts"])
+        frames = np.array(signal["frames"], dtype=np.int64)
+        confidence, novelty = (
+            np.array(signal[name], dtype=np.float64) for name in ("confidence", "novelty")
+        )
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise _damaged(path, "its signal cannot be read") from None
+    if not (frames.ndim == 1 and len(frames) and frames.shape == confidence.shape == novelty.shape):
+        raise _damaged(path, "its series differ in length")
+    if not (np.all(np.diff(frames) > 0) and np.all(np.isfinite([confidence, novelty]))):
+        raise _damaged(path, "its frames do not increase, or its values are not finite")
+    return frames, confidence, novelty, cuts
+
+
+def _damaged(path: Path, what: str) -> UserError:
+    return UserError(f"{path}: {what}", remedy="export it again or take it away")

@@ -27,6 +27,9 @@ TOP = 6
 """Cells that differ most, by which two frames are told apart: a person fills a few."""
 APART = 10.0
 """Grey levels of mean difference in those cells below which two frames are nearly the same."""
+LIGHT = 0.02
+"""How much less a difference in light weighs than one in the picture: of frames that look alike the
+one lit as usual is typical, not the black one that a fade begins with."""
 CANDIDATES = 24
 """Frames of an event that are compared, at most."""
 RATE = 4.0
@@ -56,7 +59,8 @@ def choose(
     if budget < 1 or not len(looks):
         return []
     middle = np.median(looks, axis=0)
-    first = int(np.argmin(_distance(looks, middle)))
+    light = np.abs(np.median(looks - middle, axis=1))
+    first = int(np.argmin(_distance(looks, middle) + LIGHT * light))
     chosen = [(first, "typical")]
     nearest = _distance(looks, looks[first])
     while len(chosen) < budget:

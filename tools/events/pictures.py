@@ -6,23 +6,20 @@ Matplotlib is imported at the first call and used without pyplot.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.errors import StoreError
 from tools.events.keyframes import KeyFrame
+from tools.figures import save_figure
 from tools.ports import BoundarySignal, FrameSource
 from tools.types import Event, EventTree, VideoInfo, clock
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 __all__ = ["key_frame_sheet", "signal_plot"]
 
@@ -81,7 +78,7 @@ def signal_plot(
     axes.tick_params(labelsize=8, color=PALE)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=4, fontsize=8, frameon=False)
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def key_frame_sheet(
@@ -131,7 +128,7 @@ def key_frame_sheet(
         axes.text(
             0, -0.02, label, transform=axes.transAxes, va="top", fontsize=7.5, parse_math=False
         )
-    return _save(figure, path)
+    return save_figure(figure, path)
 
 
 def _bars(
@@ -153,19 +150,3 @@ def _thinned(at: Array, values: Array) -> tuple[Array, Array]:
         return at, values
     starts = np.arange(0, len(at), group)
     return at[starts], np.maximum.reduceat(values, starts)
-
-
-def _save(figure: Figure, path: Path) -> Path:
-    """Write the picture whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(part, format="png", dpi=100)
-        os.replace(part, path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        raise StoreError(
-            f"{path}: cannot be written: {error.strerror or error}", remedy="name another file"
-        ) from error
-    return path

@@ -48,7 +48,7 @@ HALF = 4.0
 SPREAD_S = 0.4
 """Standard deviation of the moment at which a change is told to be."""
 REMEMBERED = 3000
-"""Samples that tell what is usual in a stream: five minutes."""
+"""Samples that tell what is usual in a stream: six minutes of eight a second."""
 _MOVING = np.array([f in {"energy", "place"} for f in FEATURES])
 
 
