@@ -15,7 +15,7 @@ from rich.tree import Tree
 from agent.console import out, progress, remark
 from agent.settings import load_settings
 from tools import backends
-from tools.boundaries import GAMMA, build_tree
+from tools.boundaries import GAMMA, MIN_EVENT_S, build_tree
 from tools.errors import StoreError, UserError
 from tools.events.export import FORMATS, as_dict
 from tools.events.keyframes import KeyFrame, key_frames
@@ -70,7 +70,7 @@ def events(video: str, wanted: Wanted) -> None:
         tree = build_tree(
             signal,
             info,
-            min_event_s=wanted.min_event_s or settings.min_event_s,
+            min_event_s=wanted.min_event_s or MIN_EVENT_S,
             reference=wanted.reference,
             causal=wanted.causal,
         )

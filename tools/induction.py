@@ -94,7 +94,7 @@ def induce(
     *,
     batches: int | None = None,
     seed: int = 0,
-    min_event_s: float = 1.0,
+    min_event_s: float = 2.0,
     progress: Progress | None = None,
 ) -> Induced:
     """Induce a scene's profile, rules and calibration from normal clips. Deterministic.

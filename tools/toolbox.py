@@ -66,7 +66,7 @@ class Toolbox:
     verifier: Verifier
     planner: Planner
     embedder: Embedder
-    min_event_s: float = 1.0
+    min_event_s: float = 2.0
     false_alarm_rate: float = 0.01
     abstain_rate: float = 0.05
     ahead: Ahead = field(default_factory=Ahead)

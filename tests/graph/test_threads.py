@@ -47,7 +47,7 @@ def test_why_and_how_sure_survive_a_restart(
             assert step.evidence[0] in why["answer"]
         sure = say(agent, "How sure are you, and what did you not look at?", "t")
         assert f"{decision.score:.2f}" in sure["answer"]
-        assert "3 held-out normal events" in sure["answer"]
+        assert re.search(r"\b[3-9] held-out normal events", sure["answer"])
         assert "extrapolated" in sure["answer"]
         assert "very event in scope was looked at" in sure["answer"]
         assert [type(m) for m in sure["messages"]] == [AIMessage] * 3
