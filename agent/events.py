@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,7 +56,18 @@ class Wanted:
 
 def events(video: str, wanted: Wanted) -> None:
     """Find the events of a video and show them. Raises UserError, MediaError, StoreError."""
+    if wanted.reference and (wanted.causal or wanted.min_event_s is not None):
+        raise UserError(
+            "the reference tree has lengths of its own and is not made as a stream comes",
+            remedy="leave out --reference, or --min-event and --causal",
+        )
     writers = [(path, _format(path)) for path in wanted.exports]
+    for picture in (wanted.plot, wanted.sheet):
+        if picture is not None and picture.suffix.lower() != ".png":
+            raise UserError(f"{picture}: pictures are written as PNG", remedy="name it .png")
+    for made in (wanted.plot, wanted.sheet, *wanted.exports):
+        if made is not None:
+            _room_for(made)
     settings = load_settings()
     detector = backends.make(
         "detector",
@@ -108,13 +120,27 @@ def _format(path: Path) -> str:
     return name
 
 
+def _room_for(path: Path) -> None:
+    """Say before hours of work that a file cannot be written after them. Raises StoreError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        refused = "is a folder" if path.is_dir() else "its folder may not be written to"
+        if path.is_dir() or not os.access(path.parent, os.W_OK):
+            raise OSError(refused)
+    except OSError as error:
+        raise StoreError(
+            f"{path}: cannot be written: {error.strerror or error}", remedy="name another file"
+        ) from error
+
+
 def _write(path: Path, text: str) -> None:
     part = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(text, encoding="utf-8")
         os.replace(part, path)
     except OSError as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
         raise StoreError(
             f"{path}: cannot be written: {error.strerror or error}", remedy="name another file"
         ) from error
@@ -137,10 +163,11 @@ def _shown(
         if event.parent is not None:
             children.setdefault(event.parent, []).append(event)
     root = Tree(Text(f"{name}", style="bold"), guide_style="dim")
-    cuts = f", {len(signal.cuts)} cut{'' if len(signal.cuts) == 1 else 's'}" if signal.cuts else ""
+    cuts = f", {_count(len(signal.cuts), 'cut or fade', 'cuts or fades')}" if signal.cuts else ""
+    whole = f"{clock(seconds)} long: {_count(len(tree.coarse), 'event', 'events')}"
     root.add(
         Text(
-            f"{clock(seconds)} long: {len(tree.coarse)} events, {len(tree.leaves)} finest{cuts}",
+            f"{whole}, {len(tree.leaves)} finest{cuts}",
             style="dim",
         )
     )
@@ -163,6 +190,10 @@ def _shown(
             _branch(group, number, event, (), keys)
     root.add(Text("all of them: --all", style="dim"))
     return root
+
+
+def _count(number: int, one: str, several: str) -> str:
+    return f"{number} {one if number == 1 else several}"
 
 
 def _branch(

@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     """Share of normal events allowed at or above the alarm threshold."""
     abstain_rate: float = Field(default=0.05, gt=0, lt=1)
     """Share of normal events allowed above the threshold under which an event is normal."""
-    min_event_s: float = Field(default=2.0, gt=0)
+    min_event_s: float = Field(default=2.0, gt=0, le=10)
     """Shortest event that is looked at, in seconds: how something moves takes a second or two to
     see."""
     first_look: Literal["coarse", "fine"] = "coarse"

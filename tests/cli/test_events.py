@@ -59,6 +59,9 @@ def test_streams_and_the_reference_are_variants(vidocq: Run, walkway: Walkway) -
         (["missing.mp4"], {}, "missing.mp4: no such file"),
         (["CLIP", "--export", "a.xls"], {}, "a.xls: no export is known by that suffix"),
         (["CLIP", "--min-event", "15"], {}, "invalid value for '--min-event'"),
+        (["CLIP"], {"VIDOCQ_MIN_EVENT_S": "15"}, "min_event_s"),
+        (["CLIP", "--reference", "--causal"], {}, "leave out --reference"),
+        (["CLIP", "--plot", "a.jpg"], {}, "a.jpg: pictures are written as PNG"),
         (["CLIP"], {"VIDOCQ_DETECTOR": "recorded"}, "needs a folder of signals"),
         (["CLIP"], {"VIDOCQ_DETECTOR": "transformers"}, "needs a vision model"),
         (["CLIP"], {"VIDOCQ_DETECTOR": "magic"}, "there is no backend 'magic'"),
@@ -77,3 +80,14 @@ def test_what_cannot_be_done_is_one_line(
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
+
+
+def test_a_file_that_cannot_be_written_is_told_before_the_work(
+    vidocq: Run, walkway: Walkway, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    for option, name in (("--export", "file/a.csv"), ("--plot", "file/a.png")):
+        done = vidocq("events", str(walkway.bike), option, str(tmp_path / name))
+        assert done.exit_code == 1
+        assert "cannot be written" in done.stderr
+        assert "finding events" not in done.stderr
