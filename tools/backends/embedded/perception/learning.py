@@ -52,7 +52,11 @@ _CENSORED = 2.0
 _LEAST_VALUES, _LEAST_SMALL = 8, 200
 """Measurements without which nothing is said; small things are few and unlike one another."""
 _PRIOR_TRACKS = 8.0
-"""Few tracks understate the tail: limits are widened by 1 + 1 / sqrt(tracks / this), at most 2."""
+"""Few passages understate the tail: limits are widened by 1 + sqrt(this / passages) / 4, at most
+twice."""
+_PASSES_S, _GOES = 1.0, 0.3
+"""A track counts as a passage if it lasts so long and moves, in usual walking speeds: fragments and
+still patches are no people."""
 
 Stretch = Callable[[], Iterator[FramePercept]]
 """Gives the percepts of one clip anew at every call (from the cache)."""
@@ -132,10 +136,11 @@ def learn_normal(
     places = PlaceLearner(geometry, tracks, len(counts)) if len(clips) >= PLACE_CLIPS else None
     learner = WayLearner(geometry, tracks)
     ways = learner if learner.enough else None
-    objects, directions = _objects(tracks, walk_map, places, ways)
+    objects, directions, widen = _objects(tracks, walk_map, places, ways)
     if counts:
         usual, limit = (float(q) for q in np.quantile(counts, [0.5, FAR_QUANTILE]))
-        objects["count"] = Distribution(usual, max(limit, usual + 1.0), len(counts))
+        limit = usual + max(1.0, (limit - usual) * widen)
+        objects["count"] = Distribution(usual, limit, len(counts))
     return Normal(
         walk=walk_map,
         windows=motion.windows,
@@ -169,8 +174,9 @@ def _objects(
     walk: PlaceMap,
     places: PlaceLearner | None,
     ways: WayLearner | None,
-) -> tuple[dict[str, Distribution], dict[str, float]]:
-    """Distributions over the normal tracks, and the share of their time per direction.
+) -> tuple[dict[str, Distribution], dict[str, float], float]:
+    """Distributions over the normal tracks, the share of their time per direction, and by what
+    limits are widened for how few they are.
 
     Small things (far heads, shadows, parts) move unlike people: ``…/small`` are their own.
     """
@@ -192,7 +198,8 @@ def _objects(
                 for name in ("speed", "glide", "dwell"):
                     values.setdefault(f"{name}/small", []).append(_known(seen.series(name)))
                 continue
-            number += 1
+            passed = track.seconds >= _PASSES_S and float(np.nanmax(seen.speed)) > _GOES
+            number += int(passed)
             for name in (*MEASURED, "place", "way", "astray"):
                 if seen.group and name in {"size", "area"}:
                     continue  # how tall people merge to be says nothing about what is large here
@@ -227,7 +234,7 @@ def _objects(
     # Counted in doublings: ten minutes alone are stranger than ten seconds, not sixty times so.
     table["unattended"] = Distribution(_ATTENDED_S, limit, behind, prior=not behind, log=True)
     total = sum(directions.values())
-    return table, {k: v / total for k, v in directions.items()} if total else {}
+    return table, {k: v / total for k, v in directions.items()} if total else {}, widen
 
 
 def _known(values: NDArray[np.float64]) -> NDArray[np.float64]:
