@@ -209,10 +209,16 @@ def _branch(
 
 
 def _line(event: Event, keys: Mapping[str, tuple[KeyFrame, ...]]) -> Text:
-    """Times, length, strength of the boundary it begins with, key frames."""
+    """Times, length, strength of the boundary it begins with (if there is one), key frames."""
     line = Text(str(event.interval))
     line.append(f"  {event.interval.seconds:.1f} s", style="dim")
-    line.append(f"  boundary {event.start_strength:.2f}", style="dim")
+    if event.interval.start == 0:
+        begins = "start"
+    elif event.start_strength < GAMMA:
+        begins = "for its length alone"
+    else:
+        begins = f"boundary {event.start_strength:.2f}"
+    line.append(f"  {begins}", style="dim")
     if keys.get(event.id):
         line.append(f"  frames {', '.join(str(k.index) for k in keys[event.id])}", style="cyan")
     return line

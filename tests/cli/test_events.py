@@ -25,6 +25,9 @@ def test_the_tree_is_shown_and_written(vidocq: Run, walkway: Walkway, tmp_path: 
     assert done.exit_code == 0, done.output
     assert Path(walkway.bike).name in done.stdout
     assert "boundary" in done.stdout
+    first = next(line for line in done.stdout.splitlines() if "00:00.0–" in line)
+    assert "start" in first
+    assert "boundary" not in first, "a video's own beginning was not found"
     assert all(f.stat().st_size > 50 for f in [*files, tmp_path / "plot.png"])
     assert sorted(p.name for p in tmp_path.iterdir() if p.name.startswith(".")) == []
     again = vidocq(

@@ -91,7 +91,7 @@ def key_frame_sheet(
     from matplotlib.figure import Figure
 
     leaves = [e for e in tree.leaves if keys.get(e.id)]
-    tiles = [(e, k) for e in leaves for k in keys[e.id]]
+    tiles = [(e, k) for e in leaves for k in sorted(keys[e.id], key=lambda k: k.pts)]
     if len(tiles) > MAX_TILES:
         leaves = sorted(leaves, key=lambda e: (-e.start_strength, e.interval.start))[:MAX_TILES]
         tiles = [(e, keys[e.id][0]) for e in sorted(leaves, key=lambda e: e.interval.start)]
