@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from array import array
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import cv2
 import numpy as np
@@ -319,11 +319,10 @@ def _features(model: Any, pixels: torch.Tensor) -> torch.Tensor:
     places = None if patches is None else _grid(patches)
     if patches is not None and pooled is None:
         pooled = patches.mean(dim=(2, 3)) if patches.ndim == 4 else patches.mean(dim=1)
-    whole: torch.Tensor = pooled
-    pooled = whole.flatten(1)[:, None]
-    if places is None or places.shape[2] != pooled.shape[2]:
-        return pooled
-    return torch.cat([pooled, places], dim=1)
+    whole = cast("torch.Tensor", pooled).flatten(1)[:, None]
+    if places is None or places.shape[2] != whole.shape[2]:
+        return whole
+    return torch.cat([whole, places], dim=1)
 
 
 def _grid(patches: torch.Tensor) -> torch.Tensor | None:
@@ -336,6 +335,6 @@ def _grid(patches: torch.Tensor) -> torch.Tensor | None:
         spare = patches.shape[1] - side * side
         if side < 2 or spare > 8:
             return None
-        patches = patches[:, spare:].transpose(1, 2).unflatten(2, (side, side))
+        patches = patches[:, spare:].transpose(1, 2).reshape(len(patches), -1, side, side)
     count = min(PLACES, *patches.shape[2:])
     return torch.nn.functional.adaptive_avg_pool2d(patches, count).flatten(2).transpose(1, 2)
