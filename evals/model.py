@@ -44,14 +44,15 @@ what is worked on."""
 
 
 def expectation(tools: Sequence[str]) -> tuple[str, ...]:
-    """Expected tool calls as given, checked: ``look`` is one call, ``look+`` one or more in a row.
+    """Expected tool calls as given, checked: ``look`` is one call, ``look+`` one or more in a row,
+    ``look*`` any number.
 
     Raises UserError for an empty list and for a name that no trace holds.
     """
     if isinstance(tools, str) or not tools:
         raise UserError("expected tool calls are a list of at least one")
     for name in tools:
-        if not isinstance(name, str) or name.removesuffix("+") not in TOOLS:
+        if not isinstance(name, str) or name.removesuffix("+").removesuffix("*") not in TOOLS:
             raise UserError(f"no tool is called {name!r}; tools: {', '.join(TOOLS)}")
     return tuple(tools)
 

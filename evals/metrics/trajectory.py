@@ -45,13 +45,15 @@ def matches(called: Sequence[str], expected: Sequence[str], mode: Mode) -> bool:
 
     ``strict``: the same in the same order; ``unordered``: the same in any order; ``subset``: none
     but expected ones; ``superset``: at least the expected ones. An expected ``look+`` stands for
-    one call of ``look`` or more in a row (in any order: for at least one).
+    one call of ``look`` or more in a row (in any order: for at least one), ``look*`` for any
+    number.
     """
     if mode == "strict":
-        steps = (f"(?:{re.escape(t.removesuffix('+'))} ){'+' * t.endswith('+')}" for t in expected)
+        steps = (f"(?:{re.escape(t.rstrip('+*'))} ){t[len(t.rstrip('+*')) :]}" for t in expected)
         return re.fullmatch("".join(steps), "".join(f"{t} " for t in called)) is not None
-    have, least = Counter(called), Counter(t.removesuffix("+") for t in expected)
-    many = {t.removesuffix("+") for t in expected if t.endswith("+")}
+    have = Counter(called)
+    least = Counter(t.removesuffix("+") for t in expected if not t.endswith("*"))
+    many = {t.rstrip("+*") for t in expected if t[-1] in "+*"}
     enough = all(have[tool] >= n for tool, n in least.items())
     no_more = all(tool in many or n <= least[tool] for tool, n in have.items())
     return {"unordered": enough and no_more, "subset": no_more, "superset": enough}[mode]

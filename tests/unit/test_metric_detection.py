@@ -289,6 +289,25 @@ def test_trajectories_against_the_expected_one(called, mode, agrees):
     assert matches(list(called), ["a", "b"], mode) is agrees
 
 
+@pytest.mark.parametrize(
+    ("called", "mode", "agrees"),
+    [
+        ("ab", "strict", True),
+        ("aab", "strict", True),
+        ("aabcc", "strict", True),
+        ("b", "strict", False),
+        ("acb", "strict", False),
+        ("caab", "unordered", True),
+        ("bb", "unordered", False),
+        ("c", "subset", True),
+        ("ab", "superset", True),
+        ("cb", "superset", False),
+    ],
+)
+def test_some_steps_may_be_repeated_or_left_out(called, mode, agrees):
+    assert matches(list(called), ["a+", "b", "c*"], mode) is agrees
+
+
 def test_waste_and_recovery():
     calls = (
         ToolCall("look", "h1", new_evidence=3),
