@@ -73,6 +73,11 @@ def test_choice_is_typical_then_surprising_then_different() -> None:
     assert choose(looks + np.linspace(0, 50, 30)[:, None], surprise, 5)[0][1] == "typical"
     assert choose(np.zeros((9, 40)), np.ones(9), 3) == [(0, "typical")]
     assert choose(looks, surprise, 0) == []
+    crowd = np.random.default_rng(0).uniform(0, 200, (30, 40))
+    times = np.arange(30) / 10
+    moments = times[[at for at, _ in choose(crowd, surprise, 5, times)]]
+    assert len(moments) == 5
+    assert np.diff(np.sort(moments)).min() >= 0.5, "of a crowd one moment is not shown twice"
     fade = np.repeat(np.concatenate([np.linspace(0, 150, 12), np.full(12, 150.0)]), 40)
     ((at, _),) = choose(fade.reshape(24, 40), surprise[:24], 3)
     assert at >= 10, "lit as most of the event, not black as at its beginning"

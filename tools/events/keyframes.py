@@ -30,6 +30,8 @@ APART = 10.0
 LIGHT = 0.02
 """How much less a difference in light weighs than one in the picture: of frames that look alike the
 one lit as usual is typical, not the black one that a fade begins with."""
+GAP_S = 0.5
+"""Seconds below which two frames show the same moment, however much moves in it."""
 CANDIDATES = 24
 """Frames of an event that are compared, at most."""
 RATE = 4.0
@@ -47,13 +49,19 @@ class KeyFrame:
 
 
 def choose(
-    looks: Array, surprise: Array, budget: int, *, apart: float = APART
+    looks: Array,
+    surprise: Array,
+    budget: int,
+    seconds: Array | None = None,
+    *,
+    apart: float = APART,
 ) -> list[tuple[int, str]]:
     """Indices of up to ``budget`` frames with the reason for each, best first.
 
     Args:
         looks: what each frame looks like, shape ``(n, cells)``, in grey levels.
         surprise: how much is going on in each, shape ``(n,)``.
+        seconds: when each frame is, shape ``(n,)``; two that are chosen are ``GAP_S`` apart.
         apart: least distance between two that are chosen.
     """
     if budget < 1 or not len(looks):
@@ -64,6 +72,8 @@ def choose(
     chosen = [(first, "typical")]
     nearest = _distance(looks, looks[first])
     while len(chosen) < budget:
+        if seconds is not None:
+            nearest[np.abs(seconds - seconds[chosen[-1][0]]) < GAP_S] = 0.0
         free = nearest >= apart
         if not free.any():
             break
@@ -105,6 +115,7 @@ def key_frames(
     frames: list[tuple[int, int]] = []
     looks: list[Array] = []
     place = [0]
+    tick = float(info.time_base.fraction)
 
     def finish(until: int) -> None:
         """Choose for the events that end at or before a tick."""
@@ -113,8 +124,9 @@ def key_frames(
             if frames:
                 pick = np.unique(np.linspace(0, len(frames) - 1, CANDIDATES).round().astype(int))
                 near = np.array([looks[i] for i in pick])
-                lively = np.interp([frames[i][1] for i in pick], signal.pts, signal.novelty)
-                got = choose(near, lively, allowed[leaf.id])
+                when = np.array([frames[i][1] for i in pick])
+                lively = np.interp(when, signal.pts, signal.novelty)
+                got = choose(near, lively, allowed[leaf.id], when * tick)
                 picked = [(frames[pick[i]], why) for i, why in got]
                 found[leaf.id] = tuple(KeyFrame(at, pts, why) for (at, pts), why in picked)
                 kept[leaf.id] = near[[i for i, _ in got]]
@@ -134,8 +146,9 @@ def key_frames(
         if parts:
             near = np.concatenate([kept[p.id] for p in parts])
             every = [frame for p in parts for frame in found[p.id]]
-            lively = np.interp([f.pts for f in every], signal.pts, signal.novelty)
-            got = choose(near, lively, per_event)
+            when = np.array([f.pts for f in every])
+            lively = np.interp(when, signal.pts, signal.novelty)
+            got = choose(near, lively, per_event, when * tick)
             found[event.id] = tuple(KeyFrame(every[i].index, every[i].pts, why) for i, why in got)
     return found
 
