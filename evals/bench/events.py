@@ -26,6 +26,7 @@ from evals.metrics.gebd import BoundaryCounts, gebd_counts, gebd_f1
 from evals.scenes import render_changes
 from tools.boundaries import boundaries, build_tree, embedded_detector, reference_spans
 from tools.errors import ToolFailed
+from tools.ports import BoundaryDetector
 from tools.types import Frozen
 from tools.video import open_video
 
@@ -229,13 +230,18 @@ def _clips(folder: Path) -> list[Path]:
     return made
 
 
+def _ours(path: Path, detector: BoundaryDetector) -> None:
+    with open_video(path) as source:
+        detector.signal(source)
+
+
 def _cost(path: Path, turns: int) -> Cost:
     with open_video(path) as source:
         info = source.info
         detector = embedded_detector()
         kinds: dict[str, Callable[[], object]] = {
             "decode": lambda: _decode(path),
-            "ours": lambda: detector.signal(source),
+            "ours": lambda: _ours(path, detector),
             "adaptive": lambda: _adaptive(path),
         }
         least = {name: [np.inf, np.inf] for name in kinds}
