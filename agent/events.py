@@ -69,6 +69,11 @@ def events(video: str, wanted: Wanted) -> None:
         if made is not None:
             _room_for(made)
     settings = load_settings()
+    if wanted.causal and settings.detector == "recorded":
+        raise UserError(
+            "--causal: a recorded signal is as it was recorded",
+            remedy="record it with --causal, then leave it out here",
+        )
     detector = backends.make(
         "detector",
         settings.detector,

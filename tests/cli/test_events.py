@@ -66,6 +66,7 @@ def test_streams_and_the_reference_are_variants(vidocq: Run, walkway: Walkway) -
         (["CLIP", "--reference", "--causal"], {}, "leave out --reference"),
         (["CLIP", "--plot", "a.jpg"], {}, "a.jpg: pictures are written as PNG"),
         (["CLIP"], {"VIDOCQ_DETECTOR": "recorded"}, "needs a folder of signals"),
+        (["CLIP", "--causal"], {"VIDOCQ_DETECTOR": "recorded"}, "as it was recorded"),
         (["CLIP"], {"VIDOCQ_DETECTOR": "transformers"}, "needs a vision model"),
         (["CLIP"], {"VIDOCQ_DETECTOR": "magic"}, "there is no backend 'magic'"),
     ],
