@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["contact_sheet", "save_figure", "timeline_plot", "unseen_stretches"]
+__all__ = ["clock_axis", "contact_sheet", "save_figure", "timeline_plot", "unseen_stretches"]
 
 COLOURS = {Label.ANOMALOUS: "#c0392b", Label.UNCERTAIN: "#d68910", Label.NORMAL: "#5d6d7e"}
 LINE, TRUTH, PALE = "#1f3a5f", "#1e8449", "#7f8c8d"
@@ -127,7 +127,6 @@ def _draw_row(
     decision: Decision,
     truth: Sequence[tuple[float, float]] | None,
 ) -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     unseen = unseen_stretches(line, info.seconds)
     for start, end in unseen:
@@ -158,13 +157,7 @@ def _draw_row(
     axes.set_xlim(0, info.seconds)
     axes.set_ylim(0, 1.02)
     axes.set_yticks([0, 0.5, 1])
-    axes.xaxis.set_major_locator(MaxNLocator(10, steps=[1, 2, 3, 5, 6, 10]))
-    short = info.seconds < 10
-    axes.xaxis.set_major_formatter(
-        FuncFormatter(lambda s, _: clock(s) if short else clock(s).rsplit(".", 1)[0])
-    )
-    axes.tick_params(labelsize=8, color=PALE)
-    axes.spines[["top", "right"]].set_visible(False)
+    clock_axis(axes, marks=10, tenths=info.seconds < 10)
     title = info.name + (f"   ({info.damage})" if info.damage else "")
     pad = 14 + LANE_PT * max(lanes, default=0)
     axes.set_title(title, loc="left", fontsize=9.5, pad=pad, color="#2c3e50", parse_math=False)
@@ -441,6 +434,18 @@ def _peak_tiles(decision: Decision, sources: Mapping[str, FrameSource]) -> list[
                 )
             )
     return [tile for _, tile in sorted(tiles, key=lambda t: -t[0])[:MAX_TILES]]
+
+
+def clock_axis(axes: Axes, *, marks: int, tenths: bool) -> None:
+    """Seconds along the horizontal axis as clock times, with up to so many marks."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(marks, steps=[1, 2, 3, 5, 6, 10]))
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(lambda s, _: clock(s) if tenths else clock(s).rsplit(".", 1)[0])
+    )
+    axes.tick_params(labelsize=8, color=PALE)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def save_figure(figure: Figure, path: Path) -> Path:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tools.events.keyframes import KeyFrame
-from tools.figures import save_figure
+from tools.figures import clock_axis, save_figure
 from tools.ports import BoundarySignal, FrameSource
 from tools.types import Event, EventTree, VideoInfo, clock
 
@@ -39,7 +39,6 @@ def signal_plot(
 ) -> Path:
     """Draw confidence over time with coarse and fine events above it, as PNG. Raises StoreError."""
     from matplotlib.figure import Figure
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     figure = Figure(figsize=(12, 4.2), facecolor="white", layout="constrained")
     top, axes = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [1, 2.6]})
@@ -70,13 +69,7 @@ def signal_plot(
     axes.set_ylim(0, 1.05)
     axes.set_xlim(0, info.seconds)
     axes.set_yticks([0, 0.5, 1])
-    axes.xaxis.set_major_locator(MaxNLocator(12, steps=[1, 2, 3, 5, 6, 10]))
-    short = info.seconds < 20
-    axes.xaxis.set_major_formatter(
-        FuncFormatter(lambda s, _: clock(s) if short else clock(s).rsplit(".", 1)[0])
-    )
-    axes.tick_params(labelsize=8, color=PALE)
-    axes.spines[["top", "right"]].set_visible(False)
+    clock_axis(axes, marks=12, tenths=info.seconds < 20)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=4, fontsize=8, frameon=False)
     return save_figure(figure, path)
 

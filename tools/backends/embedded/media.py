@@ -115,24 +115,22 @@ class FileSource:
     ) -> Iterator[Frame]:
         if interval is not None and interval.time_base != self._info.time_base:
             raise ValueError("interval of another time base")
-        wanted = span(self._pts, interval, step)
-        done = 0
-        expected = iter(wanted)
-        for index, frame in self._decoded(wanted):
-            for passed in expected:
-                if passed == index:
-                    break
-                self._missing.add(passed)
-            done += 1
+        for index, frame in self._found(span(self._pts, interval, step)):
             yield Frame(index, int(self._pts[index]), scaled(self._upright(frame), size))
-        self._missing.update(expected)
-        if wanted and not done:
-            raise MediaError(self._path, "nothing decodes from here on", frame=wanted[0])
 
     def planes(self, *, step: int = 1) -> Iterator[Planes]:
         """Every ``step``-th frame as it comes from the decoder. Raises MediaError."""
-        wanted = span(self._pts, None, step)
         turn = _TURN.get(self._table.rotation)
+        for index, frame in self._found(span(self._pts, None, step)):
+            if (frame.width, frame.height) != (self._table.width, self._table.height):
+                frame = frame.reformat(width=self._table.width, height=self._table.height)
+            yield of_frame(frame, index, int(self._pts[index]), turn, partial(self._upright, frame))
+
+    def _found(self, wanted: range) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Those of the wanted frames that decode; the others are remembered as missing.
+
+        Raises MediaError where none does.
+        """
         done = 0
         expected = iter(wanted)
         for index, frame in self._decoded(wanted):
@@ -141,9 +139,7 @@ class FileSource:
                     break
                 self._missing.add(passed)
             done += 1
-            if (frame.width, frame.height) != (self._table.width, self._table.height):
-                frame = frame.reformat(width=self._table.width, height=self._table.height)
-            yield of_frame(frame, index, int(self._pts[index]), turn, partial(self._upright, frame))
+            yield index, frame
         self._missing.update(expected)
         if wanted and not done:
             raise MediaError(self._path, "nothing decodes from here on", frame=wanted[0])
