@@ -190,9 +190,11 @@ def test_a_stay_past_half_of_what_is_normal_counts_as_it_turns_out() -> None:
 
 
 def test_where_somebody_goes_half_hidden_is_taken_from_where_it_can_be_told() -> None:
-    made = walk(1, 20.0)
-    for hidden in made.rows[30:60]:  # a window among others: its feet are no one's
+    seen_whole = walk(1, 20.0)
+    rows = [r.copy() for r in seen_whole.rows]
+    for hidden in rows[30:60]:  # a window among others: its feet are no one's
         hidden[Det.KIND] = Kind.PART
+    made = Track(frames=seen_whole.frames, pts=seen_whole.pts, times=seen_whole.times, rows=rows)
     still = PlaceMap(np.ones((5, 9), np.float32), 24)
     rare = PlaceMap(np.full((5, 9), 0.001, np.float32), 24)
     usual = Distribution(0.2, 0.01, 100, log=True)
