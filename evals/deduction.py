@@ -28,9 +28,10 @@ from tools.deduction import (
     smoothed,
     stated,
 )
+from tools.deduction.induction import NormalClip, induce_from_captions
 from tools.types import Rule, RuleKind
 
-__all__ = ["Deduction", "References"]
+__all__ = ["Deduction", "References", "given"]
 
 Reference = Literal["camera", "others", "all"]
 
@@ -50,22 +51,22 @@ class References:
         self._captions = tuple(captions)
         self._which = which
 
-    def of(self, videos: Sequence[str]) -> tuple[str, ...]:
+    def of(self, videos: Sequence[str]) -> tuple[NormalCaption, ...]:
         """Captions for judging what is of these videos (one video, mostly)."""
         if self._which == "all":
-            return tuple(c.caption for c in self._captions)
+            return self._captions
         others = [c for c in self._captions if c.video not in videos]
         cameras = {camera_of(self.dataset, v) for v in videos}
         same = [c for c in others if camera_of(self.dataset, c.video) in cameras]
-        chosen = same if self._which == "camera" and same else others
-        return tuple(c.caption for c in chosen)
+        return tuple(same if self._which == "camera" and same else others)
 
 
 class Deduction:
     """Rules of one data set over its captions.
 
     Args:
-        rules: of either kind.
+        rules: of either kind; None: induced from the captions that may be known
+            (:func:`tools.deduction.induction.induce_from_captions`).
         references: captions of normal frames.
         smoothing: named method of :mod:`tools.deduction.smoothing`.
         causal: nothing at a frame rests on later ones.
@@ -73,31 +74,39 @@ class Deduction:
 
     def __init__(
         self,
-        rules: Sequence[Rule],
+        rules: Sequence[Rule] | None,
         references: References,
         *,
         smoothing: Method = "two_way",
         causal: bool = False,
     ) -> None:
-        self.rules = tuple(rules)
+        self._rules = None if rules is None else tuple(rules)
         self._references = references
         self._smoothing: Method = smoothing
         self._causal = causal
-        self._deducers: dict[tuple[str, ...], Deducer] = {}
+        self._last: tuple[tuple[NormalCaption, ...], Deducer] | None = None
 
     def deducer(self, videos: Sequence[str]) -> Deducer:
-        """The deducer for what is of these videos; those of one camera share none of their own."""
+        """The deducer for what is of these videos. The last one made is kept."""
         normal = self._references.of(videos)
-        if normal not in self._deducers:
-            self._deducers = {normal: Deducer(self.rules, normal)}
-        return self._deducers[normal]
+        if self._last is None or self._last[0] != normal:
+            rules = self._rules if self._rules is not None else self._induced(normal)
+            self._last = normal, Deducer(rules, [c.caption for c in normal])
+        return self._last[1]
+
+    def _induced(self, normal: Sequence[NormalCaption]) -> tuple[Rule, ...]:
+        videos = dict.fromkeys(c.video for c in normal)
+        clips = [
+            NormalClip(v, v, tuple((c.frame, c.caption) for c in normal if c.video == v))
+            for v in videos
+        ]
+        return induce_from_captions(self._references.dataset, clips).rules
 
     def judge(self, video: CaptionVideo) -> Outcome:
         """Scores, flagged stretches, and for each the strongest frame with the rule it breaks."""
         sample = video.sample
-        deduced = self.deducer([sample.id]).deduce_series(
-            video.captions, rate=sample.fps, causal=self._causal
-        )
+        deducer = self.deducer([sample.id])
+        deduced = deducer.deduce_series(video.captions, rate=sample.fps, causal=self._causal)
         seconds = np.arange(sample.frames) / sample.fps
         raw = np.array([d.score for d in deduced])
         scores = np.clip(
@@ -125,7 +134,7 @@ class Deduction:
             steps.append(Told("what", f"Caption: {clause}", cites, spans=((top, top + 1),)))
             if rule:
                 steps.append(Told("rule", f"Rule: {rule.text}", (rule.ref,), rules=(rule.ref,)))
-        known = frozenset(r.ref for r in self.rules if r.kind is RuleKind.ANOMALOUS)
+        known = frozenset(r.ref for r in deducer.rules if r.kind is RuleKind.ANOMALOUS)
         return Outcome(
             sample=sample.id,
             scores=scores,
@@ -140,16 +149,6 @@ class Deduction:
             stop_reason="every caption was read",
             cost=Cost(verdicts=sample.frames),
         )
-
-    def given(self, named: str, deducer: Deducer) -> float:
-        """How far a rule, perhaps in other words, is one of the anomalous rules given.
-
-        The share of its words, by weight, that stand in a single given rule; 0 for a rule of which
-        every word is usual.
-        """
-        words = phrase_of(named)
-        given = (stated(r.text) for r in self.rules if r.kind is RuleKind.ANOMALOUS)
-        return max((share_of(words, said, deducer.weigh)[0] for said in given), default=0.0)
 
     def choose(self, item: ChoiceItem) -> Outcome:
         """One of the four options, from the caption alone.
@@ -169,7 +168,7 @@ class Deduction:
             if choice.verdicts[letter] is not Label.ANOMALOUS:
                 continue
             seen, named = _quoted(text)
-            stands = self.given(named, deducer) >= ALARM and _borne_out(named, seen, deducer) > 0
+            stands = given(named, deducer) >= ALARM and _borne_out(named, seen, deducer) > 0
             quote = phrase_of(seen)
             told = max((share_of(quote, c, deducer.weigh)[0] for c in clauses), default=0.0)
             held[letter] = told if stands else 0.0
@@ -188,6 +187,17 @@ class Deduction:
             stop_reason="the caption was read",
             cost=Cost(verdicts=1),
         )
+
+
+def given(named: str, deducer: Deducer) -> float:
+    """How far a rule, perhaps in other words, is one of the anomalous rules given.
+
+    The share of its words, by weight, that stand in a single given rule; 0 for a rule of which
+    every word is usual.
+    """
+    words = phrase_of(named)
+    given = (stated(r.text) for r in deducer.rules if r.kind is RuleKind.ANOMALOUS)
+    return max((share_of(words, said, deducer.weigh)[0] for said in given), default=0.0)
 
 
 def _borne_out(named: str, seen: str, deducer: Deducer) -> float:

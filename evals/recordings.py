@@ -2,7 +2,7 @@
 
 A recorded suite asks the agent about every recording (``test``), and sets the original system's
 own published scores beside it (``reference``), scored by the same metrics. Captions are judged by
-the stated lexical deduction of :mod:`evals.deduction` over given rules; no agent runs.
+deduction (:mod:`evals.deduction`) over given or induced rules; no agent runs.
 """
 
 from __future__ import annotations
@@ -105,8 +105,9 @@ class DeductionAsker:
         references = References(name, load_normal_captions(folder, name), spec.reference)
         if isinstance(spec, CaptionsSpec):
             self._videos = {v.sample.id: v for v in load_captions(folder, name)}
+            induced = spec.rules == "induced"
             self._deduction = Deduction(
-                rules, references, smoothing=spec.smoothing, causal=spec.causal
+                None if induced else rules, references, smoothing=spec.smoothing, causal=spec.causal
             )
         else:
             self._choices = {c.sample.id: c for c in load_choices(folder)}

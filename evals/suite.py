@@ -260,6 +260,9 @@ class Suite(_Strict):
             for key in ("expected", "inject"):
                 if getattr(self, key) is not None:
                     raise ValueError(f"{key}: no agent runs over layout {layout}")
+        induced = isinstance(self.dataset, CaptionsSpec) and self.dataset.rules == "induced"
+        if induced and self.controls:
+            raise ValueError("controls: they change given rules, and none are given")
         return self
 
 

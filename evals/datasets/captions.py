@@ -56,9 +56,10 @@ class CaptionVideo:
 
 
 class NormalCaption(NamedTuple):
-    """A caption of a normal frame, and the video it is of."""
+    """A caption of a normal frame, and the video it is of (empty where the data do not say)."""
 
     video: str
+    frame: int
     caption: str
 
 
@@ -115,7 +116,9 @@ def load_normal_captions(folder: Path, dataset: str) -> tuple[NormalCaption, ...
     path = folder / "normal_reference.jsonl.gz"
     found = tuple(
         NormalCaption(
-            field(path, number, row, "video", str), field(path, number, row, "caption", str)
+            field(path, number, row, "video", str) if "video" in row else "",
+            field(path, number, row, "frame", int) if "frame" in row else number - 1,
+            field(path, number, row, "caption", str),
         )
         for number, row in rows(path)
         if field(path, number, row, "dataset", str) == dataset

@@ -145,3 +145,23 @@ def test_causal_scenery_rests_on_the_past_alone():
 def test_share_of_a_statement_of_ones_own():
     share, most = share_of(phrase_of("riding a zebra"), said_in("a man rides"), DEDUCER.weigh)
     assert (share, most) == (0.5, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "category", "caption"),
+    [
+        ("Unusual objects (vehicles, etc.)", "object", "A man walks with a dog."),
+        ("Aggressive or unusual movements such as fighting", "activity", "A man is dancing."),
+    ],
+)
+def test_a_rule_on_the_unusual_as_such_is_broken_by_what_is_new(text, category, caption):
+    deducer = Deducer((rule(text, category=category),), NORMAL)
+    top = deducer.deduce(caption).top
+    assert (top.how, top.rule.text) == ("semantic", text)
+    assert top.score == pytest.approx(top.novelty)
+    assert top.score >= 0.5
+    assert not deducer.deduce("A woman stands near a tree.").found
+
+
+def test_how_people_are_is_never_new():
+    assert not DEDUCER.deduce("A man is sitting and looking at a tree.").found

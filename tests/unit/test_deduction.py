@@ -3,18 +3,20 @@
 import pytest
 
 from evals.datasets.captions import CaptionVideo, ChoiceItem, NormalCaption
-from evals.deduction import Deduction, References
+from evals.deduction import Deduction, References, given
 from evals.figures import figures
 from evals.model import Choice, Pair, Sample
 from tools.decision import Label
 from tools.types import Rule
 
 NORMAL = tuple(
-    NormalCaption(video, text)
-    for video, text in (
-        ("01_0001", "One man walks past a tree."),
-        ("01_0002", "A woman stands near a tree."),
-        ("02_0001", "Two men walk."),
+    NormalCaption(video, frame, text)
+    for frame, (video, text) in enumerate(
+        (
+            ("01_0001", "One man walks past a tree."),
+            ("01_0002", "A woman stands near a tree."),
+            ("02_0001", "Two men walk."),
+        )
     )
 )
 
@@ -41,13 +43,13 @@ def deduction():
 
 def test_a_judged_video_knows_none_of_its_own_captions():
     def known(video, which):
-        return References("shanghaitech", NORMAL, which).of([video])
+        return [c.caption for c in References("shanghaitech", NORMAL, which).of([video])]
 
     first, second, third = (c.caption for c in NORMAL)
-    assert known("01_0001", "all") == (first, second, third)
-    assert known("01_0001", "others") == (second, third)
-    assert known("01_0001", "camera") == (second,)
-    assert known("02_0001", "camera") == (first, second), "no other video of that camera"
+    assert known("01_0001", "all") == [first, second, third]
+    assert known("01_0001", "others") == [second, third]
+    assert known("01_0001", "camera") == [second]
+    assert known("02_0001", "camera") == [first, second], "no other video of that camera"
 
 
 def video(captions, truth=()):
@@ -107,9 +109,9 @@ def test_a_choice_must_name_a_rule_that_is_given(deduction):
     verdicts = dict.fromkeys("ABD", Label.ANOMALOUS) | {"C": Label.NORMAL}
     sample = Sample("q", "q", 1, 1.0, choice=Choice(options, "A", verdicts))
     deducer = deduction.deducer(["q"])
-    assert deduction.given("Riding scooters", deducer) == 1.0
-    assert deduction.given("Animals on the loose", deducer) == 0.0
-    assert deduction.given("Walking alone", deducer) == 0.0, "that is a normal rule"
+    assert given("Riding scooters", deducer) == 1.0
+    assert given("Animals on the loose", deducer) == 0.0
+    assert given("Walking alone", deducer) == 0.0, "that is a normal rule"
     assert deduction.choose(ChoiceItem(sample, "A zebra stands there.")).chosen == "C"
     assert deduction.choose(ChoiceItem(sample, "A man is riding a bicycle.")).chosen == "A"
     none = Deduction([r for r in RULES if r.kind == "normal"], References("gate", NORMAL))

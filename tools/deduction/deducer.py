@@ -9,6 +9,9 @@ strongest rule,
     score(clause)  = 1 − (1 − s) (1 − 0.49 novelty)
     score(caption) = the greatest of its clauses
 
+A rule on what is unusual as such ("unusual objects") names nothing: novelty itself is then its
+match (*semantic*), s = novelty, and is not counted again.
+
 What is there in most of a stream is its scenery: over a series of captions, the score of a
 thing is multiplied by 1 − q, q the share of the captions (so far, where causal) that list it,
 counting one second without it beforehand.
@@ -23,11 +26,13 @@ from typing import Literal
 
 from tools.deduction.facts import decided_by_words
 from tools.deduction.language import Said, clauses_of, said_in
-from tools.deduction.matching import Phrase, Weights, phrases_of, strength_of
+from tools.deduction.matching import PARKED, Phrase, Weights, open_to, phrases_of, strength_of
 from tools.deduction.novelty import Novelty
 from tools.types import Rule, RuleKind
 
 __all__ = ["ALARM", "NOVEL", "Deduced", "Deducer", "Found"]
+
+How = Literal["predicate", "lexical", "semantic", "novel"]
 
 ALARM = 0.5
 """From here on a caption is called anomalous."""
@@ -42,8 +47,9 @@ class Found:
     """What a clause was found to be: of a rule's breach, of novelty, or of both."""
 
     clause: str
-    how: Literal["predicate", "lexical", "novel"]
-    """How the rule was matched; ``novel`` where no rule was."""
+    how: How
+    """How the rule was matched: ``semantic`` where it asks for what is unusual as such, ``novel``
+    where no rule was."""
     score: float
     """Of the clause, in [0, 1]."""
     strength: float = 0.0
@@ -94,8 +100,14 @@ class Deducer:
         for phrase in (p for r in accusing for p in phrases_of(r)):
             for node in {node for word in phrase.words for node, _ in word.places}:
                 self._phrases[node].append(phrase)
+        self._open = {what: rule for rule in reversed(accusing) for what in open_to(rule)}
         self._novelty = Novelty((s for clauses in said for s in clauses), self.weigh)
         self._clauses: OrderedDict[tuple[str, str], Found | None] = OrderedDict()
+
+    @property
+    def remembered(self) -> int:
+        """Distinct clauses whose verdicts are at hand."""
+        return len(self._clauses)
 
     def deduce(self, caption: str) -> Deduced:
         """The verdict on a caption. Deterministic; of equals the first counts."""
@@ -137,7 +149,7 @@ class Deducer:
 
     def _find(self, said: Said) -> Found | None:
         strength, rule, phrase = 0.0, None, ""
-        how: Literal["predicate", "lexical", "novel"] = "novel"
+        how: How = "novel"
         for tested in self._tested:
             told = decided_by_words(tested, said)
             if told > strength:
@@ -147,8 +159,14 @@ class Deducer:
             told = strength_of(candidate, said, self.weigh)
             if told > strength:
                 strength, rule, phrase, how = told, candidate.rule, candidate.text, "lexical"
-        novelty, near = self._novelty(said)
-        score = 1 - (1 - strength) * (1 - NOVEL * novelty)
+        novelty, word, near = self._novelty(said)
+        if said.still and said.about == "thing":
+            novelty *= PARKED
+        opened = self._open.get("doing" if word in said.actions else "thing")
+        if opened is not None and novelty > strength:
+            strength, rule, phrase, how = novelty, opened, said.text, "semantic"
+        new = 0.0 if how == "semantic" else NOVEL * novelty
+        score = 1 - (1 - strength) * (1 - new)
         if score <= 0:
             return None
         things = () if said.about == "person" else _things(said)

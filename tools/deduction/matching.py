@@ -32,6 +32,7 @@ from tools.types import Rule, RuleCategory, RuleKind
 __all__ = [
     "Phrase",
     "Weights",
+    "open_to",
     "parts_of",
     "phrase_of",
     "phrases_of",
@@ -56,6 +57,12 @@ _ALTERNATIVES = re.compile(
 )
 _PREPOSITION = re.compile(
     r"\b(?:on|in|into|of|from|at|with|without|near|to|by|away|placed|coming|blocking)\b"
+)
+_OPEN = re.compile(
+    r"\b(?:un(?:usual|expected|familiar|common|identified|recogni[sz]ed)|abnormal|anomalous|strange|"
+    r"odd|foreign|out[- ]of[- ](?:place|context))\b.*?\b(?:(objects?|items?|things?|vehicles?)|"
+    r"movements?|motions?|activit(?:y|ies)|actions?|behaviou?rs?)\b",
+    re.IGNORECASE,
 )
 _UNCOMMON = re.compile(r"\b(?:not|un|rarely) ?(?:commonly|common|usually|often|normally)\b")
 _NON = re.compile(r"\bnon-(\w+)")
@@ -150,6 +157,19 @@ def _spelled(part: str) -> list[str]:
         return [part]
     head, tail = part[: found.start()], part[found.end() :]
     return [text for word in found.groups() for text in _spelled(f"{head}{word}{tail}")]
+
+
+def open_to(rule: Rule) -> frozenset[str]:
+    """What a rule calls anomalous for being unusual as such: ``doing``, ``thing``, both or none.
+
+    "Unusual objects" names no object: whatever is new breaks it.
+    """
+    found = set()
+    for part in _parts(rule.text):
+        named = _OPEN.search(part)
+        if named is not None and not phrase_of(part).words:
+            found.add("thing" if named.group(1) else "doing")
+    return frozenset(found)
 
 
 def phrases_of(rule: Rule) -> tuple[Phrase, ...]:

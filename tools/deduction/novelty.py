@@ -10,15 +10,36 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from tools.deduction.language import Said
 from tools.deduction.lexicon import ACTIONS
 from tools.deduction.matching import Weights
 
-__all__ = ["Novelty"]
+__all__ = ["New", "Novelty"]
 
+STATES = frozenset("<stand> <sit> <wait> <talk> <look> <walk> face wear".split())
+"""How people are rather than what they do: never new, whatever a captioner used to say there."""
 FLOOR = 0.1
 """The least a node counts in a comparison."""
+
+
+class New(NamedTuple):
+    """How new a clause is."""
+
+    far: float = 0.0
+    """In [0, 1]."""
+    word: str = ""
+    """What is new in it."""
+    near: str = ""
+    """The normal clause with that word that is nearest; empty where none has it."""
+
+
+def _tells(word: str, said: Said) -> bool:
+    """Whether a word can make a clause new: what is done, and what rules are about."""
+    if said.about == "thing":
+        return word.startswith("<") and word[1:-1] not in ACTIONS
+    return word in said.actions or word.startswith("<")
 
 
 class Novelty:
@@ -44,30 +65,22 @@ class Novelty:
         norm = math.sqrt(sum(v * v for v in raw.values()))
         return {w: v / norm for w, v in raw.items()}
 
-    def __call__(self, said: Said) -> tuple[float, str]:
-        """Novelty in [0, 1], and the normal clause that is nearest (empty where none is near).
-
-        A clause that says nothing is not new; without normal clauses nothing can be called new.
-        """
-        thing = said.about == "thing"
-        key = [
-            w
-            for w in said.words
-            if (not thing and w in said.actions)
-            or (w.startswith("<") and not (thing and w[1:-1] in ACTIONS))
-        ]
+    def __call__(self, said: Said) -> New:
+        """How new a clause is. One that says nothing is not new; without normal clauses nothing
+        can be called new."""
+        key = [w for w in said.words if w not in STATES and _tells(w, said)]
         if not key or not self._texts:
-            return 0.0, ""
+            return New()
         likeness: dict[int, float] = defaultdict(float)
         for node, value in self._vector(said.words).items():
             for index, other in self._near.get(node, ()):
                 likeness[index] += value * other
-        best, text = 0.0, ""
+        best = New()
         for action in key:
             weight = self._weigh(action) * said.nodes.get(action, 1.0)
             with_it = [i for i, _ in self._near.get(action, ())]
             nearest = max(with_it, key=lambda i: likeness[i], default=None)
             new = weight * (1.0 if nearest is None else max(0.0, 1.0 - likeness[nearest]))
-            if new > best:
-                best, text = new, "" if nearest is None else self._texts[nearest]
-        return best, text
+            if new > best.far:
+                best = New(new, action, "" if nearest is None else self._texts[nearest])
+        return best

@@ -65,7 +65,7 @@ def judge_words(
                 kind=found.rule.kind,
                 observation=seen.caption.id,
                 strength=found.strength,
-                how="predicate" if found.how == "predicate" else "lexical",
+                how="lexical" if found.how == "novel" else found.how,
             )
             strongest.setdefault(match.rule, match)
     matches = tuple(strongest.values())
