@@ -20,7 +20,9 @@ from tools.deduction import (
     ALARM,
     Deducer,
     Method,
+    NormalClip,
     clauses_of,
+    induce_from_captions,
     parts_of,
     phrase_of,
     said_in,
@@ -28,7 +30,6 @@ from tools.deduction import (
     smoothed,
     stated,
 )
-from tools.deduction.induction import NormalClip, induce_from_captions
 from tools.types import Rule, RuleKind
 
 __all__ = ["Deduction", "References", "given"]

@@ -155,7 +155,7 @@ def test_share_of_a_statement_of_ones_own():
     ],
 )
 def test_a_rule_on_the_unusual_as_such_is_broken_by_what_is_new(text, category, caption):
-    deducer = Deducer((rule(text, category=category),), NORMAL)
+    deducer = Deducer((rule(text, category=category),), NORMAL * 40)
     top = deducer.deduce(caption).top
     assert (top.how, top.rule.text) == ("semantic", text)
     assert top.score == pytest.approx(top.novelty)
@@ -165,3 +165,8 @@ def test_a_rule_on_the_unusual_as_such_is_broken_by_what_is_new(text, category, 
 
 def test_how_people_are_is_never_new():
     assert not DEDUCER.deduce("A man is sitting and looking at a tree.").found
+
+
+def test_few_normal_captions_tell_less_of_what_is_new():
+    few, many = (Deducer((), NORMAL * n).deduce("A man is dancing.").score for n in (1, 40))
+    assert 0 < few < many < 0.5

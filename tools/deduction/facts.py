@@ -1,4 +1,4 @@
-"""A clause as an observation, so far as its words say what a captioner would measure.
+"""What words alone say: a look without measurements, a clause as an observation.
 
 Only words become attributes (subject, activity, direction): "running" says that somebody runs, and
 not how fast, so a predicate over a number stays undecided.
@@ -9,11 +9,17 @@ from __future__ import annotations
 from tools.concepts import directions_in, find_concepts
 from tools.deduction.language import Said
 from tools.predicates import TEXT_ATTRIBUTES, evaluate
-from tools.types import Attribute, Interval, Observation, Rule, TimeBase
+from tools.types import Attribute, Description, Interval, Observation, Rule, TimeBase
 
-__all__ = ["decided_by_words"]
+__all__ = ["decided_by_words", "words_only"]
 
 _NO_TIME = Interval(start=0, end=1, time_base=TimeBase(num=1, den=1))
+
+
+def words_only(seen: Description) -> bool:
+    """Whether a look gave words and measured nothing."""
+    measured = seen.series or any(o.attributes or o.points for o in seen.observations)
+    return not measured and bool(seen.caption.text.strip())
 
 
 def decided_by_words(rule: Rule, said: Said) -> float:

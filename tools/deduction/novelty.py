@@ -20,6 +20,8 @@ __all__ = ["New", "Novelty"]
 
 STATES = frozenset("<stand> <sit> <wait> <talk> <look> <walk> face wear".split())
 """How people are rather than what they do: never new, whatever a captioner used to say there."""
+MANY = 100
+"""What so many normal captions do not say is new; fewer captions tell less (by their logarithm)."""
 FLOOR = 0.1
 """The least a node counts in a comparison."""
 
@@ -47,6 +49,7 @@ class Novelty:
 
     def __init__(self, normal: Iterable[Said], weigh: Weights) -> None:
         self._weigh = weigh
+        self._known = min(1.0, math.log2(1 + weigh.captions) / math.log2(1 + MANY))
         self._near: dict[str, list[tuple[int, float]]] = defaultdict(list)
         self._texts: list[str] = []
         seen: set[frozenset[str]] = set()
@@ -77,7 +80,7 @@ class Novelty:
                 likeness[index] += value * other
         best = New()
         for action in key:
-            weight = self._weigh(action) * said.nodes.get(action, 1.0)
+            weight = self._weigh(action) * said.nodes.get(action, 1.0) * self._known
             with_it = [i for i, _ in self._near.get(action, ())]
             nearest = max(with_it, key=lambda i: likeness[i], default=None)
             new = weight * (1.0 if nearest is None else max(0.0, 1.0 - likeness[nearest]))

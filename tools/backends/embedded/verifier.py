@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tools.backends.embedded.wording import judge_words, target_ref, words_only
+from tools.backends.embedded.wording import judge_words, target_ref
 from tools.concepts import tests_of
 from tools.decision import Intent, Plan
+from tools.deduction import words_only
 from tools.ports import Verifier
 from tools.predicates import describe, evaluate
 from tools.scoring import sustained

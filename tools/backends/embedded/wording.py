@@ -23,18 +23,12 @@ from tools.types import (
     content_id,
 )
 
-__all__ = ["judge_words", "target_ref", "words_only"]
+__all__ = ["judge_words", "target_ref"]
 
 
 def target_ref(concept: str) -> str:
     """Reference of the rule that a question itself states."""
     return f"query:{concept.replace(' ', '-')}"
-
-
-def words_only(seen: Description) -> bool:
-    """Whether a look gave words and measured nothing."""
-    measured = seen.series or any(o.attributes or o.points for o in seen.observations)
-    return not measured and bool(seen.caption.text.strip())
 
 
 def judge_words(
