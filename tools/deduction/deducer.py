@@ -58,7 +58,7 @@ class Found:
     rule: Rule | None = None
     """The rule it breaks; None where it is only new."""
     phrase: str = ""
-    """The words of the rule that were found."""
+    """The words of the rule that were found; of a *semantic* match what is unusual."""
     near: str = ""
     """The nearest normal clause, where it is new; empty where nothing normal is near."""
     things: tuple[str, ...] = ()
@@ -164,7 +164,7 @@ class Deducer:
             novelty *= PARKED
         opened = self._open.get("doing" if word in said.actions else "thing")
         if opened is not None and novelty > strength:
-            strength, rule, phrase, how = novelty, opened, said.text, "semantic"
+            strength, rule, phrase, how = novelty, opened, word.strip("<>"), "semantic"
         new = 0.0 if how == "semantic" else NOVEL * novelty
         score = 1 - (1 - strength) * (1 - new)
         if score <= 0:
