@@ -170,3 +170,9 @@ def test_how_people_are_is_never_new():
 def test_few_normal_captions_tell_less_of_what_is_new():
     few, many = (Deducer((), NORMAL * n).deduce("A man is dancing.").score for n in (1, 40))
     assert 0 < few < many < 0.5
+
+
+def test_belongings_are_not_unusual_as_such():
+    deducer = Deducer((rule("Unusual objects", category="object"),), NORMAL * 40)
+    assert not deducer.deduce("A man walks with an umbrella.").anomalous
+    assert deducer.deduce("A man walks with a dog.").anomalous

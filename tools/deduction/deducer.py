@@ -27,7 +27,7 @@ from typing import Literal
 from tools.deduction.facts import decided_by_words
 from tools.deduction.language import Said, clauses_of, said_in
 from tools.deduction.matching import PARKED, Phrase, Weights, open_to, phrases_of, strength_of
-from tools.deduction.novelty import Novelty
+from tools.deduction.novelty import BELONGINGS, Novelty
 from tools.types import Rule, RuleKind
 
 __all__ = ["ALARM", "NOVEL", "Deduced", "Deducer", "Found"]
@@ -163,7 +163,7 @@ class Deducer:
         if said.still and said.about == "thing":
             novelty *= PARKED
         opened = self._open.get("doing" if word in said.actions else "thing")
-        if opened is not None and novelty > strength:
+        if opened is not None and novelty > strength and word not in BELONGINGS:
             strength, rule, phrase, how = novelty, opened, word.strip("<>"), "semantic"
         new = 0.0 if how == "semantic" else NOVEL * novelty
         score = 1 - (1 - strength) * (1 - new)

@@ -16,10 +16,12 @@ from tools.deduction.language import Said
 from tools.deduction.lexicon import ACTIONS
 from tools.deduction.matching import Weights
 
-__all__ = ["New", "Novelty"]
+__all__ = ["BELONGINGS", "New", "Novelty"]
 
-EVERYDAY = frozenset("<stand> <sit> <wait> <talk> <look> <walk> face wear <bag> <umbrella>".split())
-"""How people are, not what they do, and what they carry anywhere: never new. Stated prior."""
+STATES = frozenset("<stand> <sit> <wait> <talk> <look> <walk> face wear".split())
+"""How people are rather than what they do: never new. Stated prior."""
+BELONGINGS = frozenset({"<bag>", "<umbrella>", "<carry>"})
+"""What people carry anywhere: it may be new, and is not unusual as such. Stated prior."""
 MANY = 100
 """What so many normal captions do not say is new; fewer captions tell less (by their logarithm)."""
 FLOOR = 0.1
@@ -71,7 +73,7 @@ class Novelty:
     def __call__(self, said: Said) -> New:
         """How new a clause is. One that says nothing is not new; without normal clauses nothing
         can be called new."""
-        key = [w for w in said.words if w not in EVERYDAY and _tells(w, said)]
+        key = [w for w in said.words if w not in STATES and _tells(w, said)]
         if not key or not self._texts:
             return New()
         likeness: dict[int, float] = defaultdict(float)
