@@ -100,7 +100,7 @@ def test_a_predicate_is_decided_by_words_alone():
     top = found("A man is running.", Deducer((runs,)))
     assert (top.how, top.strength) == ("predicate", 1.0)
     assert found("A man is not running.", Deducer((runs,))) is None
-    fast = rule("Nobody may be quick", predicate=parse("activity == runs and speed > 2"))
+    fast = rule("Haste", predicate=parse("activity == runs and speed > 2"))
     assert found("A man is running.", Deducer((fast,))) is None, "the words tell no speed"
 
 
@@ -176,3 +176,41 @@ def test_belongings_are_not_unusual_as_such():
     deducer = Deducer((rule("Unusual objects", category="object"),), NORMAL * 40)
     assert not deducer.deduce("A man walks with an umbrella.").anomalous
     assert deducer.deduce("A man walks with a dog.").anomalous
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Nobody may ride a bike or scooter here",
+        "No riding of bicycles or scooters",
+        "People must not ride bicycles",
+        "It is forbidden to ride a bicycle",
+        "Visitors are not allowed to ride bikes",
+        "Riding bicycles is forbidden",
+    ],
+)
+def test_what_a_person_forbids_breaks_the_rule(text):
+    deducer = Deducer((rule(text),))
+    assert deducer.deduce("A man is riding a bicycle.").anomalous
+    assert not deducer.deduce("Nobody is riding a bicycle.").anomalous
+    assert not deducer.deduce("A man is walking.").anomalous
+
+
+@pytest.mark.parametrize("caption", ["", "\n", "....", ",,,", "一个人在骑自行车。"])
+def test_captions_that_say_nothing_readable_find_nothing(caption):
+    assert not DEDUCER.deduce(caption).found
+
+
+@pytest.mark.parametrize(
+    ("when", "caption", "holds"),
+    [
+        ("activity in {glides}", "A man is riding past parked cars.", True),
+        ("activity in {glides}", "A man is walking with a bicycle.", False),
+        ("subject == large object", "Other than people, there is a truck.", True),
+        ("direction == left", "A man is walking to the left.", True),
+        ("direction == left", "A man is walking to the right.", False),
+    ],
+)
+def test_words_stand_for_what_a_captioner_would_measure(when, caption, holds):
+    deducer = Deducer((rule("???", predicate=parse(when)),))
+    assert bool(deducer.deduce(caption).found) is holds

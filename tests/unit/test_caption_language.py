@@ -29,6 +29,7 @@ def test_people_are_told_apart_from_what_is_listed():
         ("he is skateboarding", "<ride>"),
         ("a cyclist", "<ride>"),
         ("an ambulance", "<vehicle>"),
+        ("a man rides a scooter past parked cars", "<ride>"),
         ("a tricycle", "<light vehicle>"),
         ("people sitting on a bench", "<sit>"),
         ("somebody tampered with the lock", "<damage>"),

@@ -6,12 +6,19 @@ not how fast, so a predicate over a number stays undecided.
 
 from __future__ import annotations
 
-from tools.concepts import directions_in, find_concepts
+from types import MappingProxyType
+
+from tools.concepts import directions_in
 from tools.deduction.language import Said
-from tools.predicates import TEXT_ATTRIBUTES, evaluate
+from tools.predicates import evaluate
 from tools.types import Attribute, Description, Interval, Observation, Rule, TimeBase
 
 __all__ = ["decided_by_words", "words_only"]
+
+ACTIVITIES = MappingProxyType(
+    {"<ride>": "glides", "<run>": "runs", "<walk>": "walks", "<stand>": "stands"}
+)
+"""Concepts that are activities by the names that predicates use (:mod:`tools.concepts`)."""
 
 _NO_TIME = Interval(start=0, end=1, time_base=TimeBase(num=1, den=1))
 
@@ -38,32 +45,22 @@ def decided_by_words(rule: Rule, said: Said) -> float:
 
 def _observation(said: Said) -> Observation | None:
     """What the clause's words say; None where they name nothing that a predicate could ask for."""
-    told = {"subject": "person" if said.about == "person" else "object", "activity": ""}
-    names = [word.strip("<>") for word in said.words]
-    conditions = [
-        c
-        for concept, _ in find_concepts(" ".join((*names, *_forms(said))))
-        for c in concept.predicate.all
-    ]
-    for condition in (*directions_in(said.text), *conditions):
-        if condition.attribute in TEXT_ATTRIBUTES and isinstance(condition.value, tuple):
-            told[condition.attribute] = condition.value[0]
-    if said.still and told["activity"] in {"glides", "runs"}:
-        return None
-    if not told["activity"] and len(told) == 2:
+    activity = next((name for node, name in ACTIVITIES.items() if node in said.nodes), "")
+    large = "<vehicle>" in said.nodes and said.about == "thing"
+    directions = directions_in(said.text)
+    if not (activity or large or directions):
         return None
     return Observation(
         id="clause",
         video_id="",
         interval=_NO_TIME,
-        subject=told.pop("subject"),
-        activity=told.pop("activity"),
+        subject="large object" if large else "person" if said.about == "person" else "object",
+        activity=activity,
         text=said.text,
-        attributes=tuple(Attribute(name=n, value=v) for n, v in told.items()),
+        attributes=tuple(
+            Attribute(name=c.attribute, value=c.value[0])
+            for c in directions
+            if isinstance(c.value, tuple)
+        ),
         key_frame=0,
     )
-
-
-def _forms(said: Said) -> tuple[str, ...]:
-    """Plain words of what is said, so that what is denied is not found in them."""
-    return tuple(n for n in said.nodes if not n.startswith("<"))

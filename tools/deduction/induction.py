@@ -15,6 +15,7 @@ an alarm is the expected rate.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ BATCHES = 5
 FOLDS = 5
 CONCRETE = 12
 """At most so many concrete rules of each category; the most supported, then the most frequent."""
+_AFTER = re.compile(r"\b(?:with|of|in|on|at|near|along|for|to|that|which|outside|visible)\b")
+"""What follows says where or what like a thing is, not what it is."""
 CITED = 2
 """Frames cited per clip and rule."""
 
@@ -153,10 +156,16 @@ def _usual(scene: str, batches: Sequence[Sequence[_Read]]) -> list[Rule]:
         ranked = sorted(
             (g for g in agreed if g[0] == about), key=lambda g: (-votes[g], -told[g], g)
         )
-        abstract = [g for g in ranked if len(g) == 2]
-        concrete = [g for g in ranked if len(g) > 2][:CONCRETE]
-        for group in (*abstract, *concrete):
+        texts: dict[str, tuple[str, ...]] = {}
+        for group in ranked:
             example = min(examples[group], key=lambda t: (-examples[group][t], len(t), t))
+            texts.setdefault(
+                _usual_text(group, example), group
+            )  # groups that read the same are one
+        abstract = [t for t, g in texts.items() if len(g) == 2]
+        concrete = [t for t, g in texts.items() if len(g) > 2][:CONCRETE]
+        for text in (*abstract, *concrete):
+            group = texts[text]
             found.append(
                 Rule(
                     id=induced_id(scene, "said/" + "/".join(group)),
@@ -164,7 +173,7 @@ def _usual(scene: str, batches: Sequence[Sequence[_Read]]) -> list[Rule]:
                     version=1,
                     kind=RuleKind.NORMAL,
                     category=category,
-                    text=_usual_text(group, example),
+                    text=text,
                     support=votes[group],
                     batches=len(batches),
                     provenance=_provenance(seen_in[group]),
@@ -175,9 +184,10 @@ def _usual(scene: str, batches: Sequence[Sequence[_Read]]) -> list[Rule]:
 
 
 def _groups(said: Said) -> list[tuple[str, ...]]:
-    """What a clause says: of a person each action, alone and with each other word; else things."""
+    """What a clause says: of a person each action, alone and with each other word; or a thing."""
     if said.about == "thing":
-        return [("thing", word) for word in said.words]
+        named = said_in(_AFTER.split(said.text, maxsplit=1)[0], "thing").words
+        return [("thing", word) for word in named[-1:]]
     others = [w for w in said.words if w not in said.actions]
     return [
         group

@@ -193,10 +193,6 @@ def _rides(text: str, nodes: dict[str, float], words: list[str], still: bool) ->
         for pushed in ("push", "pull", "drag", "<push>"):
             nodes.pop(pushed, None)
         words[:] = [w for w in words if w != "<push>"]
-    if still:
-        for moving in ("<ride>", "<drive>", "ride", "drive"):
-            nodes.pop(moving, None)
-        words[:] = [w for w in words if w not in {"<ride>", "<drive>"}]
 
 
 def _note(nodes: dict[str, float], node: str, far: float) -> None:

@@ -58,6 +58,14 @@ _ALTERNATIVES = re.compile(
 _PREPOSITION = re.compile(
     r"\b(?:on|in|into|of|from|at|with|without|near|to|by|away|placed|coming|blocking)\b"
 )
+_PROHIBITION = re.compile(
+    r"^(?:(?:nobody|no ?one|none|never)\b(?: here)?(?: (?:may|should|must|can|is allowed to))?"
+    r"|(?:\w+ )?(?:may|must|should|can|shall|do|does|is|are) ?(?:not|never)\b"
+    r"(?: be)?(?: allowed to| permitted to)?|(?:don't|mustn't|shouldn't|cannot)\b|no\b"
+    r"|it is (?:forbidden|prohibited|not allowed) to\b)\s*",
+    re.IGNORECASE,
+)
+"""How people forbid things: what follows is what breaks the rule."""
 _OPEN = re.compile(
     r"\b(?:un(?:usual|expected|familiar|common|identified|recogni[sz]ed)|abnormal|anomalous|strange|"
     r"odd|foreign|out[- ]of[- ](?:place|context))\b.*?\b(?:(objects?|items?|things?|vehicles?)|"
@@ -133,7 +141,7 @@ def _parts(text: str) -> list[str]:
     before = ""
     pieces = _ALTERNATIVES.split(text)
     for joint, piece in zip(["", *pieces[1::2]], pieces[::2], strict=True):
-        part = piece.strip()
+        part = _PROHIBITION.sub("", piece.strip())
         if not part:
             continue
         if joint.lower() in {"or", "and"} and _falls_short(part) and " " in before:
