@@ -101,8 +101,8 @@ WHEELED = frozenset({"vehicle", "light vehicle"})
 """What one rides on or drives; being on it is riding it."""
 
 STATIC = frozenset(
-    "park parked stationary unoccupied empty stop stopped idle lock locked rack stand".split()
-) - {"stand"}
+    "park parked stationary unoccupied empty stop stopped idle lock locked rack".split()
+)
 """What says of a thing that it does not move."""
 
 LIGHT = frozenset(
