@@ -6,6 +6,9 @@
 3. Held-out test: each fold of the clips is judged with a profile and with rules made from the
    others. A rule that fires on held-out normal events is relaxed, or retired where that does not
    help; the strengths that remain calibrate the scene (cross-conformal prediction, Vovk 2015).
+
+A captioner that gives words and measures nothing is served by :mod:`tools.deduction.induction`: its
+captions vote.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ import numpy as np
 
 from tools.archive import SceneRecord, check_scene_name
 from tools.boundaries import build_tree
+from tools.deduction import NormalClip, induce_from_captions, words_only
 from tools.errors import MediaError, UserError
 from tools.heldout import Held, calibrate, tested
 from tools.ports import (
@@ -118,6 +122,9 @@ def induce(
     units = _units(whole, detector, min_event_s, tell)
     described = _describe(units, range(len(units)), captioner, profile, tell, "watching the clips")
     notes = twice + _problems(units, described)
+    good = [s for s in described if not s.description.problems]
+    if good and all(words_only(s.description) for s in good):
+        return _by_words(scene, whole, units, good, profile, notes, seed)
     groups = _groups(len(units), batches, np.random.default_rng(seed))
     longest = max((_interval(clip).seconds for clip in whole), default=0.0)
 
@@ -326,6 +333,45 @@ def _folds(count: int) -> tuple[tuple[int, ...], ...]:
     """Contiguous folds: neighbouring clips often show the same people."""
     parts = np.array_split(np.arange(count), min(MAX_FOLDS, count))
     return tuple(tuple(int(u) for u in part) for part in parts)
+
+
+# ---------------------------------------------------------------- words alone
+
+
+def _by_words(
+    scene: str,
+    clips: Sequence[Clip],
+    units: Sequence[_Unit],
+    seen: Sequence[_Seen],
+    profile: SceneProfile,
+    notes: tuple[str, ...],
+    seed: int,
+) -> Induced:
+    """Rules from captions alone, for a captioner that measures nothing.
+
+    Verdicts on words have a scale of their own, so there is nothing to calibrate.
+    """
+    told: list[NormalClip] = []
+    for number, unit in enumerate(units):
+        info = unit.clip.source.info
+        captions = tuple(
+            (round(s.event.interval.start_s * info.fps), s.description.caption.text)
+            for s in seen
+            if s.unit == number
+        )
+        told.append(NormalClip(info.id, info.name, captions))
+    book = induce_from_captions(scene, told, seed=seed)
+    if book.false_alarm_rate is not None:
+        rate = f"{book.false_alarm_rate:.1%}"
+        notes += (f"{rate} of the captions of held-out normal footage would alarm",)
+    return Induced(
+        profile=profile,
+        rules=book.rules,
+        calibration=Calibration(),
+        notes=notes + book.notes,
+        clips=tuple(_provenance(clip) for clip in clips),
+        batches=book.batches,
+    )
 
 
 # ---------------------------------------------------------------- looking
