@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Stores", "build_agent", "induce_scene", "open_stores", "version"]
 
 PACKAGES = ("langgraph", "langchain-core", "chromadb", "opencv-python-headless", "av", "numpy")
+ALL_RULES = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +59,7 @@ def open_stores(settings: Settings | None = None, **overrides: Any) -> Stores:
     chosen = settings or load_settings(overrides)
     kept = chosen.home / "cache"
     embedder = backends.make("embedder", chosen.embedder, backends.EMBEDDERS, kept)
+    models = backends.Models(kept / "replies", chosen.modelling)
     tools = Toolbox(
         archive=Archive(chosen.home, embedder),
         detector=backends.make(
@@ -68,10 +70,13 @@ def open_stores(settings: Settings | None = None, **overrides: Any) -> Stores:
             chosen.captioner,
             backends.CAPTIONERS,
             kept,
+            models=models,
             causal=chosen.smoothing == "causal",
         ),
-        verifier=backends.make("verifier", chosen.verifier, backends.VERIFIERS, kept),
-        planner=backends.make("planner", chosen.planner, backends.PLANNERS, kept),
+        verifier=backends.make(
+            "verifier", chosen.verifier, backends.VERIFIERS, kept, models=models
+        ),
+        planner=backends.make("planner", chosen.planner, backends.PLANNERS, kept, models=models),
         embedder=embedder,
         min_event_s=chosen.min_event_s,
         false_alarm_rate=chosen.false_alarm_rate,
@@ -103,17 +108,23 @@ def build_agent(
 
     made = _opened(stores, overrides)
     settings = made.settings
+    several = settings.model_parallel if settings.served else settings.parallel
+    parallel = settings.unless_set("parallel", several)
     context = Context(
         tools=made.tools,
         runs=made.runs,
         budget=settings.budget,
-        batch=settings.batch,
+        batch=settings.unless_set("batch", max(settings.batch, parallel)),
+        judging=parallel if ":" in settings.verifier else 1,
         first_look=settings.first_look,
         zoom=settings.zoom,
         smoothing=settings.smoothing,
         smoothing_s=settings.smoothing_s,
         correlation=settings.correlation,
-        rules_per_event=settings.rules_per_event,
+        # A judging model reads all rules in one order, so that prompts begin alike.
+        rules_per_event=settings.unless_set(
+            "rules_per_event", ALL_RULES if ":" in settings.verifier else settings.rules_per_event
+        ),
         default_scene=settings.scene,
         workers=settings.workers,
     )
@@ -123,7 +134,7 @@ def build_agent(
         {
             # choose, look, recall, judge and reflect are one round; the rest happens once
             "recursion_limit": 5 * settings.max_rounds + 30,
-            "max_concurrency": settings.parallel,
+            "max_concurrency": parallel,
         }
     )
 
