@@ -49,10 +49,13 @@ class Breaker:
 
     Args:
         where: the server, for the message.
+        clock: seconds that only grow.
     """
 
-    def __init__(self, where: str, patience: Patience) -> None:
-        self._where, self._patience = where, patience
+    def __init__(
+        self, where: str, patience: Patience, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._where, self._patience, self._clock = where, patience, clock
         self._failed = 0
         self._until = 0.0
         self._lock = threading.Lock()
@@ -60,21 +63,21 @@ class Breaker:
     def check(self) -> None:
         """Raises BackendError (``paused``) while the server is left alone."""
         with self._lock:
-            if self._until > time.monotonic():
+            if self._until > self._clock():
                 raise BackendError(
                     f"{self._where} failed time after time and is left alone for a while",
                     remedy="see: vidocq doctor; then go on with --resume",
                     fault="paused",
                 )
             if self._until:  # this call tries it; the others wait for what comes of it
-                self._until = time.monotonic() + self._patience.pause_s
+                self._until = self._clock() + self._patience.pause_s
 
     def told(self, *, ok: bool) -> None:
         """A call has ended: the server answered, or failed for good."""
         with self._lock:
             self._failed = 0 if ok else self._failed + 1
             tripped = self._failed >= self._patience.failures
-            self._until = time.monotonic() + self._patience.pause_s if tripped else 0.0
+            self._until = self._clock() + self._patience.pause_s if tripped else 0.0
 
 
 class Gate:
