@@ -7,7 +7,7 @@ import json
 import platform
 import sqlite3
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -25,7 +25,7 @@ from tools.toolbox import Toolbox
 if TYPE_CHECKING:
     from agent.graph import Agent
 
-__all__ = ["Stores", "build_agent", "induce_scene", "open_stores", "version"]
+__all__ = ["Stores", "build_agent", "induce_scene", "makers", "open_stores", "version"]
 
 PACKAGES = ("langgraph", "langchain-core", "chromadb", "opencv-python-headless", "av", "numpy")
 ALL_RULES = 64
@@ -54,29 +54,43 @@ def version() -> str:
     return metadata.version("vidocq")
 
 
+def makers(settings: Settings) -> Mapping[str, Callable[[], Any]]:
+    """For each role, what makes the backend that the settings name. They raise UserError.
+
+    A language model with several roles is opened once.
+    """
+    kept = settings.home / "cache"
+    models = backends.Models(kept / "replies", settings.modelling)
+    roles: dict[str, tuple[str, Mapping[str, Callable[..., Any]], dict[str, Any]]] = {
+        "detector": (settings.detector, backends.DETECTORS, settings.detecting),
+        "captioner": (
+            settings.captioner,
+            backends.CAPTIONERS,
+            {"causal": settings.smoothing == "causal"},
+        ),
+        "verifier": (settings.verifier, backends.VERIFIERS, {}),
+        "planner": (settings.planner, backends.PLANNERS, {}),
+        "embedder": (settings.embedder, backends.EMBEDDERS, {}),
+    }
+
+    def maker(role: str) -> Callable[[], Any]:
+        name, factories, options = roles[role]
+        return lambda: backends.make(role, name, factories, kept, models=models, **options)
+
+    return {role: maker(role) for role in roles}
+
+
 def open_stores(settings: Settings | None = None, **overrides: Any) -> Stores:
     """Open the archive and make the configured backends. Raises UserError, StoreError."""
     chosen = settings or load_settings(overrides)
-    kept = chosen.home / "cache"
-    embedder = backends.make("embedder", chosen.embedder, backends.EMBEDDERS, kept)
-    models = backends.Models(kept / "replies", chosen.modelling)
+    make = makers(chosen)
+    embedder = make["embedder"]()
     tools = Toolbox(
         archive=Archive(chosen.home, embedder),
-        detector=backends.make(
-            "detector", chosen.detector, backends.DETECTORS, kept, **chosen.detecting
-        ),
-        captioner=backends.make(
-            "captioner",
-            chosen.captioner,
-            backends.CAPTIONERS,
-            kept,
-            models=models,
-            causal=chosen.smoothing == "causal",
-        ),
-        verifier=backends.make(
-            "verifier", chosen.verifier, backends.VERIFIERS, kept, models=models
-        ),
-        planner=backends.make("planner", chosen.planner, backends.PLANNERS, kept, models=models),
+        detector=make["detector"](),
+        captioner=make["captioner"](),
+        verifier=make["verifier"](),
+        planner=make["planner"](),
         embedder=embedder,
         min_event_s=chosen.min_event_s,
         false_alarm_rate=chosen.false_alarm_rate,
