@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 
 from langgraph.runtime import Runtime
 
@@ -28,6 +26,7 @@ from tools.errors import (
 )
 from tools.ledger import Ledger, clipped
 from tools.ports import PlanningContext, Progress
+from tools.sidebyside import side_by_side, waits
 from tools.types import Event, Interval, Level, VideoInfo
 
 __all__ = ["choose", "judge", "look", "plan", "recall", "reflect", "segment", "targets_of"]
@@ -321,13 +320,7 @@ def judge(state: State, runtime: Runtime[Context]) -> State:
             ledger.note(failure_of(event_id, error))
 
     events = tuple(dict.fromkeys(action.event_id for action in state["actions"]))
-    if context.judging == 1:
-        for event_id in events:
-            one(event_id)
-        return {}
-    with ThreadPoolExecutor(context.judging) as pool:
-        for job in [pool.submit(copy_context().run, one, e) for e in events]:
-            job.result()
+    side_by_side(one, events, waits(context.tools.verifier))
     return {}
 
 
