@@ -25,6 +25,7 @@ from tools.errors import (
     VidocqError,
 )
 from tools.ledger import Ledger, clipped
+from tools.models.spending import BUDGET_SPENT
 from tools.ports import PlanningContext, Progress
 from tools.sidebyside import side_by_side, waits
 from tools.types import Event, Interval, Level, VideoInfo
@@ -192,7 +193,11 @@ def choose(state: State, runtime: Runtime[Context]) -> State:
     waiting = [a for a in wanted if a.kind in LOOKS] + _first_looks(ledger)
     free = [a for a in wanted if a.kind not in LOOKS]
     if not waiting and not free:
-        return {"actions": (), "stop_reason": "everything in scope was looked at"}
+        refused = (f.reason for f in ledger.failures.values() if f.reason.startswith(BUDGET_SPENT))
+        return {
+            "actions": (),
+            "stop_reason": next(refused, "everything in scope was looked at"),
+        }
     room = context.batch
     if made.budget.max_looks is not None:
         room = max(0, min(room, made.budget.max_looks - ledger.count("look")))

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from time import sleep
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -173,7 +174,7 @@ class ServedModel(ChatModel):
                 if failed.passing and asked is not None and tried < self._patience.tries:
                     failed.remedy = f"the server asks to wait {asked:.0f} s"
                 return failed, tried, Usage()
-            time.sleep(wait)
+            sleep(wait)
 
     def _post(self, body: dict[str, Any]) -> tuple[int, bytes, float | None, float]:
         begun = time.perf_counter()
