@@ -60,7 +60,7 @@ class Context:
         tools: backends and archive.
         runs: ledgers.
         budget: what a run may spend unless the caller says otherwise.
-        batch: looks per round, run side by side up to ``parallel`` at once.
+        batch: looks per round.
         first_look: density of the first look at a coarse event; zooming in is always fine.
         zoom: whether suspects alone are zoomed into, or every event.
         smoothing: named method for the score timeline, of width ``smoothing_s`` seconds.

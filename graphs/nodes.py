@@ -16,9 +16,18 @@ from graphs.request import budget_of, paths_of, question_of
 from graphs.retrying import tried_twice
 from graphs.state import LookTask, State
 from tools.decision import Action, Budget, Failure, Intent, Plan
-from tools.errors import BackendError, MediaError, ToolFailed, UserError
+from tools.errors import (
+    BackendError,
+    BudgetSpent,
+    MediaError,
+    ToolFailed,
+    UserError,
+    VidocqError,
+)
 from tools.ledger import Ledger, clipped
+from tools.models.spending import BUDGET_SPENT
 from tools.ports import PlanningContext, Progress
+from tools.sidebyside import side_by_side, waits
 from tools.types import Event, Interval, Level, VideoInfo
 
 __all__ = ["choose", "judge", "look", "plan", "recall", "reflect", "segment", "targets_of"]
@@ -65,6 +74,9 @@ def _begun(
     """The run's first state. What an interrupted run recorded is at hand, not done."""
     ledger.restart()
     last = state.get("decision")
+    again = last is not None and last.run_id == ledger.run_id  # the same run, taken up anew
+    if again:
+        last = None
     # Only a decision that looked at something can be followed up.
     previous = last if last is not None and last.cost.looks else state.get("previous")
     planning = PlanningContext(
@@ -72,8 +84,10 @@ def _begun(
         rule_texts=_rule_texts(context, scene),
         attributes=context.tools.captioner.attributes,
         has_decision=previous is not None,
-        names_video=bool(set(videos) - set(state.get("paths") or ())),
+        names_video=bool(set(videos) - set(() if again else state.get("paths") or ())),
     )
+    ledger.purse.max_calls = budget.max_model_calls
+    ledger.purse.max_tokens = budget.max_model_tokens
     planned = tried_twice(context.tools.plan, ledger, query, planning)
     made = planned.model_copy(update={"budget": budget})
     draft: State = {
@@ -161,7 +175,7 @@ def segment(state: State, runtime: Runtime[Context]) -> State:
             if window != video.interval:
                 ledger.note(clipped(found, window))
         except (MediaError, BackendError, ToolFailed) as error:
-            ledger.note(Failure(item=video.path, reason=error.message, remedy=error.remedy))
+            ledger.note(failure_of(video.path, error, ledger))
     return {}
 
 
@@ -179,7 +193,11 @@ def choose(state: State, runtime: Runtime[Context]) -> State:
     waiting = [a for a in wanted if a.kind in LOOKS] + _first_looks(ledger)
     free = [a for a in wanted if a.kind not in LOOKS]
     if not waiting and not free:
-        return {"actions": (), "stop_reason": "everything in scope was looked at"}
+        refused = (f.reason for f in ledger.failures.values() if f.reason.startswith(BUDGET_SPENT))
+        return {
+            "actions": (),
+            "stop_reason": next(refused, "everything in scope was looked at"),
+        }
     room = context.batch
     if made.budget.max_looks is not None:
         room = max(0, min(room, made.budget.max_looks - ledger.count("look")))
@@ -201,7 +219,7 @@ def _spent(state: State, ledger: Ledger, made: Plan) -> str:
         return f"budget spent: {budget.max_seconds:g} seconds"
     if state["round"] >= budget.max_rounds:
         return f"budget spent: {budget.max_rounds} rounds"
-    return ""
+    return ledger.purse.spent
 
 
 def targets_of(ledger: Ledger) -> tuple[Event, ...]:
@@ -249,9 +267,7 @@ def look(task: LookTask, runtime: Runtime[Context]) -> State:
         if action.kind == "ask":
             seen = ledger.looks[event.id]
             hits = ledger.recalls[event.id].hits
-            questions = context.tools.verifier.questions(
-                task["plan"], event, seen.description, hits
-            )
+            questions = tried_twice(context.tools.questions, ledger, task["plan"], seen, hits)
             tried_twice(context.tools.ask, ledger, video, event, questions, scene=ledger.scene)
         elif action.kind in {"look", "zoom"}:
             tried_twice(
@@ -264,7 +280,9 @@ def look(task: LookTask, runtime: Runtime[Context]) -> State:
                 progress=_reporter(runtime, video),
             )
     except (MediaError, BackendError, ToolFailed) as error:
-        ledger.note(Failure(item=event.id, reason=error.message, remedy=error.remedy))
+        ledger.note(failure_of(event.id, error, ledger))
+    except BudgetSpent:
+        pass  # not looked at, as choose will say: it sees the same purse
     return {}
 
 
@@ -285,7 +303,7 @@ def recall(state: State, runtime: Runtime[Context]) -> State:
         try:
             tried_twice(context.tools.recall, ledger, seen, query, scene=ledger.scene, k=k)
         except BackendError as error:  # an embedder behind a server
-            ledger.note(Failure(item=action.event_id, reason=error.message, remedy=error.remedy))
+            ledger.note(failure_of(action.event_id, error, ledger))
     return {}
 
 
@@ -293,24 +311,21 @@ def judge(state: State, runtime: Runtime[Context]) -> State:
     """Judge each event of this round by the rules retrieved for it."""
     context = runtime.context
     ledger = context.runs.open(state["run"])
-    for action in state["actions"]:
-        seen = ledger.looks.get(action.event_id)
-        rules = ledger.recalls.get(action.event_id)
+
+    def one(event_id: str) -> None:
+        seen, rules = ledger.looks.get(event_id), ledger.recalls.get(event_id)
         if seen is None or rules is None:
-            continue
-        asked = ledger.asked.get(action.event_id)
+            return
+        asked = ledger.asked.get(event_id)
         try:
             tried_twice(
-                context.tools.judge,
-                ledger,
-                state["plan"],
-                seen,
-                rules,
-                asked,
-                scene=ledger.scene,
+                context.tools.judge, ledger, state["plan"], seen, rules, asked, scene=ledger.scene
             )
-        except (BackendError, ToolFailed) as error:
-            ledger.note(Failure(item=action.event_id, reason=error.message, remedy=error.remedy))
+        except (BackendError, ToolFailed, BudgetSpent) as error:
+            ledger.note(failure_of(event_id, error, ledger))
+
+    events = tuple(dict.fromkeys(action.event_id for action in state["actions"]))
+    side_by_side(one, events, waits(context.tools.verifier))
     return {}
 
 
@@ -351,10 +366,25 @@ def _missing(context: Context, made: Plan, ledger: Ledger, action: Action) -> li
             return [want("zoom", reason, child.id) for child in children] or [want("zoom", reason)]
     if verdict.uncertain and suspect and action.kind != "rules" and ledger.scene is not None:
         return [want("rules", "a suspicion that no retrieved rule covers")]
+    if verdict.doubt and action.event_id not in ledger.asked:
+        return [want("ask", verdict.doubt)]
     between = verdict.score is not None and suspect and not positive
     if between and verdict.matches and action.event_id not in ledger.asked:
         return [want("ask", "the score lies between the thresholds")]
     return []
+
+
+def failure_of(item: str, error: VidocqError, ledger: Ledger) -> Failure:
+    """What is noted of an error that costs the run one item."""
+    event = ledger.event(item)
+    where = f"{ledger.videos[event.video_id].name} {event.interval}" if event is not None else ""
+    return Failure(
+        item=item,
+        where=where,
+        reason=error.message,
+        remedy=error.remedy,
+        again=isinstance(error, BackendError),
+    )
 
 
 def _why_zoom(uncertain: bool, suspect: bool, positive: bool, frames: int, event: Event) -> str:
