@@ -210,6 +210,30 @@ def halves(
     typer.echo(table(measure(folder, keep=keep, tell=lambda name: typer.echo(name, err=True))))
 
 
+@app.command()
+def replies(
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the real data; without it VIDOCQ_DATA.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Draw of the damage.")] = 0,
+) -> None:
+    """How replies of real models are read: strict, repaired, refused; and broken on purpose."""
+    import os
+
+    from evals.bench.replies import broken, recorded, table
+    from tools.errors import UserError
+
+    folder = data or Path(os.environ.get("VIDOCQ_DATA", "../shared/data"))
+    found = recorded(folder)
+    if not found:
+        raise UserError(f"{folder} holds no recorded replies", remedy="set VIDOCQ_DATA")
+    typer.echo(table(found))
+    for count in found:
+        for how, number in count.repaired.most_common():
+            typer.echo(f"{count.source}: {number} {how}")
+    typer.echo("\n" + table(broken(folder, seed=seed), "broken on purpose"))
+
+
 def main() -> None:
     """Run the command line: one line for an expected error, its exit code, no traceback."""
     try:
