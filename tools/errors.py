@@ -19,7 +19,6 @@ from typing import Literal
 __all__ = [
     "BackendError",
     "BudgetSpent",
-    "Fault",
     "MediaError",
     "StoreError",
     "ToolFailed",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tools.errors import BackendError
-from tools.models.chances import DIGITS, Graded, grade
+from tools.errors import BackendError, VidocqError
+from tools.models.chances import DIGITS, UNTOLD, Graded, grade
 from tools.models.chat import ChatModel, ChatReply, ChatRequest, Message, user
 from tools.models.replies import parsed, runs_away
 
@@ -17,6 +17,7 @@ __all__ = ["Told", "ask_grade", "ask_json", "ask_json_of", "grade_request", "rea
 GRADE_TOKENS = 1
 FREE_TOKENS = 4
 """Tokens for an answer of the scale where the server cannot constrain it: room for a blank."""
+Check = Callable[[Mapping[str, Any]], object]
 UNHELD = "Answer with one JSON object that fits this JSON schema, and nothing else:"
 AGAIN = (
     "That reply cannot be used: {why}. Answer the same question again, "
@@ -30,6 +31,19 @@ class Told:
 
     value: Mapping[str, Any]
     note: str = ""
+
+
+def _anything(value: Mapping[str, Any]) -> None:
+    """Nothing is asked beyond the schema."""
+
+
+def _checked(told: Told, check: Check) -> None:
+    try:
+        check(told.value)
+    except BackendError:
+        raise
+    except VidocqError as error:
+        raise BackendError(str(error), fault="schema") from None
 
 
 def json_request(
@@ -68,13 +82,16 @@ def ask_json(
     max_tokens: int,
     purpose: str,
     repairs: int = 1,
+    check: Check = _anything,
 ) -> Told:
     """JSON that fits a schema; a reply that does not fit is sent back, with what is wrong, once.
+
+    ``check`` looks at what the schema cannot say, and raises a VidocqError for what is wrong.
 
     Raises BackendError where the repaired reply cannot be used either; BudgetSpent.
     """
     request = json_request(model, messages, schema, max_tokens=max_tokens, purpose=purpose)
-    return ask_json_of(model, request, model.chat(request), schema, repairs=repairs)
+    return ask_json_of(model, request, model.chat(request), schema, repairs=repairs, check=check)
 
 
 def ask_json_of(
@@ -84,11 +101,13 @@ def ask_json_of(
     schema: Mapping[str, Any],
     *,
     repairs: int = 1,
+    check: Check = _anything,
 ) -> Told:
     """As :func:`ask_json`, beginning with a first reply that is there already."""
     for left in range(repairs, -1, -1):
         try:
             told = read_json(reply, schema)
+            _checked(told, check)
         except BackendError as error:
             if not left:
                 raise
@@ -114,7 +133,7 @@ def grade_request(
     return ChatRequest(
         messages,
         GRADE_TOKENS if able.choice else FREE_TOKENS,
-        choices=scale if able.choice else None,
+        choices=(*scale, UNTOLD) if able.choice else None,
         chances=min(20, able.logprobs),
         purpose=purpose,
     )

@@ -13,9 +13,20 @@ from dataclasses import dataclass
 from tools.errors import BackendError
 from tools.models.chat import ChatReply, TokenChances
 
-__all__ = ["DIGITS", "Graded", "chances_of", "grade"]
+__all__ = ["DIGITS", "UNTOLD", "Graded", "chances_of", "grade"]
 
 DIGITS = tuple("0123456789")
+UNTOLD = "?"
+"""The answer that one cannot tell."""
+
+LEAST_MASS = 0.5
+"""Below this probability of any answer at all, the model answers something else."""
+UNIFORM = 0.75
+"""Entropy from which the answers are too even to say anything."""
+APART = 0.28
+"""Standard deviation from which a split of opinion is no opinion; all at random has 0.32."""
+SPLIT = (0.2, 0.8)
+"""Share on the upper half of the scale between which the opinion is split."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +41,30 @@ class Graded:
     """Probability the model gave to any answer of the scale at all."""
     chances: tuple[float, ...]
     """Normalised probability of each answer, in the order of the scale."""
+    untold: float = 0.0
+    """Probability of the answer that one cannot tell, as a share of all answers."""
     written: bool = False
     """Read from the written answer, because no probabilities were to be had."""
+
+    @property
+    def doubt(self) -> str:
+        """Why this is no opinion, in words; empty where it is one. Bounds are stated priors."""
+        if self.untold >= 0.5:
+            return "the model cannot tell from what is known"
+        if self.mass < LEAST_MASS:
+            return f"the model gave only {self.mass:.0%} to any answer of the scale"
+        if self.entropy >= UNIFORM:
+            return f"the model finds all answers about as likely (entropy {self.entropy:.2f})"
+        upper = sum(self.chances[len(self.chances) // 2 :])
+        spread = math.sqrt(
+            sum(
+                c * (i / (len(self.chances) - 1) - self.value) ** 2
+                for i, c in enumerate(self.chances)
+            )
+        )
+        if spread >= APART and SPLIT[0] < upper < SPLIT[1]:
+            return f"the model is of two minds ({upper:.0%} on the upper half of the scale)"
+        return ""
 
 
 def chances_of(at: TokenChances, scale: Sequence[str]) -> dict[str, float]:
@@ -48,35 +81,42 @@ def chances_of(at: TokenChances, scale: Sequence[str]) -> dict[str, float]:
 
 
 def grade(reply: ChatReply, scale: Sequence[str] = DIGITS) -> Graded:
-    """Where a reply lies on the scale.
+    """Where a reply lies on the scale, or that one cannot tell.
 
     Read at the first token that is an answer; tokens before it may only be white space, quotes and
     the like. Without probabilities the written answer alone counts, and is marked so.
 
     Raises BackendError (``off_scale``) where the reply is no answer of the scale.
     """
-    at = next((t for t in reply.tokens if any(c.isalnum() for c in t.token)), None)
+    answers = (*scale, UNTOLD)
+    at = next((t for t in reply.tokens if _plain(t.token)), None)
     if at is not None:
-        found = chances_of(at, scale)
+        if _plain(at.token) not in map(_plain, answers):
+            raise _off(reply)
+        found = chances_of(at, answers)
         mass = sum(found.values())
-        if mass > 0 and _plain(at.token) in {_plain(answer) for answer in scale}:
-            shares = tuple(found[answer] / mass for answer in scale)
-            return Graded(_expected(shares), _entropy(shares), min(mass, 1.0), shares)
+        untold = found.pop(UNTOLD) / mass if mass > 0 else 1.0
+        told = sum(found.values())
+        if told <= 0:
+            return _placed([1.0 / len(scale)] * len(scale), min(mass, 1.0), 1.0)
+        return _placed([c / told for c in found.values()], min(mass, 1.0), untold)
+    written = _plain(reply.text)
+    if written == UNTOLD:
+        return _placed([1.0 / len(scale)] * len(scale), 1.0, 1.0, written=True)
+    if written not in map(_plain, scale):
         raise _off(reply)
-    plain = [_plain(answer) for answer in scale]
-    if _plain(reply.text) not in plain:
-        raise _off(reply)
-    place = plain.index(_plain(reply.text))
-    shares = tuple(float(i == place) for i in range(len(scale)))
-    return Graded(_expected(shares), 0.0, 1.0, shares, written=True)
+    return _placed([float(_plain(a) == written) for a in scale], 1.0, 0.0, written=True)
+
+
+def _placed(
+    shares: Sequence[float], mass: float, untold: float, *, written: bool = False
+) -> Graded:
+    value = sum(i * share for i, share in enumerate(shares)) / (len(shares) - 1)
+    return Graded(value, _entropy(shares), mass, tuple(shares), untold, written)
 
 
 def _plain(token: str) -> str:
     return token.strip(" \t\r\n\"'.`*▁Ġ").casefold()
-
-
-def _expected(shares: Sequence[float]) -> float:
-    return sum(i * share for i, share in enumerate(shares)) / (len(shares) - 1)
 
 
 def _entropy(shares: Sequence[float]) -> float:
