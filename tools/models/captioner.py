@@ -42,12 +42,12 @@ class ModelCaptioner(Captioner):
     """
 
     def __init__(self, model: ChatModel) -> None:
-        self._model = model
+        self.model = model
 
     @property
     def name(self) -> str:
         versions = f"{load('describe').version[:6]}-{load('ask').version[:6]}"
-        return f"{self._model.name}/words-{versions}-{LONGEST_PX}px"
+        return f"{self.model.name}/words-{versions}-{LONGEST_PX}px"
 
     @property
     def attributes(self) -> Mapping[str, str]:
@@ -107,7 +107,7 @@ class ModelCaptioner(Captioner):
         prompt = load("describe")
         message = with_pictures(prompt, self._pictures(frames, None), times=_times(frames, info))
         told = ask_json(
-            self._model, (message,), prompt.output, max_tokens=DESCRIBE_TOKENS, purpose="look"
+            self.model, (message,), prompt.output, max_tokens=DESCRIBE_TOKENS, purpose="look"
         )
         found = tuple(self._observations(info, interval, frames, told.value["things"]))
         caption = self._caption(info, interval, told.value["summary"].strip(), found)
@@ -130,9 +130,7 @@ class ModelCaptioner(Captioner):
             times=_times(frames, source.info),
             question=question.text,
         )
-        told = ask_json(
-            self._model, (message,), prompt.output, max_tokens=ASK_TOKENS, purpose="ask"
-        )
+        told = ask_json(self.model, (message,), prompt.output, max_tokens=ASK_TOKENS, purpose="ask")
         text = told.value["answer"].strip()
         visible = told.value["visible"] and bool(text)
         return Answer(
@@ -148,10 +146,10 @@ class ModelCaptioner(Captioner):
     def _pictures(self, frames: Sequence[Frame], question: Question | None) -> tuple[Picture, ...]:
         from tools.backends.pictures import cropped, encode, sheet
 
-        most = self._model.capabilities.images
+        most = self.model.capabilities.images
         if most < 1:
             raise BackendError(
-                f"{self._model.name} takes no pictures",
+                f"{self.model.name} takes no pictures",
                 remedy="name a vision-language model as captioner",
                 fault="incapable",
             )

@@ -27,12 +27,12 @@ class ModelPlanner(Planner):
     """Structured output, checked against what the scene can measure and repaired once."""
 
     def __init__(self, model: ChatModel) -> None:
-        self._model = model
+        self.model = model
         self._embedded = embedded_planner()
 
     @property
     def name(self) -> str:
-        return f"{self._model.name}/plan-{load('plan').version[:6]}"
+        return f"{self.model.name}/plan-{load('plan').version[:6]}"
 
     def plan(self, query: str, context: PlanningContext) -> Plan:
         """A valid plan. Where the model gives none, the embedded planner's; ``planner`` says why.
@@ -50,7 +50,7 @@ class ModelPlanner(Planner):
         )
         try:
             told = ask_json(
-                self._model,
+                self.model,
                 (user(asked),),
                 prompt.output,
                 max_tokens=PLAN_TOKENS,
@@ -60,7 +60,7 @@ class ModelPlanner(Planner):
             made = self._plan(text, told.value, context)
         except (BackendError, BudgetSpent) as error:
             stand_in = self._embedded.plan(query, context)
-            why = f"{stand_in.planner}, because {self._model.name} gave no plan: {error.message}"
+            why = f"{stand_in.planner}, because {self.model.name} gave no plan: {error.message}"
             return stand_in.model_copy(update={"planner": why})
         if not told.note:
             return made

@@ -32,11 +32,9 @@ class ModelCall(Frozen):
     seconds: float = 0.0
     tries: int = 1
     kept: bool = False
-    """Answered from the cache on disk, or together with the same request of somebody else."""
+    """Answered from the cache, or along with the same request of another: nothing was spent."""
     fault: str = ""
     """What went wrong; empty where it answered."""
-    note: str = ""
-    """What is to be known of the reply: read from a written number, repaired …"""
 
 
 class Purse:
@@ -50,14 +48,29 @@ class Purse:
         self.max_tokens: int | None = None
         self._lock = threading.Lock()
 
+    def begin(self) -> None:
+        """A call is about to be made. Raises BudgetSpent where none is left.
+
+        Calls under way are counted, but not yet their tokens: the bound on tokens may be passed by
+        what was under way when it was reached.
+        """
+        with self._lock:
+            spent = self.spent
+            if spent:
+                raise BudgetSpent(spent, remedy="allow more, or ask about less footage")
+            self.calls += 1
+
     def add(self, call: ModelCall) -> None:
-        """Count a call; one answered from a cache costs nothing."""
+        """Count what a call cost; one answered from a cache costs nothing."""
         with self._lock:
             if call.kept:
                 self.kept += 1
-            else:
-                self.calls += 1
-                self.tokens += call.prompt + call.generated
+            self.tokens += call.prompt + call.generated
+
+    def restore(self, call: ModelCall) -> None:
+        """Count a call made before an interruption."""
+        self.calls += not call.kept
+        self.add(call)
 
     @property
     def spent(self) -> str:
@@ -92,10 +105,10 @@ def tallied(purse: Purse) -> Iterator[Tally]:
 
 
 def allowed() -> None:
-    """Raises BudgetSpent where the run's bound on model calls or tokens is reached."""
+    """To be called before each call that costs. Raises BudgetSpent where none is left."""
     tally = _current.get()
-    if tally is not None and tally.purse.spent:
-        raise BudgetSpent(tally.purse.spent, remedy="allow more, or ask about less footage")
+    if tally is not None:
+        tally.purse.begin()
 
 
 def charge(call: ModelCall) -> None:

@@ -81,13 +81,13 @@ class ModelVerifier(Verifier):
     """
 
     def __init__(self, model: ChatModel) -> None:
-        self._model = model
+        self.model = model
         self._measured = embedded_verifier()
 
     @property
     def name(self) -> str:
         versions = "-".join(load(n).version[:4] for n in ("verify", "find", "weigh", "questions"))
-        return f"{self._model.name}/judge-{versions}"
+        return f"{self.model.name}/judge-{versions}"
 
     # ---------------------------------------------------------------- questions
 
@@ -107,7 +107,7 @@ class ModelVerifier(Verifier):
             claims="\n".join(f"- {c}" for c in _claims(seen)),
         )
         told = ask_json(
-            self._model, (user(text),), prompt.output, max_tokens=QUESTIONS_TOKENS,
+            self.model, (user(text),), prompt.output, max_tokens=QUESTIONS_TOKENS,
             purpose="questions",
         )  # fmt: skip
         texts = [" ".join(q.split()) for q in told.value["questions"]]
@@ -191,12 +191,12 @@ class ModelVerifier(Verifier):
     ) -> _Opinion:
         """Short first; in words only where a doubt is left once the frames were asked."""
         messages: tuple[Message, ...] = (user(text),)
-        graded = ask_grade(self._model, messages, purpose="judge")
+        graded = ask_grade(self.model, messages, purpose="judge")
         weighed = False
         if graded.doubt and answers:
             try:
                 messages = self._weighed(text)
-                graded = ask_grade(self._model, messages, purpose="judge:weighed")
+                graded = ask_grade(self.model, messages, purpose="judge:weighed")
                 weighed = True
             except BackendError as error:  # the short opinion stands, with its doubt
                 if error.passing:
@@ -213,9 +213,9 @@ class ModelVerifier(Verifier):
         prompt = load("weigh")
         question = user(f"{text}\n{prompt.render()}")
         request = json_request(
-            self._model, (question,), prompt.output, max_tokens=WEIGH_TOKENS, purpose="weigh"
+            self.model, (question,), prompt.output, max_tokens=WEIGH_TOKENS, purpose="weigh"
         )
-        reply = self._model.chat(request)
+        reply = self.model.chat(request)
         read_json(reply, prompt.output)
         said = Message("assistant", (reply.text,))
         return (*request.messages, said, user(load("conclude").text))
@@ -229,10 +229,10 @@ class ModelVerifier(Verifier):
         request = ChatRequest(
             (*said, user(text)),
             len(numbers[-1]),
-            choices=numbers if self._model.capabilities.choice else None,
+            choices=numbers if self.model.capabilities.choice else None,
             purpose=f"which {what}",
         )
-        told = self._model.chat(request).text.strip().rstrip(".")
+        told = self.model.chat(request).text.strip().rstrip(".")
         if told not in numbers:
             raise BackendError(
                 f"asked for a number of 0 to {numbers[-1]}, the model answered {told[:40]!r}",

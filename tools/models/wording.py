@@ -8,7 +8,7 @@ from prompts import Prompt
 from tools.concepts import tests_of
 from tools.models.chat import Message, Picture, user
 from tools.predicates import evaluate
-from tools.types import Answer, Attribute, Description, Observation, Rule, RuleHit, RuleKind
+from tools.types import Answer, Description, Observation, Rule, RuleHit, RuleKind
 
 __all__ = [
     "MOST_THINGS",
@@ -22,6 +22,8 @@ __all__ = [
 
 MOST_THINGS = 9
 """Things of an event that are shown, so that each has a number of one digit."""
+NEAR = 0.7
+"""Surprise from which a measurement is worth telling: 1 is the normal limit."""
 PLACE = "\f"
 
 
@@ -49,34 +51,46 @@ def rules_text(rules: Sequence[Rule]) -> str:
 
 
 def things(seen: Description) -> tuple[Observation, ...]:
-    """The observations shown to a model, most surprising first, the scene as a whole last."""
+    """The observations shown to a model, most surprising first, the scene as a whole last.
+
+    Of what was measured only what comes near its normal limit, or the first: the rest is ordinary.
+    """
     ordered = sorted(seen.observations, key=lambda o: (o.subject == "scene", -o.surprise))
-    return tuple(ordered[:MOST_THINGS])
+    striking = [o for o in ordered if not seen.series or o.surprise >= NEAR] or ordered[:1]
+    return tuple(striking[:MOST_THINGS])
 
 
 def event_text(seen: Description, rules: Sequence[Rule]) -> str:
     """What was seen, in words and numbers, and which rules' tests hold."""
-    lines = [seen.caption.text]
     shown = things(seen)
+    lines = [] if seen.series else [seen.caption.text]
     if shown:
         lines.append("Things, by number:")
         lines += [f"{n}. {o.text}{_numbers(o)}" for n, o in enumerate(shown, 1)]
-    lines += _tests(seen, rules)
-    return "\n".join(lines)
+    others = len(seen.observations) - len(shown)
+    if others and seen.series:
+        lines.append(f"And {others} more, with nothing near a normal limit.")
+    return "\n".join([*lines, *_tests(seen, rules)]) or seen.caption.text
 
 
 def answers_text(answers: Sequence[Answer]) -> str:
-    return "\n".join(f"Q: {a.question.text}\nA: {a.text}" for a in answers) or "(none asked)"
+    """Questions with their answers; why a question could not be answered is left out."""
+    told = (f"Q: {a.question.text}\nA: {_answer(a)}" for a in answers)
+    return "\n".join(told) or "(none asked)"
+
+
+def _answer(answer: Answer) -> str:
+    return answer.text if answer.value is not None else "cannot be told from the frames"
 
 
 def _numbers(observation: Observation) -> str:
-    told = [_number(a) for a in observation.attributes if isinstance(a.value, float)]
-    return f" [{', '.join(told)}]" if told else ""
-
-
-def _number(attribute: Attribute) -> str:
-    text = f"{attribute.name} {attribute.value:.3g} {attribute.unit}".rstrip()
-    return text if attribute.limit is None else f"{text}, normal limit {attribute.limit:.3g}"
+    """The numbers near or past what is normal."""
+    told = [
+        f"{a.name} {a.value:.3g}, normal limit {a.limit:.3g}"
+        for a in observation.attributes
+        if isinstance(a.value, float) and a.limit is not None and (a.surprise or 0.0) >= NEAR
+    ]
+    return f" [{'; '.join(told)}]" if told else ""
 
 
 def _tests(seen: Description, rules: Sequence[Rule]) -> list[str]:
