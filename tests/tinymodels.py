@@ -34,6 +34,7 @@ def text_model(folder: Path, *, seed: int = 0) -> Path:
     import torch
     import transformers
 
+    torch.set_num_threads(1)  # so small a model only waits for a second thread
     tokenizer = _tokenizer([])
     tokenizer.save_pretrained(folder)
     torch.manual_seed(seed)
@@ -58,6 +59,7 @@ def vision_model(folder: Path, *, seed: int = 0) -> Path:
     import torch
     import transformers
 
+    torch.set_num_threads(1)
     tokenizer = _tokenizer(PICTURE)
     pictures = _picture_processor()
     processor = transformers.Idefics3Processor(

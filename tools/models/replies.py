@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -224,14 +225,16 @@ def _blanks(value: Any) -> bool:
 
 
 def _sane(value: Any) -> Any:
-    """The value, unless one of its texts runs away within the bounds of the schema."""
-    if isinstance(value, str) and runs_away(value):
+    """The value without control characters (it will be printed), unless a text in it runs away."""
+    if isinstance(value, dict):
+        return {key: _sane(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_sane(inner) for inner in value]
+    if not isinstance(value, str):
+        return value
+    if runs_away(value):
         raise BackendError("a text of the reply repeats one piece over and over", fault="runaway")
-    for inner in (
-        value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    ):
-        _sane(inner)
-    return value
+    return "".join(c for c in value if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf"))
 
 
 _NONE = object()

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,6 @@ DTYPES = ("auto", "float32", "bfloat16", "float16")
 WHOLE_BYTES = 64 << 20
 """Weight files up to this size are hashed whole, of larger ones three pieces of a megabyte."""
 PIECE = 1 << 20
-INSTALL = "pip install 'vidocq[models]'"
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,13 +41,8 @@ class Loaded:
 def located(reference: str) -> Path | None:
     """The folder a reference names; None for a name on the hub.
 
-    Raises UserError for a missing package, a folder that is not there and one without a model.
+    Raises UserError for a folder that is not there and one without a model.
     """
-    for package in ("torch", "transformers"):
-        if find_spec(package) is None:
-            raise UserError(
-                f"the backend transformers needs {package}, which is not installed", remedy=INSTALL
-            )
     folder = Path(reference).expanduser()
     if not folder.is_dir():
         name = reference.split("/")
@@ -117,7 +110,7 @@ def load(reference: str, *, dtype: str, device: str) -> Loaded:
     except ImportError as error:
         raise UserError(
             f"{reference} needs a package that is not installed: {_first_line(error)}",
-            remedy=INSTALL,
+            remedy="pip install 'vidocq[models]', and what the message names",
         ) from None
     except (OSError, ValueError, KeyError) as error:
         raise UserError(

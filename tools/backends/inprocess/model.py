@@ -31,14 +31,16 @@ class TransformersChat:
         device: ``auto``, ``cpu``, ``cuda`` …
         batch: requests that run together at most.
 
-    Raises UserError: no such folder, no weights in it, a missing package.
+    Raises UserError: no such folder, no weights in it, no such dtype.
     """
 
     def __init__(
         self, reference: str, *, dtype: str = "auto", device: str = "auto", batch: int = 8
     ) -> None:
         if dtype not in DTYPES:
-            raise UserError(f"model_dtype {dtype}: no such type", remedy=f"one of {DTYPES}")
+            raise UserError(
+                f"model_dtype: there is no {dtype!r}", remedy=f"one of {', '.join(DTYPES)}"
+            )
         folder = located(reference)
         self._reference, self._dtype, self._device, self._batch = reference, dtype, device, batch
         self._named = reference if folder is None else f"{folder.name}@{identity(folder)[:8]}"
@@ -50,6 +52,16 @@ class TransformersChat:
         return f"transformers/1:{self._named}" + (
             "" if self._dtype == "auto" else f":{self._dtype}"
         )
+
+    @property
+    def at_once(self) -> int:
+        """Requests that run as one batch."""
+        return self._batch
+
+    def close(self) -> None:
+        """Let go of the weights; a further request would load them again."""
+        with self._running, self._loading:
+            self.__dict__.pop("_model", None)
 
     @property
     def capabilities(self) -> Capabilities:

@@ -170,6 +170,11 @@ def test_only_what_is_mended_carries_a_note():
     )
 
 
+def test_no_text_of_a_reply_steers_a_terminal():
+    told, note = parsed('{"answer": "a \\u001b[31mman\\u0000", "visible": true}', ANSWER)
+    assert (told["answer"], note) == ("a [31mman", "")
+
+
 def test_a_row_of_dots_is_no_runaway():
     assert not runs_away("Wait" + "." * 40)
     assert runs_away("the " * 20)
