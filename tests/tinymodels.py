@@ -10,11 +10,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from prompts import load, names
+import cv2
+import numpy as np
 
-__all__ = ["CONTEXT", "text_model", "vision_model"]
+from prompts import load, names
+from tools.models.chat import Picture
+
+__all__ = ["CONTEXT", "SCHEMA", "picture", "text_model", "vision_model"]
 
 CONTEXT = 2048
+SCHEMA = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["seen", "count", "sure"],
+    "properties": {
+        "seen": {"type": "string", "maxLength": 30},
+        "count": {"type": "integer", "minimum": 0, "maximum": 9},
+        "sure": {"enum": ["yes", "no"]},
+    },
+}
+"""Every kind of value, so bounded that a model of random weights comes to an end."""
 VOCABULARY = 2048
 LAYERS_STD, HEAD_STD = 0.3, 0.02
 TEMPLATE = (
@@ -27,6 +42,11 @@ TEMPLATE = (
 )
 ROLES = ["<|system|>", "<|user|>", "<|assistant|>"]
 PICTURE = ["<image>", "<fake_token_around_image>", "<global-img>", "<end_of_utterance>"]
+
+
+def picture(shade: int) -> Picture:
+    """A grey picture."""
+    return Picture(cv2.imencode(".jpg", np.full((48, 64, 3), shade, np.uint8))[1].tobytes())
 
 
 def text_model(folder: Path, *, seed: int = 0) -> Path:

@@ -10,31 +10,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 
 from prompts import load
-from tests.tinymodels import CONTEXT, text_model, vision_model
+from tests.tinymodels import CONTEXT, SCHEMA, picture, text_model, vision_model
 from tools.backends.inprocess.loading import located
 from tools.backends.inprocess.model import TransformersChat
 from tools.errors import BackendError, BudgetSpent, UserError
 from tools.models.asking import ask_grade, ask_json, grade_request
 from tools.models.chances import DIGITS, UNTOLD
-from tools.models.chat import ChatReply, ChatRequest, Picture, user
+from tools.models.chat import ChatReply, ChatRequest, user
 from tools.models.spending import Purse, tallied
 
 HOW = (user("How clearly does it break a rule?"),)
-SCHEMA = {
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["seen", "count", "sure"],
-    "properties": {
-        "seen": {"type": "string", "maxLength": 30},
-        "count": {"type": "integer", "minimum": 0, "maximum": 9},
-        "sure": {"enum": ["yes", "no"]},
-    },
-}
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +39,6 @@ def reads(folder: Path) -> TransformersChat:
 def sees(tmp_path_factory: pytest.TempPathFactory) -> TransformersChat:
     folder = vision_model(tmp_path_factory.mktemp("models") / "sees")
     return TransformersChat(str(folder), device="cpu")
-
-
-def picture(shade: int) -> Picture:
-    image = np.full((48, 64, 3), shade, np.uint8)
-    return Picture(cv2.imencode(".jpg", image)[1].tobytes())
 
 
 def fault(call: Callable[[], object]) -> str:

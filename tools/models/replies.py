@@ -24,7 +24,6 @@ __all__ = ["parsed", "runs_away"]
 FENCE = re.compile(r"```[\w-]*[ \t]*\n?(.*?)(?:```|\Z)", re.DOTALL)
 THOUGHT = re.compile(r"\A.*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
 THINKING = re.compile(r"\A\s*<think(?:ing)?>", re.IGNORECASE)
-TAIL = re.compile(r"(.{1,60}?)\1{7,}\s*\Z", re.DOTALL)
 LEAST_TAIL = 60
 """Characters that a repeated tail must have to be a runaway and not, say, a row of dots."""
 LONGEST = 100_000
