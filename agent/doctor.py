@@ -7,14 +7,14 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from agent.runtime import PACKAGES, makers, version
+from agent.runtime import PACKAGES, makers, models_of, version
 from agent.settings import Settings
 from tools.decision import Intent, Plan
 from tools.errors import VidocqError
@@ -66,8 +66,8 @@ def examined(settings: Settings, tell: Progress) -> tuple[Checkup, ...]:
     """Try the backends the settings name; replies are not taken from the cache."""
     fresh = settings.model_copy(update={"model_cache": False})
     found = []
-    with _pictures() as source:
-        for number, (role, make) in enumerate(makers(fresh).items()):
+    with closing(models_of(fresh)) as models, _pictures() as source:
+        for number, (role, make) in enumerate(makers(fresh, models).items()):
             tell(f"trying the {role}", number, 5)
             found.append(_tried(role, getattr(settings, role), make, source))
     return tuple(found)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, pairwise
 from math import ceil, comb
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +35,7 @@ from tools.ports import (
 )
 from tools.proposals import Proposal, Witness, propose
 from tools.scoring import Calibration
+from tools.sidebyside import side_by_side, waits
 from tools.types import (
     Description,
     Event,
@@ -339,16 +340,19 @@ def _describe(
     tell: Progress,
     what: str,
 ) -> tuple[_Seen, ...]:
-    total = sum(len(units[u].events) for u in members)
-    seen: list[_Seen] = []
-    for u in members:
-        for event in units[u].events:
-            tell(what, len(seen), total)
-            look = captioner.describe(
-                units[u].clip.source, event.interval, profile=profile, detail="fine"
-            )
-            seen.append(_Seen(u, event, look))
-    tell(what, total, total)
+    events = [(u, event) for u in members for event in units[u].events]
+    done = count()
+
+    def look(item: tuple[int, Event]) -> _Seen:
+        u, event = item
+        tell(what, next(done), len(events))
+        source = units[u].clip.source
+        return _Seen(
+            u, event, captioner.describe(source, event.interval, profile=profile, detail="fine")
+        )
+
+    seen = side_by_side(look, events, waits(captioner))
+    tell(what, len(events), len(events))
     return tuple(seen)
 
 
