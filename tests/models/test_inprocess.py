@@ -191,6 +191,7 @@ def test_a_folder_without_a_model_is_the_users_error(folder: Path, tmp_path: Pat
     for given, match in {
         str(tmp_path / "none"): "no such folder",
         "./none": "no such folder",
+        "": "needs a model",
         str(tmp_path): "config.json",
     }.items():
         with pytest.raises(UserError, match=match):

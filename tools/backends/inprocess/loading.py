@@ -43,6 +43,11 @@ def located(reference: str) -> Path | None:
 
     Raises UserError for a folder that is not there and one without a model.
     """
+    if not reference.strip():
+        raise UserError(
+            "the backend transformers needs a model",
+            remedy="write it like transformers:models/Qwen2.5-7B-Instruct, a folder",
+        )
     folder = Path(reference).expanduser()
     if not folder.is_dir():
         name = reference.split("/")

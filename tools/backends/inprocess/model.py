@@ -11,7 +11,15 @@ from typing import Any, Literal
 
 from tools.backends.inprocess.loading import DTYPES, Loaded, identity, load, located
 from tools.errors import BackendError, UserError
-from tools.models.chat import Capabilities, ChatReply, ChatRequest, Message, Picture, Usage
+from tools.models.chat import (
+    Capabilities,
+    ChatModel,
+    ChatReply,
+    ChatRequest,
+    Message,
+    Picture,
+    Usage,
+)
 from tools.models.spending import ModelCall, allowed, charge
 
 __all__ = ["TransformersChat"]
@@ -22,7 +30,7 @@ MOST_PICTURES = 16
 MOST_CHANCES = 20
 
 
-class TransformersChat:
+class TransformersChat(ChatModel):
     """See the module docstring. Weights are loaded at the first request.
 
     Args:
