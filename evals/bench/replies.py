@@ -12,7 +12,7 @@ import json
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,14 +98,14 @@ def recorded(data: Path) -> list[Count]:
     return list(found.values())
 
 
-def broken(data: Path, *, seed: int = 0) -> list[Count]:
-    """One count a kind of damage, over the replies that are strict JSON unbroken."""
+def broken(data: Path, *, kinds: Iterable[str] = (), seed: int = 0) -> list[Count]:
+    """One count a kind of damage (none named: all), over replies that are strict JSON unbroken."""
     rng = random.Random(seed)
     source = "vila-13b/few"
     texts = [text for name, text in _replies(data) if name == source and _whole(text)]
     found = []
-    for name, damage in DAMAGE.items():
-        count = Count(name)
+    for name in kinds or DAMAGE:
+        count, damage = Count(name), DAMAGE[name]
         for text in texts:
             count.add(damage(text, rng), SCHEMAS[source], json.loads(text)["anomaly"])
         found.append(count)

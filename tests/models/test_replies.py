@@ -74,6 +74,10 @@ def read(text, schema):
         (FLAG, '{"anomaly": 0}\n{"anomaly": 0}', 0),
         (FLAG, "anomaly: 1", 1),
         (FLAG, "1", 1),
+        (FLAG, '{"anomaly": "No"}', 0),
+        (FLAG, "**Reasoning:** the anomaly is that he runs.\n**Anomaly:** 1", 1),
+        (TWO, "The category is normal because people walk.", "normal"),
+        (TWO, 'category": "Normal"}', "normal"),
         (TWO, '{"category": Normal}', "normal"),
         (TWO, '{"category": "Normal"', "normal"),
         (TWO, "**Category:** Abnormal\nA fight breaks out.", "abnormal"),
@@ -213,5 +217,5 @@ def test_recorded_replies_of_real_models(data_dir):
         assert count.wrong == 0
         assert count.refused.total() <= 0.02 * count.total
     assert "| vila-13b/few | 1203 |" in table(counts)
-    no_commas = next(c for c in broken(data_dir) if c.source == "no commas between fields")
+    (no_commas,) = broken(data_dir, kinds=["no commas between fields"])
     assert (no_commas.wrong, no_commas.refused.total()) == (0, 0)

@@ -94,6 +94,8 @@ def _chosen(value: Any, choices: list[Any], changes: list[str]) -> Any:
     if any(type(c) is type(value) and c == value for c in choices):
         return value
     numbers = [c for c in choices if isinstance(c, (int, float)) and not isinstance(c, bool)]
+    if isinstance(value, str) and set(choices) == {0, 1}:
+        value = TRUTHS.get(value.strip().casefold(), value)
     if isinstance(value, bool):
         if set(numbers) == {0, 1} == set(choices):
             changes.append("truth for 0 or 1")

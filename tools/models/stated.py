@@ -32,8 +32,10 @@ DOUBT = re.compile(
     r"(?i)\b(?:not|no|never|neither|nor|cannot|if|unless|whether|would|could|might|may|"
     r"either|example|e\.g|instead of|rather than|or)\b|n['’]t\b"
 )
-DECORATION = " \t\r\n*_#>-=()[]" + QUOTE
-LABEL_END = re.compile(r"[.;,!?](?=\s|\Z)|[.;,!?]*\Z|\n")
+DECORATION = " \t\r\n*_#>-=()[]{}" + QUOTE
+LABEL_END = re.compile(
+    r"[.;,!?](?=\s|\Z)|[.;,!?]*\Z|\n|\s+(?:because|since|as|due to|given)\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -172,6 +174,8 @@ def _sentences(text: str, leads: tuple[str, ...], schema: Schema, *, cut: bool) 
         end = LABEL_END.search(text, at.end())
         stop = end.start() if end else len(text)
         said = _value(text[at.end() : stop], schema)
+        if said is None and not at[0].endswith((":", "=")) and not _names(text, at.end(), schema):
+            continue  # "the anomaly is that he runs"
         asked = end is not None and end.group(0).startswith("?")
         if said is None or asked or DOUBT.search(text[start : at.start()]):
             shown = text[at.start() : stop][:80].strip()
@@ -182,6 +186,12 @@ def _sentences(text: str, leads: tuple[str, ...], schema: Schema, *, cut: bool) 
     if len(set(map(repr, found))) > 1:
         raise BackendError(f"the reply states several decisions: {found}", fault="unclear")
     return found
+
+
+def _names(text: str, at: int, schema: Schema) -> bool:
+    """Whether the rest of a sentence holds a possible value."""
+    sentence = re.split(r"[.!?](?=\s|\Z)|\n", text[at:], maxsplit=1)[0]
+    return any(_value(word, schema) is not None for word in sentence.split())
 
 
 def _value(text: str, schema: Schema) -> tuple[Any] | None:
