@@ -254,6 +254,26 @@ def halves(
 
 
 @app.command()
+def local(
+    size: Annotated[str, typer.Argument(help="tiny, qwen2.5-vl-7b or qwen2.5-14b.")] = "tiny",
+    batch: Annotated[
+        list[int] | None, typer.Option(min=1, help="Requests together; repeat for more.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda …")] = "auto",
+    rounds: Annotated[int, typer.Option(min=1, help="Measured rounds; the best counts.")] = 3,
+) -> None:
+    """Speed of models of published sizes with random weights, in this process."""
+    from evals.bench.local import EVENT_S, paces
+
+    for pace in paces(size, batch or (1, 4, 16), device=device, rounds=rounds):
+        hours = f", {pace.per_s * EVENT_S:.1f} h of video an hour" if pace.what == "looks" else ""
+        typer.echo(
+            f"{size}, batch {pace.batch}: {pace.per_s:.2f} {pace.what}/s{hours}"
+            + (f", peak {pace.peak_gb:.1f} GB" if pace.peak_gb else "")
+        )
+
+
+@app.command()
 def replies(
     data: Annotated[
         Path | None, typer.Option(help="Folder of the real data; without it VIDOCQ_DATA.")
