@@ -18,6 +18,7 @@ COMMANDS = [
     ["ask"],
     ["events"],
     ["config"],
+    ["doctor"],
     ["rules"],
     ["rules", "list"],
     ["rules", "add"],
