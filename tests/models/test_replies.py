@@ -145,6 +145,8 @@ def test_a_clear_reply_is_read(schema, text, verdict):
         (SHARE, "[1.3]", "off_scale"),
         (SHARE, "[0.3, 0.4]", "schema"),
         (SHARE, "[0.2] or [0.3]", "unclear"),
+        (SHARE, "[0.2]\nNo, the score is 0.9.", "unclear"),
+        (DIGIT, "[1] He runs. The answer is 7.", "unclear"),
         (SHARE, "<think> it may be [0.3]", "length"),
         (SHARE, "NaN", "not_json"),
         (SHARE, "1e999", "not_json"),

@@ -68,7 +68,7 @@ def contradicted(value: Any, schema: Schema, text: str, *, once: bool) -> Backen
     """
     found = list(decisions(value, schema))
     if decisive(schema):
-        return _aside(text)
+        return _aside(value, schema, text)
     for field in {d.field for d in found} | _deciding(schema):
         held = [d for d in found if d.field == field]
         kind = held[0].schema if held else _field(schema, field)
@@ -86,17 +86,22 @@ def contradicted(value: Any, schema: Schema, text: str, *, once: bool) -> Backen
     return None
 
 
-def _aside(text: str) -> BackendError | None:
-    """Whether prose around one decision leaves doubt about it: it has to stand first or last."""
-    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
-    for line in (lines[0], lines[-1]):
-        if line.startswith("[") or line.rstrip(".").endswith("]"):
-            return (
-                BackendError(f"doubt in {line[:80]!r}", fault="unclear")
-                if DOUBT.search(line)
-                else None
-            )
-    return BackendError("the decision stands in the middle of prose", fault="unclear")
+def _aside(value: Any, schema: Schema, text: str) -> BackendError | None:
+    """Whether prose around one decision in brackets leaves doubt about it.
+
+    It has to be the first line or to end the last one, and no statement may say otherwise.
+    """
+    lines = [line.strip().rstrip(".") for line in text.strip().splitlines() if line.strip()]
+    alone = re.fullmatch(r"\[[^\[\]]*\]", lines[0]) is not None
+    if not alone and (not lines[-1].endswith("]") or DOUBT.search(lines[-1])):
+        return BackendError(f"no clear decision in {lines[-1][:80]!r}", fault="unclear")
+    try:
+        said = _sentences(re.sub(r"[\[\]]", " ", text), LEADS, schema, cut=False)
+    except BackendError as error:
+        return error
+    if any(v != value for v in said):
+        return BackendError(f"the reply states {said} and {value}", fault="unclear")
+    return None
 
 
 def plainly(text: str, schema: Schema, *, cut: bool = False) -> dict[str, Any] | None:
