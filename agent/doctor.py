@@ -224,13 +224,18 @@ def _fields(able: Capabilities | None) -> dict[str, Any] | None:
 
 
 def _told(able: Mapping[str, Any]) -> str:
-    context = able["context"] or "unknown"
+    context, version = able["context"] or "unknown", able["version"]
+    runs = version if _in_process(version) else f"server {version or 'of unknown version'}"
     return (
-        f"server {able['version'] or 'of unknown version'}; context {context}; "
+        f"{runs}; context {context}; "
         f"token probabilities {able['logprobs'] or 'no'}; JSON schema {_yes(able['json_schema'])}; "
         f"closed answers {_yes(able['choice'])}; pictures {able['images'] or 'no'}; "
         f"video {'yes' if able['video'] else 'not used'}; prefix cache {_yes(able['prefix_cache'])}"
     )
+
+
+def _in_process(version: str) -> bool:
+    return version.startswith("transformers ")
 
 
 def _yes(there: bool) -> str:
@@ -253,5 +258,6 @@ def _instead(role: str, able: Capabilities | None) -> tuple[str, ...]:
     if role == "captioner" and 0 < able.images < 8:
         lines.append(f"{able.images} pictures a request: frames share sheets beyond that")
     if not able.prefix_cache:
-        lines.append("no prefix cache seen: each prompt is read whole (--enable-prefix-caching)")
+        remedy = "" if _in_process(able.version) else " (--enable-prefix-caching)"
+        lines.append(f"no prefix cache seen: each prompt is read whole{remedy}")
     return tuple(lines)

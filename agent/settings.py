@@ -53,13 +53,20 @@ class Settings(BaseSettings):
     planner: str = "embedded"
     embedder: str = "embedded"
     """Backends by name; ``embedded`` needs no download, no key and no GPU. Captioner, verifier and
-    planner may be a model behind a server: ``openai:MODEL@http://host:8000/v1``."""
+    planner may be a model behind a server, ``openai:MODEL@http://host:8000/v1``, or one in this
+    process, ``transformers:FOLDER`` (or a name on the hub, from where it is downloaded)."""
     model_parallel: int = Field(default=32, ge=1, le=512)
     """Calls of one model at the same time; fewer while its server says that it is busy."""
     model_timeout_s: float = Field(default=120.0, gt=0)
     """Seconds to wait for a model's answer."""
     model_cache: bool = True
     """Whether replies are kept on disk, so that the same request is put to a model once."""
+    model_dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Numbers of a model in this process; ``auto``: as its weights are kept, float32 on a CPU."""
+    model_device: str = "auto"
+    """Where it runs: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` …"""
+    model_batch: int = Field(default=8, ge=1)
+    """Requests that it answers together."""
     detector_model: str | None = None
     """Vision model of the detector ``transformers``: a folder, or a name on the hub."""
     detector_device: str = "auto"
@@ -127,7 +134,12 @@ class Settings(BaseSettings):
     def modelling(self) -> ModelOptions:
         """What is set of language models."""
         return ModelOptions(
-            parallel=self.model_parallel, timeout_s=self.model_timeout_s, keep=self.model_cache
+            parallel=self.model_parallel,
+            timeout_s=self.model_timeout_s,
+            keep=self.model_cache,
+            dtype=self.model_dtype,
+            device=self.model_device,
+            batch=self.model_batch,
         )
 
     @property

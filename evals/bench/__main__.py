@@ -272,6 +272,50 @@ def deduction(
     )
 
 
+@app.command()
+def local(
+    size: Annotated[str, typer.Argument(help="tiny, qwen2.5-vl-7b or qwen2.5-14b.")] = "tiny",
+    batch: Annotated[
+        list[int] | None, typer.Option(min=1, help="Requests together; repeat for more.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda …")] = "auto",
+    rounds: Annotated[int, typer.Option(min=1, help="Measured rounds; the best counts.")] = 3,
+) -> None:
+    """Speed of models of published sizes with random weights, in this process."""
+    from evals.bench.local import EVENT_S, paces
+
+    for pace in paces(size, batch or (1, 4, 16), device=device, rounds=rounds):
+        hours = f", {pace.per_s * EVENT_S:.1f} h of video an hour" if pace.what == "looks" else ""
+        typer.echo(
+            f"{size}, batch {pace.batch}: {pace.per_s:.2f} {pace.what}/s{hours}"
+            + (f", peak {pace.peak_gb:.1f} GB" if pace.peak_gb else "")
+        )
+
+
+@app.command()
+def replies(
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the real data; without it VIDOCQ_DATA.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Draw of the damage.")] = 0,
+) -> None:
+    """How replies of real models are read: strict, repaired, refused; and broken on purpose."""
+    import os
+
+    from evals.bench.replies import broken, recorded, table
+    from tools.errors import UserError
+
+    folder = data or Path(os.environ.get("VIDOCQ_DATA", "../shared/data"))
+    found = recorded(folder)
+    if not found:
+        raise UserError(f"{folder} holds no recorded replies", remedy="set VIDOCQ_DATA")
+    typer.echo(table(found))
+    for count in found:
+        for how, number in count.repaired.most_common():
+            typer.echo(f"{count.source}: {number} {how}")
+    typer.echo("\n" + table(broken(folder, seed=seed), "broken on purpose"))
+
+
 def main() -> None:
     """Run the command line: one line for an expected error, its exit code, no traceback."""
     try:

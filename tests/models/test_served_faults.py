@@ -139,9 +139,9 @@ def test_a_prompt_beyond_the_context_is_too_large(brain: Brain, model: ServedMod
     ("text", "fault"),
     [
         ("I see a person.", "not_json"),
-        ('{"n": 12}', "schema"),
-        ('{"n": 1, "more": true}', "schema"),
-        ('{"n": 1} or {"n": 2}', "not_json"),
+        ('{"n": 12}', "off_scale"),
+        ('{"m": 1}', "schema"),
+        ('{"n": 1} or {"n": 2}', "unclear"),
         ("walks and walks and " * 40, "runaway"),
     ],
 )

@@ -30,6 +30,15 @@ __all__ = [
 T = TypeVar("T")
 
 
+def _needs(what: str, *packages: str) -> None:
+    for package in packages:
+        if find_spec(package) is None:
+            raise UserError(
+                f"{what} needs {package}, which is not installed",
+                remedy="pip install 'vidocq[models]'",
+            )
+
+
 def _captioner(cache: Path, *, causal: bool = False) -> Captioner:
     from tools.captioning import embedded_captioner
 
@@ -50,12 +59,7 @@ def _vision_detector(
             "the detector transformers needs a vision model",
             remedy="set detector_model to a folder or a name, e.g. facebook/dinov2-small",
         )
-    for package in ("torch", "transformers"):
-        if find_spec(package) is None:
-            raise UserError(
-                f"the detector transformers needs {package}, which is not installed",
-                remedy="pip install 'vidocq[models]'",
-            )
+    _needs("the detector transformers", "torch", "transformers")
     from tools.backends.vision import VisionBoundaryDetector
 
     return VisionBoundaryDetector(model, device=device, causal=causal)
@@ -110,11 +114,20 @@ def _plans(model: ChatModel) -> Planner:
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """What is set of language models: calls at once, seconds to wait, whether replies are kept."""
+    """What is set of language models.
+
+    Args:
+        parallel: calls of a server at once. timeout_s: how long to wait for one.
+        keep: whether replies are kept on disk.
+        dtype: numbers of a model in this process. device: where it runs. batch: requests together.
+    """
 
     parallel: int = 32
     timeout_s: float = 120.0
     keep: bool = True
+    dtype: str = "auto"
+    device: str = "auto"
+    batch: int = 8
 
 
 def _served(name: str, options: ModelOptions) -> ChatModel:
@@ -126,8 +139,19 @@ def _served(name: str, options: ModelOptions) -> ChatModel:
     return ServedModel(model, url, parallel=options.parallel, patience=patience)
 
 
-MODELS: Mapping[str, Callable[[str, ModelOptions], ChatModel]] = {"openai": _served}
-"""Language models by what stands before the colon: ``openai:MODEL@http://host:8000/v1``."""
+def _in_process(name: str, options: ModelOptions) -> ChatModel:
+    _needs("the backend transformers", "torch", "transformers")
+    from tools.backends.inprocess.model import TransformersChat
+
+    return TransformersChat(name, dtype=options.dtype, device=options.device, batch=options.batch)
+
+
+MODELS: Mapping[str, Callable[[str, ModelOptions], ChatModel]] = {
+    "openai": _served,
+    "transformers": _in_process,
+}
+"""Language models by what stands before the colon: ``openai:MODEL@http://host:8000/v1``,
+``transformers:FOLDER``."""
 
 CAPTIONERS: Mapping[str, Callable[..., Captioner]] = {"embedded": _captioner}
 DETECTORS: Mapping[str, Callable[..., BoundaryDetector]] = {

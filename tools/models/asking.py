@@ -67,7 +67,7 @@ def read_json(reply: ChatReply, schema: Mapping[str, Any]) -> Told:
     """The JSON of a reply. Raises BackendError saying why there is none."""
     if reply.finish == "length" and not runs_away(reply.text):
         try:
-            value, note = parsed(reply.text, schema)
+            value, note = parsed(reply.text, schema, cut=True)
         except BackendError:
             raise BackendError("the reply was cut where its tokens ended", fault="length") from None
         return Told(value, note)
