@@ -57,9 +57,11 @@ def open_stores(settings: Settings | None = None, **overrides: Any) -> Stores:
     """Open the archive and make the configured backends. Raises UserError, StoreError."""
     chosen = settings or load_settings(overrides)
     kept = chosen.home / "cache"
-    embedder = backends.make("embedder", chosen.embedder, backends.EMBEDDERS, kept)
+    embedder = backends.make(
+        "embedder", chosen.embedder, backends.EMBEDDERS, kept, model=chosen.embedder_model
+    )
     tools = Toolbox(
-        archive=Archive(chosen.home, embedder),
+        archive=Archive(chosen.home, embedder, chroma_url=chosen.chroma_url),
         detector=backends.make(
             "detector", chosen.detector, backends.DETECTORS, kept, **chosen.detecting
         ),

