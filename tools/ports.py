@@ -231,6 +231,10 @@ class Embedder(Protocol):
     @property
     def dim(self) -> int: ...
 
+    @property
+    def by_meaning(self) -> bool:
+        """Whether other words for the same thing are near each other; else shared wording is."""
+
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
 
 

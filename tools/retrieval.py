@@ -20,10 +20,11 @@ from tools.predicates import describe
 from tools.scoping import tried
 from tools.types import Observation, Rule, RuleHit, RuleKind, RuleStatus
 
-__all__ = ["Lexicon", "Shelf", "diversified", "rank", "words"]
+__all__ = ["MEANING_WEIGHT", "Lexicon", "Shelf", "diversified", "rank", "words"]
 
 _RANK_CONSTANT = 10.0
-_LISTS = 2
+MEANING_WEIGHT = 2.0
+"""Weight of dense similarity against BM25 where it sees meaning: chosen on rules made up for it."""
 _K1, _B = 1.2, 0.75
 """Saturation and length of BM25: the values of its authors."""
 _LIST = 32
@@ -39,9 +40,13 @@ _STOP = frozenset(
 
 
 def words(text: str) -> tuple[str, ...]:
-    """Content words of a text, lower case, common endings cut; numbers are left out."""
-    found = re.findall(r"[^\W\d_]+", text.casefold())
-    return tuple(_stem(word) for word in found if len(word) > 1 and word not in _STOP)
+    """Content words of a text, lower case, common endings cut; bare numbers are left out."""
+    found = re.findall(r"[^\W_]+", text.casefold())
+    return tuple(
+        _stem(word)
+        for word in found
+        if len(word) > 1 and word not in _STOP and not word.isdecimal()
+    )
 
 
 def _stem(word: str) -> str:
@@ -126,6 +131,7 @@ def rank(
     *,
     lexicon: Lexicon | None = None,
     pool: int = _LIST,
+    dense: float = 1.0,
 ) -> tuple[RuleHit, ...]:
     """All rules that bear on the query, best first.
 
@@ -136,6 +142,7 @@ def rank(
         observations: a rule whose predicate holds for one of these comes first.
         lexicon: of these rules, or of more.
         pool: rules that each way of searching may name.
+        dense: weight of similarity in the fusion, that of words being 1.
 
     Returns:
         Hits with a score in [0, 1]: the fused rank, raised above 0.5 where the predicate holds.
@@ -150,11 +157,11 @@ def rank(
         if observation is None and rule.id not in by_words and rule.id not in by_meaning:
             continue
         fused = sum(
-            1.0 / (_RANK_CONSTANT + ranks[rule.id])
-            for ranks in (by_words, by_meaning)
+            weight / (_RANK_CONSTANT + ranks[rule.id])
+            for ranks, weight in ((by_words, 1.0), (by_meaning, dense))
             if rule.id in ranks
         )
-        score = fused * (_RANK_CONSTANT + 1.0) / _LISTS
+        score = fused * (_RANK_CONSTANT + 1.0) / (1.0 + dense)
         reasons: list[str] = []
         if rule.predicate is not None and observation is not None:
             score = 0.5 + score / 2

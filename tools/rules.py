@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tools.errors import UserError
 from tools.ports import Embedder
 from tools.record import Record
-from tools.retrieval import Shelf, diversified, rank
+from tools.retrieval import MEANING_WEIGHT, Shelf, diversified, rank
 from tools.rulechanges import (
     RuleChanges,
     add_rule,
@@ -333,7 +333,13 @@ class RuleBook:
             rule.id: found[key] for rule in allowed if (key := shelf.keys[rule.id]) in found
         }
         hits = rank(
-            allowed, query, similarity, observations, lexicon=shelf.lexicon, pool=max(k, POOL)
+            allowed,
+            query,
+            similarity,
+            observations,
+            lexicon=shelf.lexicon,
+            pool=max(k, POOL),
+            dense=MEANING_WEIGHT if self._embedder.by_meaning else 1.0,
         )
         return diversified(hits, k, shelf.lexicon)
 
@@ -343,6 +349,10 @@ class RuleBook:
         Raises UserError for an unknown scene, StoreError.
         """
         return {scene: self._index.rebuild(scene, self._shelf(scene).documents) for scene in scenes}
+
+    def indexed(self, scene: str) -> frozenset[str]:
+        """What the index holds of a scene now, as ``ID@VERSION``: for checks of its state."""
+        return self._index.held(scene)
 
     @property
     def embedder(self) -> str:

@@ -69,6 +69,7 @@ class _Declared:
 
     name: str
     dim: int
+    by_meaning: bool = False
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         raise StoreError(f"the embedder {self.name} is known by name only")
@@ -128,6 +129,17 @@ class ChromaIndex:
 
         with self._exclusive():
             return self._mended(again)
+
+    def held(self, scene: str) -> frozenset[str]:
+        """Ids of what is in a scene's collection, as it is; none where there is no collection."""
+        name = _collection_name(scene)
+        with self._exclusive():
+            self._ready(name)
+            try:
+                found = self._client.get_collection(name, embedding_function=None)
+            except NotFoundError:
+                return frozenset()
+            return frozenset(found.get(include=[])["ids"])
 
     def _mended(self, work: Callable[[], T]) -> T:
         """The work done; where the files turn out to be broken, after making them again."""
