@@ -112,7 +112,7 @@ def _begin(agent: Agent, request: Request, run: str, tell: Progress) -> dict[str
 def _resume(agent: Agent, stores: Stores, run: str, tell: Progress) -> dict[str, Any] | None:
     """The outcome of an interrupted run, or of a finished one as recorded."""
     trace = stores.runs.read(run)
-    if trace.decision is not None:
+    if trace.decision is not None and not any(f.again for f in trace.decision.failures):
         remark(f"run {run} is finished; this is its recorded answer")
         return {"decision": trace.decision, "answer": trace.answer}
     header = trace.header

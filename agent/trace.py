@@ -2,10 +2,13 @@
 
     {"kind": "header", "schema": "vidocq-trace/1", "run": …, "settings": …, "versions": …, …}
     {"kind": "call",   "tool": …, "hash": …, "request": …}
-    {"kind": "result", "tool": …, "hash": …, "type": …, "seconds": …, "record": …}
+    {"kind": "result", "tool": …, "hash": …, "type": …, "seconds": …, "models": […], "record": …}
+    {"kind": "failed", "tool": …, "hash": …, "error": …, "fault": …, "models": […]}
     {"kind": "note",   "hash": …, "type": …, "record": …}
     {"kind": "decision", "decision": …, "answer": …}
 
+``models`` lists the calls of language models that a tool call made, with tokens and seconds
+(:class:`tools.models.spending.ModelCall`); it is absent where there were none.
 A line is written whole or, after a crash, dropped when the file is opened again. Times (``t``) are
 seconds worked on the run; a resumed run counts on from the last line.
 """
@@ -17,7 +20,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
@@ -27,8 +30,9 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from tools.decision import Decision
-from tools.errors import StoreError, UserError
+from tools.errors import BackendError, StoreError, UserError, VidocqError
 from tools.ledger import RECORDS, Called, Ledger
+from tools.models.spending import ModelCall
 from tools.types import Frozen
 
 __all__ = ["SCHEMA", "Trace", "TraceStore", "read_lines"]
@@ -91,16 +95,24 @@ class Trace(Ledger):
     def _called(self, tool: str, key: str, request: Mapping[str, Any]) -> None:
         self._write({"kind": "call", "tool": tool, "hash": key, "request": dict(request)})
 
-    def _finished(self, tool: str, key: str, result: Frozen, seconds: float) -> None:
+    def _finished(
+        self, tool: str, key: str, result: Frozen, seconds: float, models: Sequence[ModelCall]
+    ) -> None:
         self._write(
             {
                 "kind": "result",
                 "tool": tool,
                 "hash": key,
                 "seconds": round(seconds, 6),
+                **_spent(models),
                 **_typed(result),
             }
         )
+
+    def _failed(self, tool: str, key: str, error: VidocqError, models: Sequence[ModelCall]) -> None:
+        fault = error.fault if isinstance(error, BackendError) else type(error).__name__
+        line = {"kind": "failed", "tool": tool, "hash": key, "error": str(error), "fault": fault}
+        self._write({**line, **_spent(models)})
 
     def _noted(self, key: str, record: Frozen) -> None:
         self._write({"kind": "note", "hash": key, **_typed(record)})
@@ -149,6 +161,7 @@ class Trace(Ledger):
                 record = RECORDS[line["type"]].model_validate(line["record"])
                 self.results[line["hash"]] = record
                 self._index(record)
+                self._take_spent(line)
                 if line["kind"] == "result":
                     self._use(line["tool"], line["hash"])
                     self.calls.append(
@@ -157,10 +170,16 @@ class Trace(Ledger):
             case "decision":
                 self.decision = Decision.model_validate(line["decision"])
                 self.answer = line["answer"]
+            case "failed":
+                self._take_spent(line)
             case "call":
                 pass
             case other:
                 raise TypeError(f"unknown kind {other!r}")
+
+    def _take_spent(self, line: dict[str, Any]) -> None:
+        for call in line.get("models", ()):
+            self.purse.restore(ModelCall.model_validate(call))
 
 
 def read_lines(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
@@ -182,6 +201,10 @@ def read_lines(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
                 yield line, offset
     except OSError as error:
         raise StoreError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _spent(models: Sequence[ModelCall]) -> dict[str, Any]:
+    return {"models": [m.model_dump(exclude_defaults=True) for m in models]} if models else {}
 
 
 def _typed(record: Frozen) -> dict[str, Any]:

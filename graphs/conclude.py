@@ -9,7 +9,7 @@ from graphs.camera import camera_faults, unjudged
 from graphs.context import Context
 from graphs.correlating import correlated
 from graphs.episodes import episodes
-from graphs.explaining import answer_text, explain
+from graphs.explaining import alike, answer_text, explain
 from graphs.followup import confidence_answer, why_answer
 from graphs.nodes import targets_of
 from graphs.standing import judged, long_views, standing
@@ -123,7 +123,7 @@ def _label(
     if any(e.label is Label.ANOMALOUS for e in found):
         return Label.ANOMALOUS, ""
     if ledger.failures:
-        names = "; ".join(f"{f.item}: {f.reason}" for f in ledger.failures.values())
+        names = "; ".join(f"{items}: {f.reason}" for items, f in alike(ledger.failures.values()))
         return Label.UNCERTAIN, names
     if not found:
         window = made.window
@@ -151,7 +151,9 @@ def _cost(state: State, ledger: Ledger) -> Cost:
         verdicts=ledger.count("judge"),
         rounds=state["round"],
         frames_decoded=frames + sum(s.samples for s in ledger.segmentations.values()),
-        cache_hits=ledger.reused,
+        model_calls=ledger.purse.calls,
+        tokens=ledger.purse.tokens,
+        cache_hits=ledger.reused + ledger.purse.kept,
         seconds=round(ledger.elapsed, 3),
         tool_seconds=round(ledger.tool_seconds, 3),
     )

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from graphs.camera import camera_steps
 from tools.concepts import tests_of
-from tools.decision import Decision, EventScore, Intent, Label, Step
+from tools.decision import Decision, EventScore, Failure, Intent, Label, Step
 from tools.ledger import Ledger, Look, SceneView
 from tools.priors import AUTHOR
 from tools.scoping import tried
@@ -311,14 +311,27 @@ def notes(decision: Decision, caveats: Sequence[str] = ()) -> list[str]:
     lines = [f"Note: {c}." for c in dict.fromkeys(caveats)]
     if decision.stop_reason.startswith("budget"):
         lines.append(f"Note: {decision.stop_reason}; looks that were still wanted were not taken.")
-    for failure in decision.failures:
+    for items, failure in alike(decision.failures):
         remedy = f" Remedy: {_closed(failure.remedy)}" if failure.remedy else ""
-        lines.append(f"Could not be judged: {failure.item}: {failure.reason}.{remedy}")
+        lines.append(f"Could not be judged: {items}: {failure.reason}.{remedy}")
+    if any(f.again for f in decision.failures):
+        lines.append(f"What was judged is kept; go on with: vidocq ask --resume {decision.run_id}")
     if decision.dropped_steps:
         lines.append(
             f"{_count(decision.dropped_steps, 'statement')} left out: the evidence did not resolve."
         )
     return lines
+
+
+def alike(failures: Iterable[Failure]) -> list[tuple[str, Failure]]:
+    """Failures for the same reason together: what they are of in words, and the first of them."""
+    groups: dict[tuple[str, str], list[Failure]] = {}
+    for failure in failures:
+        groups.setdefault((failure.reason, failure.remedy), []).append(failure)
+    return [
+        (g[0].item if len(g) == 1 else f"{len(g)} items, the first {g[0].item}", g[0])
+        for g in groups.values()
+    ]
 
 
 def _headline(decision: Decision, ledger: Ledger) -> str:

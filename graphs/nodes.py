@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
 from langgraph.runtime import Runtime
 
@@ -16,7 +18,14 @@ from graphs.request import budget_of, paths_of, question_of, started_of
 from graphs.retrying import tried_twice
 from graphs.state import LookTask, State
 from tools.decision import Action, Budget, Failure, Intent, Plan
-from tools.errors import BackendError, MediaError, ToolFailed, UserError
+from tools.errors import (
+    BackendError,
+    BudgetSpent,
+    MediaError,
+    ToolFailed,
+    UserError,
+    VidocqError,
+)
 from tools.ledger import Ledger, clipped
 from tools.plainwords import hits_of_question
 from tools.ports import PlanningContext, Progress
@@ -68,6 +77,9 @@ def _begun(
     """The run's first state. What an interrupted run recorded is at hand, not done."""
     ledger.restart()
     last = state.get("decision")
+    again = last is not None and last.run_id == ledger.run_id  # the same run, taken up anew
+    if again:
+        last = None
     # Only a decision that looked at something can be followed up.
     previous = last if last is not None and last.cost.looks else state.get("previous")
     planning = PlanningContext(
@@ -75,8 +87,10 @@ def _begun(
         rule_texts=_rule_texts(context, scene),
         attributes=context.tools.captioner.attributes,
         has_decision=previous is not None,
-        names_video=bool(set(videos) - set(state.get("paths") or ())),
+        names_video=bool(set(videos) - set(() if again else state.get("paths") or ())),
     )
+    ledger.purse.max_calls = budget.max_model_calls
+    ledger.purse.max_tokens = budget.max_model_tokens
     planned = tried_twice(context.tools.plan, ledger, query, planning)
     made = planned.model_copy(update={"budget": budget})
     draft: State = {
@@ -169,7 +183,7 @@ def segment(state: State, runtime: Runtime[Context]) -> State:
             if window != video.interval:
                 ledger.note(clipped(found, window))
         except (MediaError, BackendError, ToolFailed) as error:
-            ledger.note(Failure(item=video.path, reason=error.message, remedy=error.remedy))
+            ledger.note(failure_of(video.path, error))
     return {}
 
 
@@ -209,7 +223,7 @@ def _spent(state: State, ledger: Ledger, made: Plan) -> str:
         return f"budget spent: {budget.max_seconds:g} seconds"
     if state["round"] >= budget.max_rounds:
         return f"budget spent: {budget.max_rounds} rounds"
-    return ""
+    return ledger.purse.spent
 
 
 def targets_of(ledger: Ledger) -> tuple[Event, ...]:
@@ -257,9 +271,7 @@ def look(task: LookTask, runtime: Runtime[Context]) -> State:
         if action.kind == "ask":
             seen = ledger.looks[event.id]
             hits = ledger.recalls[event.id].hits
-            questions = context.tools.verifier.questions(
-                task["plan"], event, seen.description, hits
-            )
+            questions = tried_twice(context.tools.questions, ledger, task["plan"], seen, hits)
             tried_twice(context.tools.ask, ledger, video, event, questions, scene=ledger.scene)
         elif action.kind in {"look", "zoom"}:
             tried_twice(
@@ -272,7 +284,9 @@ def look(task: LookTask, runtime: Runtime[Context]) -> State:
                 progress=_reporter(runtime, video),
             )
     except (MediaError, BackendError, ToolFailed) as error:
-        ledger.note(Failure(item=event.id, reason=error.message, remedy=error.remedy))
+        ledger.note(failure_of(event.id, error))
+    except BudgetSpent:
+        pass  # not looked at, as choose will say: it sees the same purse
     return {}
 
 
@@ -296,7 +310,7 @@ def recall(state: State, runtime: Runtime[Context]) -> State:
                 also=hits_of_question(state["plan"], ledger.scene.name if ledger.scene else ""),
             )  # fmt: skip
         except BackendError as error:  # an embedder behind a server
-            ledger.note(Failure(item=action.event_id, reason=error.message, remedy=error.remedy))
+            ledger.note(failure_of(action.event_id, error))
     return {}
 
 
@@ -304,24 +318,27 @@ def judge(state: State, runtime: Runtime[Context]) -> State:
     """Judge each event of this round by the rules retrieved for it."""
     context = runtime.context
     ledger = context.runs.open(state["run"])
-    for action in state["actions"]:
-        seen = ledger.looks.get(action.event_id)
-        rules = ledger.recalls.get(action.event_id)
+
+    def one(event_id: str) -> None:
+        seen, rules = ledger.looks.get(event_id), ledger.recalls.get(event_id)
         if seen is None or rules is None:
-            continue
-        asked = ledger.asked.get(action.event_id)
+            return
+        asked = ledger.asked.get(event_id)
         try:
             tried_twice(
-                context.tools.judge,
-                ledger,
-                state["plan"],
-                seen,
-                rules,
-                asked,
-                scene=ledger.scene,
+                context.tools.judge, ledger, state["plan"], seen, rules, asked, scene=ledger.scene
             )
-        except (BackendError, ToolFailed) as error:
-            ledger.note(Failure(item=action.event_id, reason=error.message, remedy=error.remedy))
+        except (BackendError, ToolFailed, BudgetSpent) as error:
+            ledger.note(failure_of(event_id, error))
+
+    events = tuple(dict.fromkeys(action.event_id for action in state["actions"]))
+    if context.judging == 1:
+        for event_id in events:
+            one(event_id)
+        return {}
+    with ThreadPoolExecutor(context.judging) as pool:
+        for job in [pool.submit(copy_context().run, one, e) for e in events]:
+            job.result()
     return {}
 
 
@@ -362,10 +379,18 @@ def _missing(context: Context, made: Plan, ledger: Ledger, action: Action) -> li
             return [want("zoom", reason, child.id) for child in children] or [want("zoom", reason)]
     if verdict.uncertain and suspect and action.kind != "rules" and ledger.scene is not None:
         return [want("rules", "a suspicion that no retrieved rule covers")]
+    if verdict.doubt and action.event_id not in ledger.asked:
+        return [want("ask", verdict.doubt)]
     between = verdict.score is not None and suspect and not positive
     if between and verdict.matches and action.event_id not in ledger.asked:
         return [want("ask", "the score lies between the thresholds")]
     return []
+
+
+def failure_of(item: str, error: VidocqError) -> Failure:
+    """What is noted of an error that costs the run one item."""
+    again = isinstance(error, BackendError)
+    return Failure(item=item, reason=error.message, remedy=error.remedy, again=again)
 
 
 def _why_zoom(uncertain: bool, suspect: bool, positive: bool, frames: int, event: Event) -> str:

@@ -75,6 +75,10 @@ class Budget(Frozen):
     """Wall-clock seconds after which no new look is started."""
     max_rounds: int = Field(default=200, ge=1)
     """Rounds of the choose–look–judge–reflect loop."""
+    max_model_calls: int | None = Field(default=None, ge=0)
+    """Calls of language models per run, also those that failed."""
+    max_model_tokens: int | None = Field(default=None, ge=0)
+    """Tokens per run, prompts and replies together; calls under way when it is reached end."""
 
 
 class Plan(Frozen):
@@ -148,6 +152,8 @@ class Failure(Frozen):
     item: str
     reason: str
     remedy: str = ""
+    again: bool = False
+    """Whether it may go another time: a model or its server was at fault, not the item."""
 
 
 class Cost(Frozen):

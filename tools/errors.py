@@ -14,6 +14,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 __all__ = [
     "BackendError",
     "BudgetSpent",
@@ -81,8 +83,36 @@ class ToolFailed(VidocqError):
     """A tool call that failed for good; the run goes on without its result and says so."""
 
 
+Fault = Literal[
+    "unreachable", "timeout", "cut", "busy", "server", "denied", "unknown_model", "too_large",
+    "rejected", "empty", "refusal", "not_json", "schema", "off_scale", "runaway", "length",
+    "incapable", "paused", "failed",
+]  # fmt: skip
+"""What went wrong with a model, for counting and for deciding whether another try can help."""
+
+PASSING: frozenset[str] = frozenset(
+    {"unreachable", "timeout", "cut", "busy", "server", "empty", "paused", "failed"}
+)
+"""Faults that may be the moment's; the others come back with the same request."""
+
+
 class BackendError(VidocqError):
-    """A model server or model that gave no usable answer, after bounded retries."""
+    """A model server or model that gave no usable answer, after bounded retries.
+
+    Args:
+        message: what is wrong.
+        remedy: what the user can do about it.
+        fault: which kind of failure it is.
+    """
+
+    def __init__(self, message: str, *, remedy: str = "", fault: Fault = "failed") -> None:
+        super().__init__(message, remedy=remedy)
+        self.fault: Fault = fault
+
+    @property
+    def passing(self) -> bool:
+        """Whether the same request may succeed another time."""
+        return self.fault in PASSING
 
 
 class StoreError(VidocqError):

@@ -17,12 +17,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import Field
 
 from tools.decision import Failure, Plan
+from tools.errors import VidocqError
+from tools.models.spending import ModelCall, Purse, tallied
 from tools.packed import find
 from tools.types import (
     Answer,
@@ -33,6 +35,7 @@ from tools.types import (
     Interval,
     Level,
     Observation,
+    Question,
     RuleHit,
     Verdict,
     VideoInfo,
@@ -41,6 +44,7 @@ from tools.types import (
 
 __all__ = [
     "Asked",
+    "Asking",
     "FinalScore",
     "Ledger",
     "Look",
@@ -100,6 +104,13 @@ class Recall(Frozen):
     query: str
     k: int
     hits: tuple[RuleHit, ...]
+
+
+class Asking(Frozen):
+    """Questions that a verifier wants put to the frames of an event."""
+
+    event_id: str
+    questions: tuple[Question, ...]
 
 
 class Asked(Frozen):
@@ -168,6 +179,7 @@ RECORDS: dict[str, type[Frozen]] = {
         Segmentation,
         Look,
         Recall,
+        Asking,
         Asked,
         SceneView,
         Verdict,
@@ -196,6 +208,8 @@ class Ledger:
         self.results: dict[str, Frozen] = {}
         self.calls: list[Called] = []
         self.reused = 0
+        self.purse = Purse()
+        """What the run has spent on models, failed calls included."""
         self._lock = threading.RLock()
         self._begun = time.monotonic()
         self._forget()
@@ -243,13 +257,20 @@ class Ledger:
                 self._index(known)
             return known
         self._called(tool, key, request)
-        result, seconds = self._timed(work)
+        started = time.perf_counter()
+        with tallied(self.purse) as tally:
+            try:
+                result = work()
+            except VidocqError as error:
+                self._failed(tool, key, error, tally.calls)
+                raise
+        seconds = time.perf_counter() - started
         with self._lock:
             self.results[key] = result
             self.calls.append(Called(tool=tool, request=key, seconds=seconds))
             self._use(tool, key)
             self._index(result)
-        self._finished(tool, key, result, seconds)
+        self._finished(tool, key, result, seconds, tally.calls)
         return result
 
     def knows(self, tool: str, request: Mapping[str, Any]) -> bool:
@@ -275,11 +296,6 @@ class Ledger:
 
     def _use(self, tool: str, key: str) -> None:
         self._used.setdefault(tool, set()).add(key)
-
-    def _timed(self, work: Callable[[], R]) -> tuple[R, float]:
-        started = time.perf_counter()
-        result = work()
-        return result, time.perf_counter() - started
 
     def _index(self, record: Frozen) -> None:
         match record:
@@ -327,8 +343,13 @@ class Ledger:
     def _called(self, tool: str, key: str, request: Mapping[str, Any]) -> None:
         """A call is about to start."""
 
-    def _finished(self, tool: str, key: str, result: Frozen, seconds: float) -> None:
-        """A call has finished."""
+    def _finished(
+        self, tool: str, key: str, result: Frozen, seconds: float, models: Sequence[ModelCall]
+    ) -> None:
+        """A call has finished; ``models`` are the model calls it made."""
+
+    def _failed(self, tool: str, key: str, error: VidocqError, models: Sequence[ModelCall]) -> None:
+        """A call has failed; what its model calls cost was spent all the same."""
 
     def _noted(self, key: str, record: Frozen) -> None:
         """Something was noted."""

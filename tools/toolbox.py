@@ -14,7 +14,7 @@ from tools.archive import Archive, SceneRecord
 from tools.concepts import tests_of
 from tools.decision import Intent, Plan
 from tools.errors import UserError
-from tools.ledger import Asked, Ledger, Look, Recall, SceneView, Segmentation
+from tools.ledger import Asked, Asking, Ledger, Look, Recall, SceneView, Segmentation
 from tools.memory import give_back
 from tools.ports import (
     BoundaryDetector,
@@ -239,6 +239,27 @@ class Toolbox:
             return Look(event=event, detail=detail, description=seen)
 
         return ledger.call("look", self._seeing(video, event.interval, scene, detail), Look, work)
+
+    def questions(
+        self,
+        ledger: Ledger,
+        plan: Plan,
+        look: Look,
+        hits: tuple[RuleHit, ...],
+    ) -> tuple[Question, ...]:
+        """The verifier's independent questions about an event. Raises BackendError, BudgetSpent."""
+        request = {
+            "verifier": self.verifier.name,
+            "plan": [plan.intent, plan.targets],
+            "caption": look.description.caption.id,
+            "rules": [h.rule.ref for h in hits],
+        }
+
+        def work() -> Asking:
+            made = self.verifier.questions(plan, look.event, look.description, hits)
+            return Asking(event_id=look.event.id, questions=made)
+
+        return ledger.call("questions", request, Asking, work).questions
 
     def ask(
         self,

@@ -55,12 +55,13 @@ def test_replies_are_bounded(name: str) -> None:
     assert unbounded(dict(load(name).output), name) == []
 
 
-def test_the_verifier_answers_with_one_of_ten_tokens() -> None:
-    assert load("verify").output["enum"] == list("0123456789")
+@pytest.mark.parametrize("name", ["verify", "find", "conclude"])
+def test_the_verifier_answers_with_one_of_ten_tokens_or_cannot_tell(name: str) -> None:
+    assert load(name).output["enum"] == [*"0123456789", "?"]
 
 
 def test_the_frames_are_asked_without_the_hypothesis() -> None:
-    assert set(load("ask").variables) == {"question", "times"}
+    assert set(load("ask").variables) == {"frames", "question", "times"}
 
 
 def test_another_text_is_another_version() -> None:

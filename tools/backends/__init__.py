@@ -5,14 +5,27 @@ imports. Importing this module loads no heavy library.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tools.errors import UserError
+from tools.models.chat import ChatModel
+from tools.models.kept import Kept
 from tools.ports import BoundaryDetector, Captioner, Embedder, Planner, Verifier
 
-__all__ = ["CAPTIONERS", "DETECTORS", "EMBEDDERS", "PLANNERS", "VERIFIERS", "make"]
+__all__ = [
+    "CAPTIONERS",
+    "DETECTORS",
+    "EMBEDDERS",
+    "MODELS",
+    "PLANNERS",
+    "VERIFIERS",
+    "ModelOptions",
+    "Models",
+    "make",
+]
 
 T = TypeVar("T")
 
@@ -90,6 +103,45 @@ def _sentences(cache: Path, *, model: Path | None = None) -> Embedder:
     return SentenceEmbedder(model, cache)
 
 
+def _words(model: ChatModel) -> Captioner:
+    from tools.models.captioner import ModelCaptioner
+
+    return ModelCaptioner(model)
+
+
+def _judge(model: ChatModel) -> Verifier:
+    from tools.models.verifier import ModelVerifier
+
+    return ModelVerifier(model)
+
+
+def _plans(model: ChatModel) -> Planner:
+    from tools.models.planner import ModelPlanner
+
+    return ModelPlanner(model)
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """What is set of language models: calls at once, seconds to wait, whether replies are kept."""
+
+    parallel: int = 32
+    timeout_s: float = 120.0
+    keep: bool = True
+
+
+def _served(name: str, options: ModelOptions) -> ChatModel:
+    from tools.backends.served.client import ServedModel, parse_address
+    from tools.backends.served.patience import Patience
+
+    model, url = parse_address(name)
+    patience = Patience(read_s=options.timeout_s)
+    return ServedModel(model, url, parallel=options.parallel, patience=patience)
+
+
+MODELS: Mapping[str, Callable[[str, ModelOptions], ChatModel]] = {"openai": _served}
+"""Language models by what stands before the colon: ``openai:MODEL@http://host:8000/v1``."""
+
 CAPTIONERS: Mapping[str, Callable[..., Captioner]] = {"embedded": _captioner}
 DETECTORS: Mapping[str, Callable[..., BoundaryDetector]] = {
     "embedded": _detector,
@@ -104,19 +156,61 @@ EMBEDDERS: Mapping[str, Callable[..., Embedder]] = {
     "sentences": _sentences,
 }
 
+ROLES: Mapping[str, Callable[[ChatModel], Any]] = {
+    "captioner": _words,
+    "verifier": _judge,
+    "planner": _plans,
+}
+"""What a language model can be."""
+
+
+@dataclass(eq=False)
+class Models:
+    """Language models by name, each opened once however many roles it has.
+
+    Args:
+        folder: where replies are kept.
+    """
+
+    folder: Path
+    options: ModelOptions = field(default_factory=ModelOptions)
+    opened: dict[str, ChatModel] = field(default_factory=dict)
+
+    def get(self, name: str) -> ChatModel:
+        """The model a setting names. Raises UserError for a name that is none."""
+        if name not in self.opened:
+            kind, _, rest = name.partition(":")
+            model = MODELS[kind](rest, self.options)
+            folder = self.folder if self.options.keep else None
+            self.opened[name] = Kept(model, folder, scope=name)
+        return self.opened[name]
+
 
 def make(
-    role: str, name: str, factories: Mapping[str, Callable[..., T]], cache: Path, **options: Any
+    role: str,
+    name: str,
+    factories: Mapping[str, Callable[..., T]],
+    cache: Path,
+    *,
+    models: Models | None = None,
+    **options: Any,
 ) -> T:
     """The backend a setting names. Raises UserError for a name that is none.
 
     Args:
         role: the setting's name, for the message.
         cache: a folder the backend may keep files in.
+        models: where language models are opened, for the roles that one can have.
         options: what else the role's factories take (captioners: ``causal``; detectors: that, and
             ``model``, ``device``, ``recorded``; embedders: ``model``).
     """
+    kind, colon, _ = name.partition(":")
+    if models is not None and colon and kind in MODELS and role in ROLES:
+        made: T = ROLES[role](models.get(name))
+        return made
     if name not in factories:
-        known = ", ".join(factories)
-        raise UserError(f"{role}: there is no backend {name!r}", remedy=f"available: {known}")
+        known = [*factories, *(f"{m}:…" for m in MODELS if role in ROLES)]
+        raise UserError(
+            f"{role}: there is no backend {name!r}", remedy=f"available: {', '.join(known)}"
+        )
     return factories[name](cache, **options)

@@ -303,6 +303,7 @@ class Match(Frozen):
     rule: str
     """``rule:ID@V``"""
     kind: RuleKind
+    """Anomalous: it speaks against what was seen. A broken rule of what is normal does, too."""
     observation: str
     strength: Score
     how: Literal["predicate", "lexical", "semantic"]
@@ -338,6 +339,8 @@ class Verdict(Frozen):
     claims: tuple[Claim, ...] = ()
     matches: tuple[Match, ...] = ()
     verifier: str
+    doubt: str = ""
+    """What answers from the frames could still settle; empty where they cannot, or were asked."""
 
     @property
     def uncertain(self) -> bool:
