@@ -82,6 +82,7 @@ def induce(
         f"({record.seconds:.0f} s of normal footage); calibrated on "
         f"{record.calibration.events} held-out events."
     )
+    out.print(record.false_alarms.text())
     show_rules(rules)
 
 

@@ -83,7 +83,11 @@ def rules_list(
             out.print(rows if records else "No scenes yet: vidocq induce NORMAL... --scene NAME")
             return
         rules = stores.archive.rules.list(name, include_retired=retired)
+        expected = stores.archive.scene(name).false_alarms.text()
     _show(rules, as_json, show_rules)
+    if not as_json:
+        own = sum(r.source == "user" and r.status == "active" for r in rules)
+        out.print(f"{expected}{f' Not counting the {own} written by people.' if own else ''}")
 
 
 @rules_app.command("add")

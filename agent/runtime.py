@@ -18,7 +18,7 @@ from agent.settings import Settings, load_settings
 from agent.trace import TraceStore
 from tools import backends
 from tools.archive import Archive, SceneRecord
-from tools.induction import induce_and_save
+from tools.induction import SceneInduction
 from tools.ports import Progress
 from tools.toolbox import Toolbox
 
@@ -70,6 +70,7 @@ def makers(settings: Settings) -> Mapping[str, Callable[[], Any]]:
         ),
         "verifier": (settings.verifier, backends.VERIFIERS, {}),
         "planner": (settings.planner, backends.PLANNERS, {}),
+        "drafter": (settings.drafter, backends.DRAFTERS, {}),
         "embedder": (
             settings.embedder,
             backends.EMBEDDERS,
@@ -96,6 +97,7 @@ def open_stores(settings: Settings | None = None, **overrides: Any) -> Stores:
         verifier=make["verifier"](),
         planner=make["planner"](),
         embedder=embedder,
+        drafter=make["drafter"](),
         min_event_s=chosen.min_event_s,
         false_alarm_rate=chosen.false_alarm_rate,
         abstain_rate=chosen.abstain_rate,
@@ -184,9 +186,16 @@ def induce_scene(
         MediaError: no clip can be read. UserError: they do not show one scene, or a bad name.
         StoreError: the archive cannot be written; nothing of the scene is then changed.
     """
+    from graphs.induce import Inducing, build_induction
+
     made = _opened(stores, overrides)
     try:
-        return induce_and_save(made.tools, paths, scene, progress=progress)
+        with SceneInduction(made.tools, paths, scene, progress=progress) as induction:
+            graph = build_induction().compile(name="induce")
+            record: SceneRecord = graph.invoke({"scene": scene}, context=Inducing(induction))[
+                "record"
+            ]
+            return record
     finally:
         if stores is None:
             made.close()

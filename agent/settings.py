@@ -52,8 +52,9 @@ class Settings(BaseSettings):
     verifier: str = "embedded"
     planner: str = "embedded"
     embedder: str = "embedded"
-    """Backends by name; ``embedded`` needs no download, no key and no GPU. Captioner, verifier and
-    planner may be a model behind a server: ``openai:MODEL@http://host:8000/v1``."""
+    drafter: str = "none"
+    """Backends by name; ``embedded`` needs no download, no key and no GPU. Captioner, verifier,
+    planner and drafter (of rules) may be a model behind a server: ``openai:MODEL@http://host:8000/v1``."""
     model_parallel: int = Field(default=32, ge=1, le=512)
     """Calls of one model at the same time; fewer while its server says that it is busy."""
     model_timeout_s: float = Field(default=120.0, gt=0)

@@ -25,6 +25,7 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from tools.errors import StoreError, UserError
+from tools.heldout import FalseAlarms
 from tools.ports import Embedder, SceneProfile
 from tools.record import Record
 from tools.rules import RuleBook, now, unknown_scene
@@ -51,6 +52,8 @@ class SceneRecord(Frozen):
     seconds: float = Field(default=0.0, ge=0)
     """Length of the normal footage."""
     calibration: Calibration = Calibration()
+    false_alarms: FalseAlarms = FalseAlarms()
+    """How often the rules, as induced, fire on held-out normal events."""
     batches: int = Field(default=0, ge=0)
     """Batches of normal footage that voted on the rules."""
     notes: tuple[str, ...] = ()

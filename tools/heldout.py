@@ -7,20 +7,32 @@ normal footage may show.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from math import inf, log2
+from math import inf, log2, sqrt
 
+from pydantic import Field
+
+from tools.concepts import tests_of
 from tools.decision import Intent, Plan
 from tools.ports import Verifier
 from tools.predicates import evaluate
 from tools.proposals import Proposal
 from tools.scoring import Calibration
-from tools.types import Description, Event, RuleHit, RuleKind
+from tools.types import (
+    Description,
+    Event,
+    Frozen,
+    Observation,
+    Predicate,
+    Rule,
+    RuleHit,
+    RuleKind,
+)
 from tools.verification import covered_raw
 
-__all__ = ["Held", "calibrate", "tested"]
+__all__ = ["FalseAlarms", "Held", "calibrate", "false_alarms", "tested"]
 
 LEAST_SEEN_S = 0.8
 """What was seen for less is not tested, as in :mod:`tools.backends.embedded.verifier`."""
@@ -32,6 +44,41 @@ UNCOVERED = 1.5
 """Most that a held-out suspicion which no active rule covers may count for: asked about, it would
 stay open, so one event seen wrongly must not set the alarm threshold of a small scene."""
 QUESTION = Plan(query="Did anything out of the ordinary happen?", intent=Intent.ANOMALY)
+
+
+class FalseAlarms(Frozen):
+    """How often a rule book fires on normal events that its rules had not seen."""
+
+    fired: int = Field(default=0, ge=0)
+    """Held-out normal events on which an anomalous rule holds, after the test's relaxations."""
+    events: int = Field(default=0, ge=0)
+    seconds: float = Field(default=0.0, ge=0)
+    """Length of those events."""
+
+    @property
+    def rate(self) -> float | None:
+        """Share of normal events; None where none was held out."""
+        return self.fired / self.events if self.events else None
+
+    @property
+    def at_most(self) -> float | None:
+        """Upper end of the share's 95 % interval (Wilson, JASA 1927)."""
+        if not self.events:
+            return None
+        n, p, z = self.events, self.fired / self.events, 1.959964
+        spread = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+        return min(1.0, (p + z * z / (2 * n) + spread) / (1 + z * z / n))
+
+    def text(self) -> str:
+        """In words for a person."""
+        if self.rate is None or self.at_most is None:
+            return "Expected false alarms: not known, for no normal event was held out."
+        hourly = 3600 * self.fired / self.seconds
+        return (
+            f"Expected false alarms: a rule fires on {self.fired} of {self.events} held-out normal "
+            f"events ({100 * self.rate:.1f} %, at most {100 * self.at_most:.1f} % with 95 % "
+            f"confidence; {hourly:.0f} an hour)."
+        )
 
 
 @dataclass(frozen=True)
@@ -103,12 +150,10 @@ class _Excess:
 def _excess(rule_id: str, held: Held) -> _Excess:
     proposal = next((p for p in held.proposals if p.rule.id == rule_id), None)
     worst = _Excess()
-    if proposal is None or proposal.rule.predicate is None:
+    if proposal is None:
         return worst
-    for observation in held.description.observations:
-        if observation.interval.seconds < LEAST_SEEN_S:
-            continue
-        result = evaluate(proposal.rule.predicate, observation)
+    for observation, test in _tried(proposal.rule, held):
+        result = evaluate(test, observation)
         if not result.holds:
             continue
         # A bound's strength is 1 − 2^(−ratio); words have no margin.
@@ -117,6 +162,33 @@ def _excess(rule_id: str, held: Held) -> _Excess:
         if ratio > worst.ratio:
             worst = _Excess(ratio, value if isinstance(value, float) else 0.0)
     return worst
+
+
+def _tried(rule: Rule, held: Held) -> Iterator[tuple[Observation, Predicate]]:
+    for observation in held.description.observations:
+        if observation.interval.seconds >= LEAST_SEEN_S:
+            for test in tests_of(rule):
+                yield observation, test
+
+
+def false_alarms(
+    held: Sequence[Held], active: AbstractSet[str], factors: Mapping[str, float]
+) -> FalseAlarms:
+    """On how many held-out events the rules made without them fire, relaxed as they were."""
+    fired = 0
+    for h in held:
+        rules = [
+            p.relaxed(factors.get(p.rule.id, 1.0)).rule
+            for p in h.proposals
+            if p.rule.id in active and p.rule.kind is RuleKind.ANOMALOUS
+        ]
+        fired += any(
+            evaluate(test, observation).holds
+            for rule in rules
+            for observation, test in _tried(rule, h)
+        )
+    seconds = sum(h.event.interval.seconds for h in held)
+    return FalseAlarms(fired=fired, events=len(held), seconds=round(seconds, 3))
 
 
 def calibrate(

@@ -20,6 +20,7 @@ from tools.ports import (
     BoundaryDetector,
     Captioner,
     Detail,
+    Drafter,
     Embedder,
     Listening,
     Planner,
@@ -66,6 +67,7 @@ class Toolbox:
     verifier: Verifier
     planner: Planner
     embedder: Embedder
+    drafter: Drafter | None = None
     min_event_s: float = 2.0
     false_alarm_rate: float = 0.01
     abstain_rate: float = 0.05

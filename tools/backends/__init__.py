@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from tools.errors import UserError
 from tools.models.chat import ChatModel
 from tools.models.kept import Kept
-from tools.ports import BoundaryDetector, Captioner, Embedder, Planner, Verifier
+from tools.ports import BoundaryDetector, Captioner, Drafter, Embedder, Planner, Verifier
 
 __all__ = [
     "CAPTIONERS",
@@ -121,6 +121,16 @@ def _plans(model: ChatModel) -> Planner:
     return ModelPlanner(model)
 
 
+def _drafts(model: ChatModel) -> Drafter:
+    from tools.models.drafter import ModelDrafter
+
+    return ModelDrafter(model)
+
+
+def _no_drafter(cache: Path) -> None:
+    """Rules are then made of measurements alone."""
+
+
 @dataclass(frozen=True)
 class ModelOptions:
     """What is set of language models: calls at once, seconds to wait, whether replies are kept."""
@@ -150,6 +160,7 @@ DETECTORS: Mapping[str, Callable[..., BoundaryDetector]] = {
 }
 VERIFIERS: Mapping[str, Callable[[Path], Verifier]] = {"embedded": _verifier}
 PLANNERS: Mapping[str, Callable[[Path], Planner]] = {"embedded": _planner}
+DRAFTERS: Mapping[str, Callable[[Path], Drafter | None]] = {"none": _no_drafter}
 EMBEDDERS: Mapping[str, Callable[..., Embedder]] = {
     "embedded": _embedder,
     "hashed": _hashed,
@@ -160,6 +171,7 @@ ROLES: Mapping[str, Callable[[ChatModel], Any]] = {
     "captioner": _words,
     "verifier": _judge,
     "planner": _plans,
+    "drafter": _drafts,
 }
 """What a language model can be."""
 
