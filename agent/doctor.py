@@ -7,14 +7,14 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from agent.runtime import PACKAGES, makers, version
+from agent.runtime import PACKAGES, makers, models_of, version
 from agent.settings import Settings
 from tools.decision import Intent, Plan
 from tools.errors import VidocqError
@@ -66,8 +66,9 @@ def examined(settings: Settings, tell: Progress) -> tuple[Checkup, ...]:
     """Try the backends the settings name; replies are not taken from the cache."""
     fresh = settings.model_copy(update={"model_cache": False})
     found = []
-    with _pictures() as source:
-        set_up = {r: m for r, m in makers(fresh).items() if getattr(settings, r) != "none"}
+    with closing(models_of(fresh)) as models, _pictures() as source:
+        made = makers(fresh, models)
+        set_up = {r: m for r, m in made.items() if getattr(settings, r) != "none"}
         for number, (role, make) in enumerate(set_up.items()):
             tell(f"trying the {role}", number, len(set_up))
             found.append(_tried(role, getattr(settings, role), make, source))

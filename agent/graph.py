@@ -44,7 +44,7 @@ class Agent(CompiledStateGraph[Any, Any, Any, Any]):
     def stream(
         self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[Any]:
-        return super().stream(_whole(input), self._threaded(config), **kwargs)
+        return super().stream(_whole(input), self._attended(config, kwargs), **kwargs)
 
     def astream(
         self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
@@ -55,6 +55,17 @@ class Agent(CompiledStateGraph[Any, Any, Any, Any]):
         """Close the stores the agent was built with."""
         if self.on_close is not None:
             self.on_close()
+
+    def _attended(self, config: RunnableConfig | None, kwargs: Mapping[str, Any]) -> RunnableConfig:
+        """LangGraph keeps one worker waiting for custom events and messages; with ``parallel`` 1
+        none would be left for the work, and nothing would ever come."""
+        made = self._threaded(config)
+        bound = made.get("max_concurrency", (self.config or {}).get("max_concurrency"))
+        mode = kwargs.get("stream_mode") or ()
+        modes = {mode} if isinstance(mode, str) else set(mode)
+        if bound is not None and (modes & {"custom", "messages"} or kwargs.get("subgraphs")):
+            made["max_concurrency"] = bound + 1
+        return made
 
     def _threaded(self, config: RunnableConfig | None) -> RunnableConfig:
         named = merge_configs(self.config, config).get("configurable") or {}

@@ -25,7 +25,7 @@ from tools.toolbox import Toolbox
 if TYPE_CHECKING:
     from agent.graph import Agent
 
-__all__ = ["Stores", "build_agent", "induce_scene", "makers", "open_stores", "version"]
+__all__ = ["Stores", "build_agent", "induce_scene", "makers", "models_of", "open_stores", "version"]
 
 PACKAGES = ("langgraph", "langchain-core", "chromadb", "opencv-python-headless", "av", "numpy")
 ALL_RULES = 64
@@ -38,6 +38,7 @@ class Stores:
     settings: Settings
     tools: Toolbox
     runs: TraceStore
+    models: backends.Models
 
     @property
     def archive(self) -> Archive:
@@ -47,6 +48,7 @@ class Stores:
         self.tools.ahead.stop()
         self.runs.close()
         self.archive.close()
+        self.models.close()
 
 
 def version() -> str:
@@ -54,13 +56,14 @@ def version() -> str:
     return metadata.version("vidocq")
 
 
-def makers(settings: Settings) -> Mapping[str, Callable[[], Any]]:
-    """For each role, what makes the backend that the settings name. They raise UserError.
+def models_of(settings: Settings) -> backends.Models:
+    """Where language models are opened; the caller closes it."""
+    return backends.Models(settings.home / "cache" / "replies", settings.modelling)
 
-    A language model with several roles is opened once.
-    """
+
+def makers(settings: Settings, models: backends.Models) -> Mapping[str, Callable[[], Any]]:
+    """For each role, what makes the backend that the settings name. They raise UserError."""
     kept = settings.home / "cache"
-    models = backends.Models(kept / "replies", settings.modelling)
     roles: dict[str, tuple[str, Mapping[str, Callable[..., Any]], dict[str, Any]]] = {
         "detector": (settings.detector, backends.DETECTORS, settings.detecting),
         "captioner": (
@@ -88,7 +91,8 @@ def makers(settings: Settings) -> Mapping[str, Callable[[], Any]]:
 def open_stores(settings: Settings | None = None, **overrides: Any) -> Stores:
     """Open the archive and make the configured backends. Raises UserError, StoreError."""
     chosen = settings or load_settings(overrides)
-    make = makers(chosen)
+    models = models_of(chosen)
+    make = makers(chosen, models)
     embedder = make["embedder"]()
     tools = Toolbox(
         archive=Archive(chosen.home, embedder, chroma_url=chosen.chroma_url),
@@ -103,7 +107,7 @@ def open_stores(settings: Settings | None = None, **overrides: Any) -> Stores:
         abstain_rate=chosen.abstain_rate,
     )
     runs = TraceStore(chosen.home / "runs", lambda: _header(chosen, tools))
-    return Stores(settings=chosen, tools=tools, runs=runs)
+    return Stores(settings=chosen, tools=tools, runs=runs, models=models)
 
 
 def build_agent(
@@ -135,7 +139,6 @@ def build_agent(
         runs=made.runs,
         budget=settings.budget,
         batch=settings.unless_set("batch", max(settings.batch, parallel)),
-        judging=parallel if ":" in settings.verifier else 1,
         first_look=settings.first_look,
         zoom=settings.zoom,
         smoothing=settings.smoothing,

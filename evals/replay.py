@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent import build_agent, load_settings, open_stores
-from agent.runtime import Stores
 from evals.datasets.recorded import Node, Recorded, load_recorded
 from evals.injecting import Fault, striking
 from tools.decision import Decision, Plan
@@ -382,7 +381,7 @@ class Replay:
         )
         self._fault = fault
         used = tools if fault is None else striking(tools, fault)
-        self._stores = Stores(settings=made.settings, tools=used, runs=made.runs)
+        self._stores = replace(made, tools=used)
         self._agent = build_agent(self._stores, checkpoints=False)
 
     def ask(

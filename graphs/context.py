@@ -61,7 +61,6 @@ class Context:
         runs: ledgers.
         budget: what a run may spend unless the caller says otherwise.
         batch: looks per round.
-        judging: verdicts at the same time; more than one where a model behind a server judges.
         first_look: density of the first look at a coarse event; zooming in is always fine.
         zoom: whether suspects alone are zoomed into, or every event.
         smoothing: named method for the score timeline, of width ``smoothing_s`` seconds.
@@ -75,7 +74,6 @@ class Context:
     runs: RunStore
     budget: Budget = field(default_factory=Budget)
     batch: int = 8
-    judging: int = 1
     first_look: Literal["coarse", "fine"] = "coarse"
     zoom: Literal["suspects", "all"] = "suspects"
     smoothing: Smoothing = "offline"

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 
 from langgraph.runtime import Runtime
 
@@ -27,8 +25,10 @@ from tools.errors import (
     VidocqError,
 )
 from tools.ledger import Ledger, clipped
+from tools.models.spending import BUDGET_SPENT
 from tools.plainwords import hits_of_question
 from tools.ports import PlanningContext, Progress
+from tools.sidebyside import side_by_side, waits
 from tools.types import Event, Interval, Level, VideoInfo
 
 __all__ = ["choose", "judge", "look", "plan", "recall", "reflect", "segment", "targets_of"]
@@ -201,7 +201,11 @@ def choose(state: State, runtime: Runtime[Context]) -> State:
     waiting = [a for a in wanted if a.kind in LOOKS] + _first_looks(ledger)
     free = [a for a in wanted if a.kind not in LOOKS]
     if not waiting and not free:
-        return {"actions": (), "stop_reason": "everything in scope was looked at"}
+        refused = (f.reason for f in ledger.failures.values() if f.reason.startswith(BUDGET_SPENT))
+        return {
+            "actions": (),
+            "stop_reason": next(refused, "everything in scope was looked at"),
+        }
     room = context.batch
     if made.budget.max_looks is not None:
         room = max(0, min(room, made.budget.max_looks - ledger.count("look")))
@@ -332,13 +336,7 @@ def judge(state: State, runtime: Runtime[Context]) -> State:
             ledger.note(failure_of(event_id, error))
 
     events = tuple(dict.fromkeys(action.event_id for action in state["actions"]))
-    if context.judging == 1:
-        for event_id in events:
-            one(event_id)
-        return {}
-    with ThreadPoolExecutor(context.judging) as pool:
-        for job in [pool.submit(copy_context().run, one, e) for e in events]:
-            job.result()
+    side_by_side(one, events, waits(context.tools.verifier))
     return {}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from tools.types import Condition, Predicate, Rule, RuleCategory
 
@@ -142,6 +143,7 @@ CONCEPTS: tuple[Concept, ...] = (
 )
 
 
+@lru_cache(maxsize=4096)
 def find_concepts(text: str) -> tuple[tuple[Concept, str], ...]:
     """Concepts named in a sentence, in order of appearance, each with the words that named it.
 

@@ -20,6 +20,7 @@ from tools.ports import Verifier
 from tools.predicates import evaluate
 from tools.proposals import Proposal
 from tools.scoring import Calibration
+from tools.sidebyside import side_by_side, waits
 from tools.types import (
     Description,
     Event,
@@ -29,6 +30,7 @@ from tools.types import (
     Rule,
     RuleHit,
     RuleKind,
+    Verdict,
 )
 from tools.verification import covered_raw
 
@@ -198,8 +200,8 @@ def calibrate(
     verifier: Verifier,
 ) -> Calibration:
     """Raw strengths of the held-out events, judged by the rules made without them."""
-    scores: list[float] = []
-    for h in held:
+
+    def judged(h: Held) -> Verdict:
         hits = [
             RuleHit(
                 rule=p.relaxed(factors.get(p.rule.id, 1.0)).rule,
@@ -209,8 +211,12 @@ def calibrate(
             for p in h.proposals
             if p.rule.id in active
         ]
-        verdict = verifier.judge(QUESTION, h.event, h.description, hits)
-        if verdict.raw is not None:
-            scores.append(round(min(verdict.raw, max(covered_raw(verdict), UNCOVERED)), 6))
+        return verifier.judge(QUESTION, h.event, h.description, hits)
+
+    scores = [
+        round(min(verdict.raw, max(covered_raw(verdict), UNCOVERED)), 6)
+        for verdict in side_by_side(judged, held, waits(verifier))
+        if verdict.raw is not None
+    ]
     seconds = sum(h.event.interval.seconds for h in held)
     return Calibration(scores=tuple(sorted(scores)), seconds=round(seconds, 3))

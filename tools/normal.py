@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, pairwise
 from math import ceil, comb
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from tools.boundaries import build_tree
 from tools.errors import MediaError, UserError
 from tools.ports import BoundaryDetector, Captioner, Clip, FrameSource, Progress, SceneProfile
 from tools.proposals import Witness
+from tools.sidebyside import side_by_side, waits
 from tools.types import Description, Event, Interval, Provenance, content_id
 from tools.video import OpenedVideo, find_videos, open_video
 
@@ -186,16 +187,19 @@ def described(
     tell: Progress,
     what: str,
 ) -> tuple[Seen, ...]:
-    total = sum(len(units[u].events) for u in members)
-    seen: list[Seen] = []
-    for u in members:
-        for event in units[u].events:
-            tell(what, len(seen), total)
-            look = captioner.describe(
-                units[u].clip.source, event.interval, profile=profile, detail="fine"
-            )
-            seen.append(Seen(u, event, look))
-    tell(what, total, total)
+    events = [(u, event) for u in members for event in units[u].events]
+    done = count()
+
+    def look(item: tuple[int, Event]) -> Seen:
+        u, event = item
+        tell(what, next(done), len(events))
+        source = units[u].clip.source
+        return Seen(
+            u, event, captioner.describe(source, event.interval, profile=profile, detail="fine")
+        )
+
+    seen = side_by_side(look, events, waits(captioner))
+    tell(what, len(events), len(events))
     return tuple(seen)
 
 

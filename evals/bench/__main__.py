@@ -137,6 +137,49 @@ def speed(
 
 
 @app.command()
+def models(
+    server: Annotated[
+        str | None,
+        typer.Option(help="MODEL@URL of a real server: looks and verdicts a second there."),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the real data; without it VIDOCQ_DATA.")
+    ] = None,
+    calls: Annotated[int, typer.Option(min=1, help="Verdicts one after the other.")] = 200,
+    rounds: Annotated[int, typer.Option(min=1, help="Requests per place at once.")] = 40,
+    at_once: Annotated[int, typer.Option(min=1, help="Calls at the same time.")] = 64,
+) -> None:
+    """Models behind a server: client overhead, how busy it is kept, prefixes, tokens a verdict."""
+    import tempfile
+
+    from evals.bench.models import clips, filling, overhead, rates, run
+
+    if server is not None:
+        for rate in rates(server, (1, 4, 16, at_once)):
+            failed = f", {rate.failed} failed" if rate.failed else ""
+            typer.echo(f"{rate.at_once:4} at once: {rate.per_s:8.2f} {rate.what}/s{failed}")
+        return
+    cost = overhead(calls)
+    typer.echo(
+        f"{cost.calls} verdicts: {cost.beyond_ms:.2f} ms a call beyond the server's "
+        f"{cost.server_ms:.1f} ms; {cost.cpu_ms:.2f} ms of processor"
+    )
+    full = filling(at_once, rounds=rounds)
+    typer.echo(
+        f"{full.calls} requests, {full.at_once} at once, in {full.wall_s:.2f} s: a server of "
+        f"200 ms is {full.share:.1%} busy"
+    )
+    with tempfile.TemporaryDirectory(prefix="vidocq-bench-") as folder:
+        seen = run(*clips(data, Path(folder)))
+    typer.echo(
+        f"{seen.verdicts} verdicts of one scene, {seen.judged} of them sent: {seen.share:.1%} of "
+        f"{seen.prompt} prompt tokens begin like an earlier prompt; at most {seen.most_generated} "
+        "tokens generated for one"
+    )
+    typer.echo(f"tokens: {seen.trace_tokens} in the traces, {seen.server_tokens} at the server")
+
+
+@app.command()
 def events(
     data: Annotated[
         Path | None, typer.Option(help="Folder of the real data; without it VIDOCQ_DATA.")

@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-__all__ = ["ModelServer", "Reply", "chat_body", "digit_body", "tokens_of"]
+__all__ = ["ModelServer", "Reply", "chat_body", "digit_body", "plain_answer", "tokens_of"]
 
 WORD = re.compile(r"\w+|[^\w\s]")
 BLOCK = 16
@@ -78,6 +78,20 @@ def digit_body(chances: Mapping[str, float]) -> dict[str, Any]:
     return chat_body(max(told, key=lambda t: told[t]), chances=[told])
 
 
+def plain_answer(request: Mapping[str, Any]) -> Reply:
+    """What needs no thought: the closed answer asked for, else a walking person."""
+    choices = request.get("structured_outputs", {}).get("choice")
+    if choices is not None and "?" not in choices:
+        return Reply(chat_body(choices[0]))
+    if choices is not None or request.get("logprobs"):
+        return Reply(digit_body({"1": -0.1, "0": -3.0, "2": -4.0}))
+    schema = request.get("response_format", {}).get("json_schema", {}).get("schema", {})
+    if "things" in schema.get("properties", {}):
+        thing = {"subject": "person", "activity": "walks", "where": "on the path", "frame": 1}
+        return Reply(chat_body(json.dumps({"summary": "A person walks.", "things": [thing]})))
+    return Reply(chat_body("Hello!" if not schema else json.dumps({"mark": "zq7"})))
+
+
 def tokens_of(request: Mapping[str, Any]) -> list[str]:
     """The prompt of a request as this server counts it."""
     found: list[str] = []
@@ -126,6 +140,17 @@ class ModelServer:
         self.busy_s = 0.0
         self._blocks: set[int] = set()
         self._writers: set[asyncio.StreamWriter] = set()
+
+    @property
+    def counts(self) -> dict[str, float]:
+        """What it has done so far; also at ``/counts``. ``busy_s`` sums over chat requests."""
+        return {
+            "requests": len(self.requests),
+            "prompt": self.prompt_tokens,
+            "generated": self.generated_tokens,
+            "cached": self.cached_tokens,
+            "busy_s": self.busy_s,
+        }
 
     @property
     def url(self) -> str:
@@ -193,7 +218,8 @@ class ModelServer:
             await asyncio.sleep(reply.delay)
         finally:
             self.in_flight -= 1
-            self.busy_s += time.monotonic() - begun
+            if method == "POST":
+                self.busy_s += time.monotonic() - begun
         if reply.drop:
             return False
         text = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
@@ -214,6 +240,8 @@ class ModelServer:
             return Reply({"error": {"message": "Unauthorized"}}, 401)
         if path == "/version":
             return Reply({"version": "0.0-loopback"})
+        if path == "/counts":
+            return Reply(self.counts)
         if path == "/v1/models":
             told = {"id": self.model, "object": "model", "max_model_len": self.max_model_len}
             return Reply({"object": "list", "data": [told]})
@@ -261,13 +289,12 @@ class ModelServer:
 
 
 def main() -> None:
-    """A server of fixed latency that answers every question with the digit 1."""
+    """A server of fixed latency: every verdict is the digit 1, every look sees a person walk."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--latency", type=float, default=0.2)
     given = parser.parse_args()
-    reply = Reply(digit_body({"1": -0.1, "0": -3.0, "2": -4.0}))
-    server = ModelServer(lambda _: reply, latency=given.latency, port=given.port)
+    server = ModelServer(plain_answer, latency=given.latency, port=given.port)
     asyncio.run(server.serve())
 
 

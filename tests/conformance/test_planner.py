@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tools.backends import PLANNERS, make
+from tests.served import SERVED, any_backend
+from tools.backends import PLANNERS
 from tools.decision import Intent
 from tools.errors import UserError
 from tools.ports import Planner, PlanningContext
@@ -14,9 +16,10 @@ from tools.ports import Planner, PlanningContext
 CONTEXT = PlanningContext(scene="gate")
 
 
-@pytest.fixture(params=sorted(PLANNERS))
-def planner(request: pytest.FixtureRequest, tmp_path: Path) -> Planner:
-    return make("planner", request.param, PLANNERS, tmp_path)
+@pytest.fixture(params=[*sorted(PLANNERS), SERVED])
+def planner(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Planner]:
+    with any_backend("planner", request.param, PLANNERS, tmp_path) as made:
+        yield made
 
 
 def test_a_plan_holds_the_question_and_the_planner(planner: Planner) -> None:

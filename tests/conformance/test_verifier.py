@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.builders import event_of, hit_of, observation_of, rule_of, seen_of
-from tools.backends import VERIFIERS, make
+from tests.served import SERVED, any_backend
+from tools.backends import VERIFIERS
 from tools.decision import Intent, Plan
 from tools.ports import Verifier
 
 PLAN = Plan(query="Anything unusual?", intent=Intent.ANOMALY)
 
 
-@pytest.fixture(params=sorted(VERIFIERS))
-def verifier(request: pytest.FixtureRequest, tmp_path: Path) -> Verifier:
-    return make("verifier", request.param, VERIFIERS, tmp_path)
+@pytest.fixture(params=[*sorted(VERIFIERS), SERVED])
+def verifier(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Verifier]:
+    with any_backend("verifier", request.param, VERIFIERS, tmp_path) as made:
+        yield made
 
 
 def test_a_verdict_names_its_event_and_its_verifier(verifier: Verifier) -> None:

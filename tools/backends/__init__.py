@@ -197,6 +197,11 @@ class Models:
             self.opened[name] = Kept(model, folder, scope=name)
         return self.opened[name]
 
+    def close(self) -> None:
+        """Close every model opened here."""
+        for model in self.opened.values():
+            model.close()
+
 
 def make(
     role: str,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 
 from prompts import load
@@ -43,6 +44,11 @@ class ModelCaptioner(Captioner):
 
     def __init__(self, model: ChatModel) -> None:
         self.model = model
+        self._decoding = threading.Lock()  # looks wait side by side, but one at a time decodes
+
+    @property
+    def at_once(self) -> int:
+        return self.model.at_once
 
     @property
     def name(self) -> str:
@@ -101,7 +107,8 @@ class ModelCaptioner(Captioner):
         trouble = _trouble(info, profile)
         if trouble:
             return Description(caption=self._caption(info, interval, trouble), problems=(trouble,))
-        frames = _spread(source, interval, FRAMES[detail])
+        with self._decoding:
+            frames = _spread(source, interval, FRAMES[detail])
         if progress is not None:
             progress("looking", 0, len(frames))
         prompt = load("describe")
@@ -122,7 +129,8 @@ class ModelCaptioner(Captioner):
         profile: SceneProfile | None,
     ) -> Answer:
         """Only the question is shown to the model. Raises MediaError, BackendError, BudgetSpent."""
-        frames = _spread(source, interval, FRAMES["coarse"], full=question.box is not None)
+        with self._decoding:
+            frames = _spread(source, interval, FRAMES["coarse"], full=question.box is not None)
         prompt = load("ask")
         message = with_pictures(
             prompt,

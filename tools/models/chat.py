@@ -154,6 +154,10 @@ class ChatModel(Protocol):
         """Backend, model and what else changes its replies; no address, no key."""
 
     @property
+    def at_once(self) -> int:
+        """How many calls at the same time are worth it."""
+
+    @property
     def capabilities(self) -> Capabilities:
         """Found out at first use. Raises BackendError where that fails."""
 
@@ -168,3 +172,6 @@ class ChatModel(Protocol):
 
         What fails stands as its error in its place. Raises BudgetSpent.
         """
+
+    def close(self) -> None:
+        """Let go of connections or memory. It may not be used after."""

@@ -51,8 +51,15 @@ class Kept(ChatModel):
         return self._model.name
 
     @property
+    def at_once(self) -> int:
+        return self._model.at_once
+
+    @property
     def capabilities(self) -> Capabilities:
         return self._model.capabilities
+
+    def close(self) -> None:
+        self._model.close()
 
     def chat(self, request: ChatRequest) -> ChatReply:
         """See :class:`~tools.models.chat.ChatModel`."""

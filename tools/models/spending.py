@@ -15,7 +15,11 @@ from contextvars import ContextVar
 from tools.errors import BudgetSpent
 from tools.types import Frozen
 
-__all__ = ["ModelCall", "Purse", "Tally", "allowed", "charge", "tallied"]
+__all__ = ["BUDGET_SPENT", "ModelCall", "Purse", "Tally", "allowed", "charge", "tallied"]
+
+
+BUDGET_SPENT = "budget spent"
+"""How the message of every BudgetSpent begins."""
 
 
 class ModelCall(Frozen):
@@ -76,9 +80,9 @@ class Purse:
     def spent(self) -> str:
         """Which bound is reached, in words; empty for none."""
         if self.max_calls is not None and self.calls >= self.max_calls:
-            return f"budget spent: {self.max_calls} model calls"
+            return f"{BUDGET_SPENT}: {self.max_calls} model calls"
         if self.max_tokens is not None and self.tokens >= self.max_tokens:
-            return f"budget spent: {self.max_tokens} model tokens"
+            return f"{BUDGET_SPENT}: {self.max_tokens} model tokens"
         return ""
 
 

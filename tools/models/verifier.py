@@ -85,6 +85,10 @@ class ModelVerifier(Verifier):
         self._measured = embedded_verifier()
 
     @property
+    def at_once(self) -> int:
+        return self.model.at_once
+
+    @property
     def name(self) -> str:
         versions = "-".join(load(n).version[:4] for n in ("verify", "find", "weigh", "questions"))
         return f"{self.model.name}/judge-{versions}"

@@ -22,6 +22,8 @@ __all__ = [
 
 MOST_THINGS = 9
 """Things of an event that are shown, so that each has a number of one digit."""
+MOST_MEASURED = 4
+"""Of measured things the most surprising: what is told of each is long."""
 NEAR = 0.7
 """Surprise from which a measurement is worth telling: 1 is the normal limit."""
 PLACE = "\f"
@@ -57,7 +59,7 @@ def things(seen: Description) -> tuple[Observation, ...]:
     """
     ordered = sorted(seen.observations, key=lambda o: (o.subject == "scene", -o.surprise))
     striking = [o for o in ordered if not seen.series or o.surprise >= NEAR] or ordered[:1]
-    return tuple(striking[:MOST_THINGS])
+    return tuple(striking[: MOST_MEASURED if seen.series else MOST_THINGS])
 
 
 def event_text(seen: Description, rules: Sequence[Rule]) -> str:
@@ -69,7 +71,7 @@ def event_text(seen: Description, rules: Sequence[Rule]) -> str:
         lines += [f"{n}. {o.text}{_numbers(o)}" for n, o in enumerate(shown, 1)]
     others = len(seen.observations) - len(shown)
     if others and seen.series:
-        lines.append(f"And {others} more, with nothing near a normal limit.")
+        lines.append(f"And {others} more, less striking.")
     return "\n".join([*lines, *_tests(seen, rules)]) or seen.caption.text
 
 
@@ -97,18 +99,14 @@ def _tests(seen: Description, rules: Sequence[Rule]) -> list[str]:
     """Outcome of the rules that code can test on what was measured."""
     if not seen.series:
         return []
-    holds, fails = [], []
+    holds, tested = [], False
     for number, rule in enumerate(rules, 1):
         if rule.kind is not RuleKind.ANOMALOUS:
             continue
-        told = [evaluate(t, o).holds for t in tests_of(rule) for o in seen.observations]
+        told = {evaluate(t, o).holds for t in tests_of(rule) for o in seen.observations}
         if True in told:
             holds.append(str(number))
-        elif False in told:
-            fails.append(str(number))
-    lines = []
+        tested = tested or False in told
     if holds:
-        lines.append(f"Tested by code, holds: rule {', '.join(holds)}.")
-    if fails:
-        lines.append(f"Tested by code, does not hold: rule {', '.join(fails)}.")
-    return lines
+        return [f"Tested by code: rule {', '.join(holds)} holds; no other that has a test does."]
+    return ["Tested by code: no rule that has a test holds."] if tested else []

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from collections.abc import Sequence
+from time import sleep
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,6 +25,7 @@ from tools.backends.served.wire import (
 from tools.errors import BackendError, UserError
 from tools.models.chat import Capabilities, ChatModel, ChatReply, ChatRequest, Usage
 from tools.models.spending import ModelCall, allowed, charge
+from tools.sidebyside import side_by_side
 
 __all__ = ["ServedModel", "parse_address"]
 
@@ -97,7 +97,7 @@ class ServedModel(ChatModel):
         return f"openai:{self._model}"
 
     @property
-    def parallel(self) -> int:
+    def at_once(self) -> int:
         """Calls at the same time at most."""
         return self._gate.most
 
@@ -144,11 +144,13 @@ class ServedModel(ChatModel):
 
     def chat_all(self, requests: Sequence[ChatRequest]) -> tuple[ChatReply | BackendError, ...]:
         """See :class:`~tools.models.chat.ChatModel`; as many at once as the server bears."""
-        if len(requests) <= 1:
-            return tuple(_or_error(self.chat, r) for r in requests)
-        with ThreadPoolExecutor(min(self.parallel, len(requests))) as pool:
-            jobs = [pool.submit(copy_context().run, _or_error, self.chat, r) for r in requests]
-            return tuple(job.result() for job in jobs)
+        return tuple(side_by_side(self._chat_or_error, requests, self.at_once))
+
+    def _chat_or_error(self, request: ChatRequest) -> ChatReply | BackendError:
+        try:
+            return self.chat(request)
+        except BackendError as error:
+            return error
 
     def _tried(self, body: dict[str, Any]) -> tuple[ChatReply | BackendError, int, Usage]:
         """The reply or the error after the last try, the number of tries, what it cost."""
@@ -172,7 +174,7 @@ class ServedModel(ChatModel):
                 if failed.passing and asked is not None and tried < self._patience.tries:
                     failed.remedy = f"the server asks to wait {asked:.0f} s"
                 return failed, tried, Usage()
-            time.sleep(wait)
+            sleep(wait)
 
     def _post(self, body: dict[str, Any]) -> tuple[int, bytes, float | None, float]:
         begun = time.perf_counter()
@@ -230,14 +232,5 @@ def _key(url: str) -> str:
 def _read(raw: bytes, seconds: float) -> ChatReply | BackendError:
     try:
         return reply_of(raw, seconds)
-    except BackendError as error:
-        return error
-
-
-def _or_error(
-    chat: Callable[[ChatRequest], ChatReply], request: ChatRequest
-) -> ChatReply | BackendError:
-    try:
-        return chat(request)
     except BackendError as error:
         return error

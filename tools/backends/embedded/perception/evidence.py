@@ -152,11 +152,15 @@ def top_mean(strength: NDArray[np.float64], least: int = TOP) -> float:
 
 
 def smoothed(
-    values: NDArray[np.float64], times: NDArray[np.float64], *, causal: bool
+    values: NDArray[np.float64],
+    times: NDArray[np.float64],
+    *,
+    causal: bool,
+    sigma_s: float = _SIGMA_S,
 ) -> NDArray[np.float64]:
     """Average over about 0.8 s, of the past alone where ``causal``; NaN are passed over.
 
-    Offline a Gaussian of 0.33 s, causal the plain mean of the last 0.8 s. Shape ``(n,)``.
+    Offline a Gaussian of ``sigma_s``, causal the plain mean of the last 0.8 s. Shape ``(n,)``.
     """
     known = np.isfinite(values)
     plain = np.where(known, values, 0.0)
@@ -168,12 +172,12 @@ def smoothed(
         weight = count[end] - count[start]
         return np.where(weight > 0, (total[end] - total[start]) / np.maximum(weight, 1.0), np.nan)
     out = np.full(len(values), np.nan)
-    low = np.searchsorted(times, times - 3 * _SIGMA_S)
-    high = np.searchsorted(times, times + 3 * _SIGMA_S, side="right")
+    low = np.searchsorted(times, times - 3 * sigma_s)
+    high = np.searchsorted(times, times + 3 * sigma_s, side="right")
     part = low[:, None] + np.arange(int((high - low).max(initial=0)))
     inside = part < high[:, None]
     part = np.minimum(part, len(values) - 1)
-    weights = np.exp(-0.5 * ((times[part] - times[:, None]) / _SIGMA_S) ** 2)
+    weights = np.exp(-0.5 * ((times[part] - times[:, None]) / sigma_s) ** 2)
     weights *= inside & known[part]
     whole = weights.sum(axis=1)
     weights *= plain[part]

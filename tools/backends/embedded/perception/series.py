@@ -29,6 +29,9 @@ from tools.types import Interval, Observation, Point
 
 __all__ = ["FrameSeries", "beyond_motion", "frame_series", "points"]
 
+_WHOLE_S = 0.8
+"""Gaussian over which the picture as a whole is averaged: 1.9 s wide at half its height, about the
+shortest event that is looked at."""
 _HIDDEN_S = 3.0
 """Somebody seen before and after was hidden, not gone, if it was for no longer."""
 _MOTION = frozenset({"speed", "glide", "limb_motion"})
@@ -57,10 +60,15 @@ def frame_series(
     *,
     causal: bool,
 ) -> FrameSeries:
-    """Surprise of a frame: the larger of its strongest object's evidence and of what moves besides.
+    """Surprise of a frame: √(what its objects show × what the picture as a whole shows).
 
-    What moves besides (windows that no object of some duration accounts for) counts by the mean of
-    its top five windows, averaged over about 0.8 s.
+    *Objects*: the larger of the strongest object's evidence and of what moves besides (windows that
+    no object of some duration accounts for), the mean of whose top five windows is averaged over
+    about 0.8 s. *Whole*: the mean of the top five of all windows, whoever they belong to, averaged
+    over ``_WHOLE_S`` (causal: the last 0.8 s). The one follows identities and has sharp ends, but
+    errs where identities do; the other knows none. Two witnesses of one thing whose errors are
+    alike in nothing multiply (product rule: Kittler et al., "On Combining Classifiers", TPAMI
+    1998); neither needs a scale for that.
     """
     sights = [
         Sight.of(
@@ -85,7 +93,11 @@ def frame_series(
                 sight.x[best] - half, sight.foot[best] - sight.tall[best],
                 sight.x[best] + half, sight.foot[best],
             )  # fmt: skip
-    return FrameSeries(np.maximum(objects, free), boxes, objects, free)
+    whole = np.array([top_mean(s.strength) for s in sights])
+    if n:
+        times = np.array(seconds)
+        whole = np.nan_to_num(smoothed(whole, times, causal=causal, sigma_s=_WHOLE_S))
+    return FrameSeries(np.sqrt(np.maximum(objects, free) * whole), boxes, objects, free)
 
 
 def _place(life: Life, objects: NDArray[np.float64], boxes: NDArray[np.float64]) -> None:

@@ -12,8 +12,9 @@ from tools.types import content_id
 
 __all__ = ["CODE_VERSION", "DEFAULTS", "PerceptionSettings"]
 
-CODE_VERSION = "6"
-"""Raised whenever the same frames would give other percepts; part of every cache key."""
+CODE_VERSION = "7"
+"""Raised whenever the same frames would give other percepts or another series; part of every cache
+key."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,88 @@
+"""``vidocq doctor``: each configured backend is used once, and what fails is said with a remedy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from agent.cli import app
+from evals.bench.modelserver import ModelServer
+from tests.brain import Brain
+
+
+@pytest.fixture
+def brain() -> Brain:
+    return Brain()
+
+
+@pytest.fixture
+def name(brain: Brain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setenv("VIDOCQ_HOME", str(tmp_path))
+    with ModelServer(brain) as server:
+        yield f"openai:tiny@{server.url}"
+
+
+def doctor(*more: str) -> Result:
+    return CliRunner().invoke(app, ["doctor", *more])
+
+
+def test_without_models_everything_works(name: str) -> None:
+    done = doctor()
+    assert done.exit_code == 0
+    for role in ("detector", "captioner", "verifier", "planner", "embedder"):
+        assert f"\n{role}" in "\n" + done.stdout
+    assert "FAILS" not in done.stdout
+
+
+def test_models_are_tried_with_a_picture_a_verdict_and_a_plan(
+    name: str, brain: Brain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for role in ("CAPTIONER", "VERIFIER", "PLANNER"):
+        monkeypatch.setenv(f"VIDOCQ_{role}", name)
+    done = doctor("--json")
+    assert done.exit_code == 0
+    told = {c["role"]: c for c in json.loads(done.stdout)}
+    assert told["captioner"]["did"].startswith("looked at 4 frames")
+    assert told["verifier"]["did"].startswith("gave a verdict")
+    assert told["planner"]["did"].startswith("made a plan")
+    assert all(told[r]["tokens"] > 0 for r in ("captioner", "verifier", "planner"))
+    assert told["verifier"]["able"]["logprobs"] == 20
+    asked = len(brain.asked)
+    doctor("--json")
+    assert len(brain.asked) == 2 * asked  # nothing comes from the cache
+
+
+def test_what_is_missing_is_said_with_what_happens_instead(
+    name: str, brain: Brain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIDOCQ_VERIFIER", name)
+    brain.able = frozenset({"images"})
+    done = doctor()
+    assert done.exit_code == 0
+    assert "no token probabilities: the written digit counts" in done.stdout
+    assert "no closed answers" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("setting", "said", "remedy"),
+    [
+        ("openai:other@{url}", "it serves tiny", "correct the name"),
+        ("openai:tiny@http://127.0.0.1:9/v1", "cannot be reached", "start the server"),
+        ("openai:tiny", "names no model and address", "openai:Qwen"),
+        ("llama:tiny", "there is no backend", "openai:…"),
+    ],
+)
+def test_a_failure_names_the_backend_and_the_remedy(
+    setting: str, said: str, remedy: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = name.partition("@")[2]
+    monkeypatch.setenv("VIDOCQ_VERIFIER", setting.format(url=url))
+    done = doctor()
+    assert done.exit_code == 1
+    assert said in done.stdout
+    assert remedy in done.stdout.partition("remedy: ")[2]
+    assert "embedder   hashed" in done.stdout  # the others are tried all the same
