@@ -151,6 +151,11 @@ def rules_add(
             scope=scope,
             author=author,
         )
+        findings = [f for f in _lint(stores, book.list(name)) if rule.id in f.rules]
+    for finding in findings:
+        if finding.problem != "untestable":
+            others = ", ".join(i for i in finding.rules if i != rule.id)
+            remark(f"note: {finding.problem}{f' with {others}' if others else ''}: {finding.text}")
     if not tests_of(rule):
         remark(
             "note: nothing of this rule can be checked by code, so it is kept as words only, for a "

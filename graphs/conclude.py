@@ -199,8 +199,7 @@ def answer(state: State, runtime: Runtime[Context]) -> State:
     made = state["plan"]
     caveats = [t.caveat for t in (*made.targets, *made.counts, *made.ignores) if t.caveat]
     caveats += _not_applied(ledger)
-    if made.note and made.intent is not Intent.UNSUPPORTED:
-        caveats.append(made.note)
+    caveats += [made.unmet] if made.unmet else []
     if state.get("scene_free") and made.intent is not Intent.UNSUPPORTED:
         caveats.append("judged by general priors, not by what is normal at this place")
     decision = state["decision"]

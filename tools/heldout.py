@@ -74,7 +74,7 @@ class FalseAlarms(Frozen):
     def text(self) -> str:
         """In words for a person."""
         if self.rate is None or self.at_most is None:
-            return "Expected false alarms: not known, for no normal event was held out."
+            return "Expected false alarms: not known for this book."
         hourly = 3600 * self.fired / self.seconds
         return (
             f"Expected false alarms: a rule fires on {self.fired} of {self.events} held-out normal "

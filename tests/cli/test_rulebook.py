@@ -39,6 +39,14 @@ def test_a_sentence_becomes_a_rule_that_is_shown_first(vidocq: Run, fenced: Path
     assert "in the zone fence, 22:00–06:00" in vidocq("rules", "list", *IN).stdout
 
 
+def test_a_rule_against_another_is_said_to_be_so(vidocq: Run, learned: Path) -> None:
+    slow = ("rules", "add", "Up to 3.", *IN, "--kind", "normal", "--when", "dwell < 9")
+    assert "note:" not in vidocq(*slow).stderr
+    done = vidocq("rules", "add", "Over 2.", *IN, "--when", "dwell > 5")
+    assert "note: contradictory with " in done.stderr
+    assert "5 < dwell < 9 is normal by one and anomalous by the other" in done.stderr
+
+
 def test_what_is_not_confirmed_is_not_written(
     vidocq: Run, refused: Callable[..., str], fenced: Path
 ) -> None:

@@ -133,7 +133,7 @@ def test_a_question_ignores_what_it_names(query: str) -> None:
 def test_what_cannot_be_ignored_is_said() -> None:
     plan = planned("Anything odd? Ignore the dog.")
     assert (plan.intent, plan.ignores) == (Intent.ANOMALY, ())
-    assert plan.note == "“the dog” was not taken into account: nothing of it is measured"
+    assert plan.unmet == "“the dog” was not taken into account: nothing of it is measured"
 
 
 def test_a_question_about_what_it_defines_is_a_check() -> None:

@@ -105,7 +105,7 @@ class EmbeddedPlanner:
             follow_up = _follow_up(text)
             if follow_up is not None:
                 return self._follow_up(text, follow_up, context)
-        rest, counts, ignores, note = _definitions(rest)
+        rest, counts, ignores, unmet = _definitions(rest)
         named = YARDSTICK.sub(" ", rest)
         if CANNOT.search(rest):
             return self._unsupported(text)
@@ -119,7 +119,7 @@ class EmbeddedPlanner:
                 ignores=ignores,
                 window=window,
                 planner=self.name,
-                note=note,
+                unmet=unmet,
             )
         if concepts:
             targets = tuple(_target(concept, phrase, rest) for concept, phrase in concepts)
@@ -132,7 +132,7 @@ class EmbeddedPlanner:
                 ignores=ignores,
                 window=window,
                 planner=self.name,
-                note=note,
+                unmet=unmet,
             )
         if re.search(
             r"\b(?:what|anything|something) (?:happen(?:s|ed)?|is happening|'s going on)\b",
@@ -146,7 +146,7 @@ class EmbeddedPlanner:
                 ignores=ignores,
                 window=window,
                 planner=self.name,
-                note=note,
+                unmet=unmet,
             )
         return self._unsupported(text)
 
