@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from tools.backends.embedded.perception.detections import Det, Kind
 from tools.backends.embedded.perception.geometry import Geometry
 from tools.backends.embedded.perception.leaving import alone, appeared, carrier
-from tools.backends.embedded.perception.objects import measure
+from tools.backends.embedded.perception.objects import measure, surprises
 from tools.backends.embedded.perception.places import PlaceLearner
-from tools.backends.embedded.perception.statistics import PlaceMap
+from tools.backends.embedded.perception.statistics import Distribution, Normal, PlaceMap
 from tools.backends.embedded.perception.stays import stays
 from tools.backends.embedded.perception.tracks import FrameDetections, Track, link
 from tools.backends.embedded.perception.ways import WayLearner
@@ -49,7 +49,7 @@ def track(
         frames=[round(t * FPS) for t in times], pts=[round(t * FPS) for t in times], times=times,
         rows=[row(x, foot, u, small=small) for x, u in zip(xs, speed, strict=True)],
     )  # fmt: skip
-    made.stay = stays([(made.times, made.array)])[0]
+    made.stay, made.part = stays([(made.times, made.array)])[0]
     return made
 
 
@@ -123,11 +123,11 @@ def test_a_stay_begins_where_one_comes_to_a_halt_and_ends_where_one_moves_on() -
 
 def test_a_stay_outlives_a_broken_identity() -> None:
     first, second = track(np.full(40, 50.0), 60.0), track(np.full(40, 51.0), 60.0, start=5.5)
-    one, two = stays([(t.times, t.array) for t in (first, second)])
+    (one, _), (two, _) = stays([(t.times, t.array) for t in (first, second)])
     assert one.max() == pytest.approx(3.9, abs=0.2)
     assert two.max() == pytest.approx(9.4, abs=0.2)
     later = track(np.full(40, 51.0), 60.0, start=10.0)
-    _, fresh = stays([(t.times, t.array) for t in (first, later)])
+    _, (fresh, _) = stays([(t.times, t.array) for t in (first, later)])
     assert fresh.max() < 4.5
 
 
@@ -136,7 +136,7 @@ def test_small_things_do_not_lend_their_stay_to_people() -> None:
         track(np.full(200, 50.0), 60.0, small=True),
         track(np.full(30, 51.0), 60.0, start=12.0),
     )
-    _, stay = stays([(t.times, t.array) for t in (thing, person)])
+    _, (stay, _) = stays([(t.times, t.array) for t in (thing, person)])
     assert stay.max() < 3.5
 
 
@@ -166,6 +166,27 @@ def test_one_who_was_lost_while_standing_and_is_found_again_did_not_appear() -> 
     first, again = track(np.full(40, 50.0), 60.0), track(np.full(40, 51.0), 60.0, start=5.0)
     assert not appeared(again, [first, again], start=0.0)
     assert appeared(again, [again], start=0.0)
+
+
+def test_a_thing_lost_for_a_moment_came_into_being_all_the_same() -> None:
+    first = track(np.full(25, 60.0), 60.0, start=2.0, small=True)
+    again = track(np.full(60, 60.5), 60.0, start=5.0, small=True)
+    assert appeared(again, [first, again], start=0.0)
+    there = track(np.full(45, 60.0), 60.0, small=True)  # this one was there from the beginning
+    assert not appeared(again, [there, again], start=0.0)
+
+
+def test_a_stay_past_half_of_what_is_normal_counts_as_it_turns_out() -> None:
+    made = track(np.full(121, 50.0), 60.0)
+    still = PlaceMap(np.ones((5, 9), np.float32), 24)
+    usual = Distribution(0.0, 6.0, 100)
+    normal = Normal(
+        walk=still, windows={}, objects={"dwell": usual}, directions={}, place=None, clips=1,
+        seconds=60.0, view=1.0,
+    )  # fmt: skip
+    found = surprises(measure(made, still), normal, ["dwell"])
+    assert found[20] == pytest.approx(2.0 / 6.0, abs=0.05)
+    assert found[32:] == pytest.approx(2.0, abs=0.05)
 
 
 def test_one_who_paces_within_a_spot_stays_there() -> None:

@@ -8,9 +8,12 @@ from numpy.typing import NDArray
 
 from tools.backends.embedded.perception.calibration import frame_limit
 from tools.backends.embedded.perception.detections import Det, Kind
-from tools.backends.embedded.perception.evidence import Life, Sight, lives, smoothed
+from tools.backends.embedded.perception.evidence import lives, smoothed
 from tools.backends.embedded.perception.geometry import Geometry
 from tools.backends.embedded.perception.rows import RowHistograms
+from tools.backends.embedded.perception.sights import Life, Sight
+from tools.backends.embedded.perception.statistics import FrameScale
+from tools.backends.embedded.perception.stays import stays
 from tools.backends.embedded.perception.tracks import Track
 
 WALK = 0.8
@@ -76,6 +79,58 @@ def test_a_walker_inherits_nothing() -> None:
     assert life(track, sights, causal=False).strength[:15].max() < 0.5
     switched = passing(strength[::-1], np.concatenate([np.full(20, 2.4), np.full(20, WALK)]))
     assert life(*switched, causal=True).strength[-5:].max() < 0.7
+
+
+def standing(track: Track, sights: list[Sight], x: float, start: int) -> Track:
+    """Somebody else's track, who stands at ``x`` from sight ``start`` on; windows show nothing."""
+    other = Track()
+    for sight in sights[start:]:
+        row = track.rows[0].copy()
+        row[[Det.X0, Det.X1, Det.U]] = (x - 7, x + 7, 0.0)
+        other.add(sight.frame, sight.frame, sight.seconds, row)
+    (track.stay, track.part), (other.stay, other.part) = stays(
+        [(t.times, t.array) for t in (track, other)]
+    )
+    return other
+
+
+def test_a_rider_who_stops_is_one_still_whoever_it_is_taken_for() -> None:
+    strength = np.concatenate([np.full(30, 2.0), np.full(40, 0.0)])
+    speed = np.concatenate([np.full(30, 2.0), np.zeros(40)])
+    whole, sights = passing(strength, speed)
+    rider = Track()  # its own track ends where it stops, and another is begun there
+    for n in range(30):
+        rider.add(n, n, n / 10, whole.rows[n])
+    stopped_at = float(whole.rows[30][[Det.X0, Det.X1]].mean())
+    other = standing(rider, sights, stopped_at, 31)
+    stays_as_rider = [
+        found
+        for found in lives([rider, other], sights, GEOMETRY, causal=False)
+        if found.index[0] >= 30
+    ]
+    assert max(found.strength.min() for found in stays_as_rider) > 1.2
+    assert max(found.index[-1] for found in stays_as_rider) == 69
+
+
+def test_a_rider_who_goes_on_lends_nothing_to_who_stands_at_the_way() -> None:
+    rider, sights = passing(np.full(50, 2.0), np.full(50, 2.4))
+    middle = float(rider.rows[25][[Det.X0, Det.X1]].mean())
+    other = standing(rider, sights, middle, 24)
+    for found in lives([rider, other], sights, GEOMETRY, causal=False):
+        stands = np.abs(found.rows[:, Det.X0] - (middle - 7)) < 1
+        assert not (stands & (found.strength > 1.0) & (found.index > 35)).any()
+
+
+def test_a_frames_surprise_is_by_how_rare_it_is() -> None:
+    scale = FrameScale(2.0, (0.5, 1.0, 1.2, 1.5, 1.8))
+    assert scale.of(0.5) == pytest.approx(np.log(0.5) / np.log(0.01))
+    assert scale.of(1.5) == pytest.approx(np.log(0.05) / np.log(0.01))
+    assert (scale.of(0.0), scale.of(2.0), scale.of(5.0)) == (0.0, 1.0, 2.5)
+    grid = [scale.of(v) for v in np.linspace(0, 4, 200)]
+    assert np.all(np.diff(grid) > 0)
+    assert FrameScale(2.0).of(1.0) == 0.5
+    hardly_ever = FrameScale(1.0, (0.0, 0.0, 0.0, 0.0, 0.2))
+    assert hardly_ever.of(0.01) > np.log(0.05) / np.log(0.01)
 
 
 def test_an_instant_is_drawn_towards_the_usual() -> None:

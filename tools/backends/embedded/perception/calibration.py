@@ -15,7 +15,7 @@ from math import ceil, log
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.backends.embedded.perception.statistics import Normal
+from tools.backends.embedded.perception.statistics import FrameScale, Normal
 from tools.ports import Clip
 from tools.types import Interval
 
@@ -29,7 +29,7 @@ __all__ = [
     "span",
 ]
 
-FALSE_ALARMS = 0.01
+FALSE_ALARMS = FrameScale.RARE
 """Share of normal frames at or above 1."""
 _MOMENT_S = 2.0
 """Frames nearer to one another than this show the same people doing the same."""
@@ -52,6 +52,12 @@ class FrameLimit:
     value: float
     moments: int
     extrapolated: bool
+    levels: tuple[float, ...] = ()
+    """What each of ``FrameScale.SHARES`` of those frames exceeds; empty with few moments."""
+
+    @property
+    def scale(self) -> FrameScale:
+        return FrameScale(self.value, self.levels)
 
 
 def frame_limit(values: NDArray[np.float64], seconds: float) -> FrameLimit | None:
@@ -117,7 +123,10 @@ def frame_limits(
         if limit is None:
             return {}
         least = limit.value if name == "motion" else 1.0
-        limits[name] = replace(limit, value=max(least, limit.value))
+        levels = np.quantile(values, [1 - share for share in FrameScale.SHARES])
+        limits[name] = replace(
+            limit, value=max(least, limit.value), levels=tuple(float(v) for v in levels)
+        )
         largest = np.fmax(largest, values / limits[name].value)
     whole = frame_limit(largest, seconds)
     factor = max(1.0, whole.value) if whole is not None else 1.0

@@ -141,7 +141,7 @@ class EmbeddedCaptioner(Captioner):
                 lambda known: self._normal(geometry, known),
                 lambda held, known: self._held(geometry, held, known),
             )
-            frames = {name: limit.value for name, limit in limits.items()}
+            frames = {name: limit.scale for name, limit in limits.items()}
         if progress is not None:
             progress("learning what is normal", len(clips), len(clips))
         normal = replace(normal, frames=frames)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tools.backends.embedded.perception.detections import Det, Kind
 from tools.backends.embedded.perception.geometry import Geometry
-from tools.backends.embedded.perception.leaving import alone, appeared, settled
+from tools.backends.embedded.perception.leaving import CLEAR, alone, appeared, settled
 from tools.backends.embedded.perception.medians import median
 from tools.backends.embedded.perception.objects import (
     ATTRIBUTES,
@@ -113,7 +113,7 @@ def observe(
         start_s: where that stretch begins, in seconds.
     """
     normal = scene.normal
-    new = appeared(track, others, start_s, _CLEAR if scene.known else 2 * _CLEAR)
+    new = appeared(track, others, start_s)
     left = alone(track, others) if new else None
     whole = measure(track, normal.walk, normal.place, normal.ways, normal.astray, left)
     inside = np.array([interval.contains(p) for p in track.pts])
@@ -338,13 +338,15 @@ def _activity(
 def _stands_out(whole: Measured, scene: Scene) -> bool:
     """Whether something that does not move is there at all.
 
-    Against the background of a scene's normal clips its outline must show. Without a scene the
+    Against the background of a scene's normal clips its outline must show, and clearly so where it
+    was never seen to move: painted lines show more when the exposure changes. Without a scene the
     background comes from the same footage, which holds whatever stands in it: then only something
     that moved before counts.
     """
-    if not scene.known and float(whole.speed.max()) < _STANDS:
+    moved = float(whole.speed.max()) >= _STANDS
+    if not scene.known and not moved:
         return False
-    return median(whole.rows[:, Det.GHOST]) < 0.0
+    return median(whole.rows[:, Det.GHOST]) < (0.0 if moved else -CLEAR)
 
 
 def _direction(value: str, normal: Normal) -> Attribute:

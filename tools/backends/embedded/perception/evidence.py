@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from math import hypot
 
 import numpy as np
@@ -19,27 +17,28 @@ from numpy.typing import NDArray
 
 from tools.backends.embedded.perception.detections import Det
 from tools.backends.embedded.perception.geometry import Geometry
-from tools.backends.embedded.perception.percepts import FramePercept, Health
+from tools.backends.embedded.perception.rests import rests
+from tools.backends.embedded.perception.sights import (
+    MOVES,
+    SUSTAINED_S,
+    TOP,
+    UPPER,
+    Life,
+    Shown,
+    Sight,
+    measured_s,
+    top_mean,
+)
 from tools.backends.embedded.perception.tracks import Track
-from tools.backends.embedded.perception.windows import WindowGrid
 
-__all__ = ["TOP", "Life", "Sight", "lives", "smoothed", "top_mean"]
+__all__ = ["lives", "shown", "smoothed"]
 
-TOP = 5
-"""Surprise of a place is the mean over its this many strongest windows (design §5)."""
-SUSTAINED_S = 0.7
-"""Evidence shorter than this, about a step of a walker, is a chance."""
 _SPAN_S = 0.8
 """What is sustained is averaged over this long: a Gaussian of 0.33 s, or the past alone."""
 _SIGMA_S = 0.33
-_UPPER = 0.65
-"""Quantile of an object's evidence that stands for it: hidden moments count little against it, and
-so do moments in which another passes for it."""
 _STRONG = 0.8
 _REACH = 0.15
 """Heights around a box within which a window's middle belongs to it."""
-_AROUND, _UNLIKE = 0.4, 0.5
-"""Heights around it within which what windows show is explained by it."""
 _FEWEST = 2
 """Windows in what the border leaves of a box: fewer than ``TOP`` fit into it."""
 _EXTEND_S = 3.0
@@ -57,98 +56,13 @@ _USUAL = 0.5
 in units of their limit."""
 _ALIKE = 0.35
 """Flow that differs from an object's by more of its pace is somebody else's."""
-_STEP_S = 0.4
-"""Longer than this between two measurements is a gap."""
 _NEAR = 0.5
 """Heights within which foreground must be for an object to be presumed behind it."""
-_MOVES, _APART = 0.5, 0.5
-"""What moves (at this share of the usual walking speed or faster) with a velocity that differs by
-this share from that of the evidence, for ``SUSTAINED_S``, is somebody else: identities switch."""
+_APART = 0.5
+"""What moves with a velocity that differs by this share from that of the evidence, for
+``SUSTAINED_S``, is somebody else: identities switch."""
 _FAINT = 1 / 3
 """So is what moves and shows less than this share of the evidence, for twice as long."""
-
-
-@dataclass(frozen=True, eq=False)
-class Sight:
-    """One analysed frame as evidence needs it: windows with their surprise, shape ``(n,)``."""
-
-    frame: int
-    seconds: float
-    gap: float
-    """Seconds since the analysed frame before."""
-    x: NDArray[np.float64]
-    foot: NDArray[np.float64]
-    tall: NDArray[np.float64]
-    strength: NDArray[np.float64]
-    flow: NDArray[np.float64]
-    """Mean flow of each window, ``(n, 2)``, heights per second."""
-
-    @classmethod
-    def of(
-        cls, percept: FramePercept, seconds: float, grid: WindowGrid, strength: NDArray[np.float64]
-    ) -> Sight:
-        """``strength``: surprise of the percept's windows; empty where they mean nothing."""
-        n = len(strength)
-        seen = percept.windows
-        index = seen.index.astype(np.intp)[:n]
-        return cls(
-            frame=percept.frame,
-            seconds=seconds,
-            gap=float(percept.health[Health.GAP]),
-            x=grid.x[index],
-            foot=grid.foot[index],
-            tall=grid.height[index],
-            strength=strength,
-            flow=np.column_stack([seen.u, seen.v]).astype(np.float64)[:n],
-        )
-
-    def alike(
-        self, row: Sequence[float], reach: float, flow: Sequence[float], walk: float, share: float
-    ) -> NDArray[np.intp]:
-        """Which windows have their middle in a detection's box, widened by ``reach`` heights, and
-        move by ``flow``, heights per second, to a share of its pace."""
-        x0, y0, x1, y1, tall = row[: Det.U]
-        margin = reach * tall
-        near = np.flatnonzero(
-            (self.x >= x0 - margin)
-            & (self.x <= x1 + margin)
-            & (self._middle >= y0 - margin)
-            & (self._middle <= y1 + margin)
-        )
-        if not len(near):
-            return near
-        away = self.flow[near] - flow
-        away *= away
-        pace = max(hypot(*flow), walk)
-        return near[np.sqrt(away[:, 0] + away[:, 1]) <= share * pace]
-
-    def explained(self, row: Sequence[float], walk: float) -> NDArray[np.intp]:
-        """Which windows an object accounts for: near it, and not moving quite otherwise."""
-        return self.alike(row, _AROUND, row[Det.U : Det.V + 1], walk, _UNLIKE)
-
-    @cached_property
-    def _middle(self) -> NDArray[np.float64]:
-        return self.foot - 0.5 * self.tall
-
-
-@dataclass(frozen=True, eq=False)
-class Life:
-    """An object's evidence: ``strength (n,)`` at the sights ``index (n,)``.
-
-    ``rows (n, 7)``: its boxes there, the height of a person and its flow.
-    """
-
-    index: NDArray[np.intp]
-    strength: NDArray[np.float64]
-    rows: NDArray[np.float64]
-    level: float
-    """Its evidence as a whole."""
-
-
-def top_mean(strength: NDArray[np.float64], least: int = TOP) -> float:
-    """Mean of the strongest windows, fewer than ``least`` counting as 0: a fleck is no event."""
-    strongest = np.sort(strength)[-TOP:]
-    return float(strongest.sum() / max(least, len(strongest)))
 
 
 def smoothed(
@@ -198,18 +112,29 @@ def lives(
         tracks: linked detections; for ``causal`` they must have been linked without looking ahead.
         sights: all analysed frames, in order.
     """
-    place = {s.frame: n for n, s in enumerate(sights)}
-    found = (_life(t, sights, place, geometry, causal) for t in tracks)
+    known = shown(tracks, sights, geometry, causal=causal)
+    found = [_life(own, sights, geometry, causal) for own in known]
+    if not causal:
+        found += rests(known, geometry)
     return [life for life in found if life is not None]
 
 
-def _life(
+def shown(
+    tracks: Iterable[Track], sights: Sequence[Sight], geometry: Geometry, *, causal: bool
+) -> list[Shown]:
+    """What tracks themselves show; those hardly measured are left out."""
+    place = {s.frame: n for n, s in enumerate(sights)}
+    found = (_shown(t, sights, place, geometry, causal) for t in tracks)
+    return [own for own in found if own is not None]
+
+
+def _shown(
     track: Track,
     sights: Sequence[Sight],
     place: dict[int, int],
     geometry: Geometry,
     causal: bool,
-) -> Life | None:
+) -> Shown | None:
     seen = [n for n, frame in enumerate(track.frames) if frame in place]
     if not seen:
         return None
@@ -230,13 +155,20 @@ def _life(
             few = TOP if whole_boxes[n] else _FEWEST
             own[n] = top_mean(sights[i].strength[inside], few)
     measured = np.isfinite(own)
-    if not measured.any() or (not causal and _measured_s(measured, gaps)[-1] < SUSTAINED_S):
+    if not measured.any() or (not causal and measured_s(measured, gaps)[-1] < SUSTAINED_S):
         return None
     mean = smoothed(own, times, causal=causal)
     # What was seen for an instant may be a chance: it is drawn towards the usual.
-    age = _measured_s(measured, gaps)
+    age = measured_s(measured, gaps)
     age = age if causal else np.full_like(age, age[-1])
     mean = (mean * age + _USUAL * _DOUBT_S) / (age + _DOUBT_S)
+    part = [track.part[n] for n in seen] if track.part else [None] * len(seen)
+    return Shown(index, mean, measured, velocity, rows, times, gaps, part)
+
+
+def _life(own: Shown, sights: Sequence[Sight], geometry: Geometry, causal: bool) -> Life | None:
+    index, mean, measured = own.index, own.mean, own.measured
+    velocity, rows, times = own.velocity, own.rows, own.times
     # The border cuts limbs off and lets flow in: who moves there cannot be told.
     margin = _BORDER * rows[:, Det.TALL]
     clear = (rows[:, Det.X0] > margin) & (rows[:, Det.X1] < geometry.size[0] - margin) & measured
@@ -246,9 +178,9 @@ def _life(
         whole = float(level[-1])
     else:
         # What stands shows nothing of how it moves: a rider who has stopped is a rider still.
-        goes = measured & (np.linalg.norm(velocity, axis=1) >= _MOVES * geometry.walk)
-        shows = goes if _measured_s(goes, gaps)[-1] >= SUSTAINED_S else measured
-        whole = float(np.quantile(mean[shows], _UPPER))
+        goes = own.goes(geometry.walk)
+        shows = goes if measured_s(goes, own.gaps)[-1] >= SUSTAINED_S else measured
+        whole = float(np.quantile(mean[shows], UPPER))
         same = _same(mean, velocity, measured, clear, times, whole, geometry.walk)
         strength = np.fmax(mean, np.where(same, whole, -np.inf))
     first, last = (int(v) for v in np.flatnonzero(measured)[[0, -1]])
@@ -268,11 +200,6 @@ def _life(
         rows=np.concatenate([np.array([r for _, r in before[::-1]]), after.rows]),
         level=whole,
     )
-
-
-def _measured_s(measured: NDArray[np.bool_], gaps: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Seconds during which an object has been measured so far; gaps do not count."""
-    return np.asarray(np.cumsum(np.where(measured, np.minimum(gaps, _STEP_S), 0.0)), np.float64)
 
 
 def _forward(
@@ -406,7 +333,7 @@ def _same(
     strong = measured & (mean >= _STRONG * whole)
     own = np.median(velocity[strong], axis=0)
     breaks = _lasting(_differs(velocity, own, walk) & clear, times, SUSTAINED_S)
-    moves = np.linalg.norm(velocity, axis=1) >= _MOVES * walk
+    moves = np.linalg.norm(velocity, axis=1) >= MOVES * walk
     breaks |= _lasting(moves & clear & (mean < _FAINT * whole), times, 2 * SUSTAINED_S)
     out = np.zeros(len(mean), np.bool_)
     for n in np.flatnonzero(strong & ~breaks):
@@ -429,7 +356,7 @@ def _held(
     ordered: list[float] = []
     own = np.zeros(2)
     strongest, since, faint = -np.inf, np.inf, np.inf
-    moves = np.linalg.norm(velocity, axis=1) >= _MOVES * walk
+    moves = np.linalg.norm(velocity, axis=1) >= MOVES * walk
     out = np.full(len(mean), np.nan)
     for n in range(len(mean)):
         if measured[n]:
@@ -448,7 +375,7 @@ def _held(
             if mean[n] > strongest:
                 strongest, own = float(mean[n]), velocity[n]
         if ordered:
-            out[n] = ordered[min(len(ordered) - 1, int(_UPPER * len(ordered)))]
+            out[n] = ordered[min(len(ordered) - 1, int(UPPER * len(ordered)))]
     return out
 
 
@@ -456,7 +383,7 @@ def _differs(
     velocity: NDArray[np.float64], own: NDArray[np.float64], walk: float
 ) -> NDArray[np.bool_]:
     """Rows that move, and otherwise than ``own``, heights per second."""
-    moves = np.linalg.norm(velocity, axis=1) >= _MOVES * walk
+    moves = np.linalg.norm(velocity, axis=1) >= MOVES * walk
     away = np.linalg.norm(velocity - own, axis=1)
     return np.asarray(moves & (away > _APART * max(float(np.linalg.norm(own)), walk)), np.bool_)
 

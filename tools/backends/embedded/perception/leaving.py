@@ -12,11 +12,14 @@ from tools.backends.embedded.perception.detections import Det, Kind
 from tools.backends.embedded.perception.medians import median
 from tools.backends.embedded.perception.tracks import Track
 
-__all__ = ["UNATTENDED", "alone", "appeared", "carrier", "settled"]
+__all__ = ["CLEAR", "UNATTENDED", "alone", "appeared", "carrier", "settled"]
 
 UNATTENDED = 1.75
 """Heights (3 m) between a thing and whoever was with it from which on it is left alone: the
 definition of PETS 2006 (Thirde, Li & Ferryman)."""
+CLEAR = 1 / 3
+"""Outline contrast, of background against frame, of what is there for certain: twice as strong an
+outline in the frame as in the background."""
 _WITH = 0.8
 """Heights within which somebody is with a thing when it comes into being."""
 _BEFORE_S, _AFTER_S = 1.5, 1.0
@@ -35,24 +38,27 @@ def settled(rows: NDArray[np.float64]) -> bool:
     return bool(np.quantile(away, 0.8) <= _SPREAD)
 
 
-def appeared(track: Track, others: Sequence[Track], start: float, clear: float = 0.15) -> bool:
+def appeared(track: Track, others: Sequence[Track], start: float) -> bool:
     """Whether something came into being in view, away from the borders, and stays where it was.
 
     Args:
         others: the other tracks of the same stretch of footage.
         start: when that stretch begins, seconds.
-        clear: how much its outline must show more in the frame than in the background.
     """
     rows = track.array
     if track.times[0] < start + _OPENING_S or track.seconds < _LEAST_S or rows[:, Det.CUT].any():
         return False
     still = median(rows[:, Det.STILL]) > 0.7
-    present = median(rows[:, Det.GHOST]) < -clear
-    return still and present and settled(rows) and not _continues(track, others)
+    present = median(rows[:, Det.GHOST]) < -CLEAR
+    if not (still and present and settled(rows)):
+        return False
+    # A piece of something that came into being in view did so, too.
+    earlier = _continued(track, others)
+    return earlier is None or appeared(earlier, others, start)
 
 
-def _continues(track: Track, others: Sequence[Track]) -> bool:
-    """Whether something of its size that stood there was lost just before it came into being."""
+def _continued(track: Track, others: Sequence[Track]) -> Track | None:
+    """What of its size stood there and was lost just before it came into being, if anything."""
     birth, small = track.times[0], _is_small(track)
     for other in others:
         if other is track or _is_small(other) != small or not other.times[0] < birth:
@@ -63,8 +69,8 @@ def _continues(track: Track, others: Sequence[Track]) -> bool:
             continue
         last = other.array[max(first, end - 3) : end]
         if _apart(last, track.rows[0]).min() < _WITH and float(last[:, Det.STILL].max()) > 0.5:
-            return True
-    return False
+            return other
+    return None
 
 
 def carrier(track: Track, others: Sequence[Track]) -> Track | None:

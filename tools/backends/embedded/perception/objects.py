@@ -12,7 +12,8 @@ from scipy.ndimage import gaussian_filter1d, grey_opening
 
 from tools.backends.embedded.perception.detections import PERSON_AREA, Det, Kind
 from tools.backends.embedded.perception.medians import median
-from tools.backends.embedded.perception.statistics import Normal, PlaceMap
+from tools.backends.embedded.perception.statistics import Distribution, Normal, PlaceMap
+from tools.backends.embedded.perception.stays import Stay
 from tools.backends.embedded.perception.tracks import Track
 from tools.backends.embedded.perception.ways import WayMap
 
@@ -58,6 +59,8 @@ _SIGMA_S = 0.33
 _HELD_S, _PLACED_S = 0.6, 2.0
 """A surprise counts from this long on; one of place or way, which rests on where the feet are seen,
 from the longer."""
+_PAST_HALF = 0.5
+"""Surprise from which on a stay is judged by what becomes of it."""
 _WAY_SIGMA_S, _GOES = 0.5, 0.4
 """A way is taken over a second, and only from 0.4 × the usual walking speed on."""
 _SMALL = 0.5
@@ -236,10 +239,22 @@ def surprises(measured: Measured, normal: Normal, names: Sequence[str]) -> NDArr
         distribution = normal.of(name, small=measured.small)
         if distribution is not None:
             values = distribution.surprise(measured.series(name))
+            if name == "dwell":
+                values = _foreseen(values, measured.track.part, distribution)
             held = _PLACED_S if name in {"place", "astray", "way"} else _HELD_S
             known = np.where(np.isfinite(values), values, 0.0)
             best = np.fmax(best, _lasting(known, times, held))
     return best
+
+
+def _foreseen(
+    values: NDArray[np.float64], part: Sequence[Stay | None], distribution: Distribution
+) -> NDArray[np.float64]:
+    """Surprise of a stay by how long it turns out to be, once it is past half of what is normal."""
+    if len(part) != len(values):
+        return values
+    ends = [0.0 if s is None else distribution.surprise_of(s.last - s.start) for s in part]
+    return np.where(values >= _PAST_HALF, np.fmax(values, ends), values)
 
 
 def _lasting(

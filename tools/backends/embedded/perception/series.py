@@ -11,18 +11,13 @@ from numpy.typing import NDArray
 
 from tools.backends.embedded.perception.describing import Scene, counts, full_box
 from tools.backends.embedded.perception.detections import Det
-from tools.backends.embedded.perception.evidence import (
-    Life,
-    Sight,
-    lives,
-    smoothed,
-    top_mean,
-)
+from tools.backends.embedded.perception.evidence import lives, smoothed
 from tools.backends.embedded.perception.geometry import Geometry
 from tools.backends.embedded.perception.health import steady
 from tools.backends.embedded.perception.motion import window_surprise
 from tools.backends.embedded.perception.percepts import FramePercept
-from tools.backends.embedded.perception.statistics import Normal
+from tools.backends.embedded.perception.sights import Life, Sight, top_mean
+from tools.backends.embedded.perception.statistics import FrameScale, Normal
 from tools.backends.embedded.perception.tracks import Track
 from tools.backends.embedded.perception.windows import WindowGrid
 from tools.types import Interval, Observation, Point
@@ -157,21 +152,22 @@ def points(
 ) -> tuple[Point, ...]:
     """The series of an interval: per frame the largest of its surprise by motion and by others.
 
-    Each in units of its limit on held-out normal frames (:mod:`calibration`); attributes besides
-    motion count only where there was enough footage for limits.
+    Each by how rare it is among held-out normal frames (:mod:`calibration`); attributes besides
+    motion count only where there was enough footage for that.
     """
-    limits = scene.normal.frames
+    scales = scene.normal.frames
+    plain = FrameScale(1.0)
     made: list[Point] = []
     for n, percept in enumerate(percepts):
         if not interval.contains(percept.pts):
             continue
-        value, box = float(motion.values[n]) / limits.get("motion", 1.0), None
+        value, box = scales.get("motion", plain).of(float(motion.values[n])), None
         if np.isfinite(motion.boxes[n]).all():
             box = full_box(motion.boxes[n], scene.geometry)
         for name, marked in others.items():
             point = marked.get(percept.frame)
-            limit = limits.get(name, limits.get("other", np.inf))
-            strength = 0.0 if point is None else point.surprise / limit
+            scale = scales.get(name, scales.get("other"))
+            strength = 0.0 if point is None or scale is None else scale.of(point.surprise)
             if point is not None and strength > value:
                 value, box = strength, point.box
         made.append(Point(frame=percept.frame, pts=percept.pts, surprise=round(value, 4), box=box))

@@ -8,14 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from math import log
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tools.backends.embedded.perception.ways import WayMap
 
-__all__ = ["FAR_QUANTILE", "Distribution", "Histogram", "Normal", "PlaceMap", "RowScale"]
+__all__ = [
+    "FAR_QUANTILE",
+    "Distribution",
+    "FrameScale",
+    "Histogram",
+    "Normal",
+    "PlaceMap",
+    "RowScale",
+]
 
 _LOW, _HIGH, _STEP = -12.0, 48.0, 0.01
 _BINS = round((_HIGH - _LOW) / _STEP)
@@ -53,6 +62,35 @@ class Distribution:
 
     def _on(self, value: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.log10(np.maximum(value, _LEAST_SHARE)) if self.log else value
+
+
+@dataclass(frozen=True)
+class FrameScale:
+    """How rare a frame's surprise by one attribute is among held-out normal frames.
+
+    ``limit`` is what one in a hundred of them exceeds; ``levels (len(SHARES),)`` are what each of
+    ``SHARES`` of them exceeds, empty where there was too little footage to tell.
+    """
+
+    SHARES: ClassVar[tuple[float, ...]] = (0.5, 0.2, 0.1, 0.05, 0.02)
+    RARE: ClassVar[float] = 0.01
+
+    limit: float
+    levels: tuple[float, ...] = ()
+
+    def of(self, value: float) -> float:
+        """log p / log 0.01, p being the share of normal frames that exceed the value; past the
+        limit value / limit.
+
+        Attributes spread differently below their limits (somebody always walks briskly, hardly
+        anybody stands), so what share of normal frames shows as much is what they have in common.
+        """
+        if value <= 0:
+            return 0.0
+        if value >= self.limit or not self.levels:
+            return value / self.limit
+        known = [log(share) / log(self.RARE) for share in self.SHARES]
+        return float(np.interp(value, [0.0, *self.levels, self.limit], [0.0, *known, 1.0]))
 
 
 class Histogram:
@@ -146,8 +184,8 @@ class Normal:
     """Usual correlation of a frame's edges with the background's."""
     rows: Mapping[str, RowScale] = field(default_factory=dict)
     """What ``windows`` are standardised by, where it was learned."""
-    frames: Mapping[str, float] = field(default_factory=dict)
-    """Limits of a frame's surprise by ``motion`` and by other attributes of its objects
+    frames: Mapping[str, FrameScale] = field(default_factory=dict)
+    """Scales of a frame's surprise by ``motion`` and by other attributes of its objects
     (:mod:`calibration`); without one the surprise stands as it is."""
     ways: WayMap | None = None
     """Which way things move at each place; None with too little footage."""
@@ -185,7 +223,10 @@ class Normal:
             "clips": self.clips,
             "seconds": round(self.seconds, 3),
             "view": round(self.view, 4),
-            "frames": {k: round(v, 5) for k, v in sorted(self.frames.items())},
+            "frames": {
+                k: [round(v, 5) for v in (scale.limit, *scale.levels)]
+                for k, scale in sorted(self.frames.items())
+            },
             "row_cells": {k: v.cell for k, v in sorted(self.rows.items())},
         }
         return arrays, meta
@@ -211,7 +252,10 @@ class Normal:
             clips=int(meta["clips"]),
             seconds=float(meta["seconds"]),
             view=float(meta["view"]),
-            frames={k: float(v) for k, v in meta.get("frames", {}).items()},
+            frames={
+                k: FrameScale(float(limit), tuple(float(v) for v in levels))
+                for k, (limit, *levels) in meta.get("frames", {}).items()
+            },
             rows={
                 k: RowScale(arrays[f"rows_{k}"][0], arrays[f"rows_{k}"][1], int(cell))
                 for k, cell in meta.get("row_cells", {}).items()

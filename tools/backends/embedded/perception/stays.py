@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tools.backends.embedded.perception.detections import Det, Kind
 
-__all__ = ["REACH", "stays"]
+__all__ = ["REACH", "Stay", "stays"]
 
 REACH = 0.75
 """Heights from the middle of a stay within which it goes on."""
@@ -31,7 +31,9 @@ _GAP_S = 2.0
 
 
 @dataclass(eq=False)
-class _Stay:
+class Stay:
+    """Somebody stays near ``x``, ``y`` (feet, pixels) from ``start`` to ``last``, seconds."""
+
     start: float
     last: float
     x: float
@@ -45,8 +47,9 @@ class _Stay:
 
 def stays(
     paths: Sequence[tuple[Sequence[float], NDArray[np.float64]]],
-) -> list[NDArray[np.float64]]:
-    """Seconds for which the place of each detection has been stayed at, 0 for what moves on.
+) -> list[tuple[NDArray[np.float64], list[Stay | None]]]:
+    """Seconds for which the place of each detection has been stayed at, 0 for what moves on, and
+    the stay it is part of.
 
     Looks back only, over a second and a half, so a stay is known to about a second. Small things
     and people do not continue one another's stays; the traces of what has gone (lasting, its
@@ -54,9 +57,10 @@ def stays(
 
     Args:
         paths: per track its times in seconds and its rows ``(n, len(Det))``.
-    Returns: per track an array ``(n,)``.
+    Returns: per track an array ``(n,)`` and a list as long.
     """
     found = [np.zeros(len(times)) for times, _ in paths]
+    part: list[list[Stay | None]] = [[None] * len(times) for times, _ in paths]
     events: list[tuple[float, int, int, float, float]] = []
     for number, (times, rows) in enumerate(paths):
         before, since = (v.tolist() for v in _slow_since(np.asarray(times), rows))
@@ -64,8 +68,8 @@ def stays(
         events += [
             (times[i], number, i, before[i], since[i]) for i in np.flatnonzero(~ghost).tolist()
         ]
-    going: list[_Stay] = []
-    own: dict[int, _Stay] = {}
+    going: list[Stay] = []
+    own: dict[int, Stay] = {}
     for time, number, i, back, first in sorted(events, key=lambda e: e[:3]):
         row = paths[number][1][i].tolist()
         x, y, tall = (row[Det.X0] + row[Det.X1]) / 2, row[Det.Y1], row[Det.TALL]
@@ -74,6 +78,7 @@ def stays(
             mine = own.get(number)
             if mine is not None and time - mine.last <= _STEP_S and mine.holds(x, y, tall):
                 found[number][i] = time - mine.start
+                part[number][i] = mine
             continue
         going = [s for s in going if time - s.last <= _GAP_S + _BACK_S]
         near = [
@@ -89,11 +94,12 @@ def stays(
             stay.x += weight * (x - stay.x)
             stay.y += weight * (y - stay.y)
         else:
-            stay = _Stay(first, time, x, y, 1, small)
+            stay = Stay(first, time, x, y, 1, small)
             going.append(stay)
         own[number] = stay
         found[number][i] = time - stay.start
-    return found
+        part[number][i] = stay
+    return list(zip(found, part, strict=True))
 
 
 def _slow_since(

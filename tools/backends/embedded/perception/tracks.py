@@ -13,7 +13,7 @@ from scipy.optimize import linear_sum_assignment
 
 from tools.backends.embedded.perception.detections import Det, Kind
 from tools.backends.embedded.perception.medians import median
-from tools.backends.embedded.perception.stays import stays
+from tools.backends.embedded.perception.stays import Stay, stays
 
 __all__ = ["FrameDetections", "Track", "link"]
 
@@ -54,6 +54,8 @@ class Track:
     """Heights per second, smoothed, from displacement."""
     stay: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     """Seconds for which its place has been stayed at, per row (:mod:`stays`); set by ``link``."""
+    part: list[Stay | None] = field(default_factory=list)
+    """The stay each row is part of; set by ``link``."""
     _array: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, len(Det))))
 
     @property
@@ -161,7 +163,7 @@ def link(frames: Iterable[FrameDetections], walk: float, *, causal: bool = False
     tracks = [part for t in _absorb(_stitch(tracks, walk)) for part in _settled(t)]
     kept = [t for t in tracks if t.seconds >= _LEAST_S]
     for track, stay in zip(kept, stays([(t.times, t.array) for t in kept]), strict=True):
-        track.stay = stay
+        track.stay, track.part = stay
     return sorted(kept, key=lambda t: (t.frames[0], t.rows[0][Det.X0], t.rows[0][Det.Y0]))
 
 
