@@ -19,6 +19,7 @@ from langchain_core.runnables import RunnableConfig
 from agent.console import complain, progress, remark, show_answer
 from agent.graph import Agent
 from agent.runtime import Stores, build_agent, open_stores
+from graphs.explaining import alike
 from tools.decision import Decision, Intent, Label
 from tools.errors import MediaError, StoreError, UserError
 from tools.ports import Progress
@@ -181,9 +182,11 @@ def _show_json(
 
 
 def _complain_of_failures(decision: Decision | None) -> None:
-    for failure in decision.failures if decision is not None else ():
+    for items, failure in alike(decision.failures if decision is not None else ()):
         remedy = f" ({failure.remedy})" if failure.remedy else ""
-        complain(f"{failure.item}: {failure.reason}{remedy}")
+        complain(f"{items}: {failure.reason}{remedy}")
+    if decision is not None and any(f.again for f in decision.failures):
+        complain(f"what was judged is kept; go on with: vidocq ask --resume {decision.run_id}")
 
 
 def write_report(folder: Path, decision: Decision, answer: str, stores: Stores) -> tuple[Path, ...]:

@@ -20,6 +20,7 @@ from tools import backends
 from tools.archive import Archive, SceneRecord
 from tools.induction import SceneInduction
 from tools.ports import Progress
+from tools.sidebyside import waits
 from tools.toolbox import Toolbox
 
 if TYPE_CHECKING:
@@ -132,13 +133,13 @@ def build_agent(
 
     made = _opened(stores, overrides)
     settings = made.settings
-    several = settings.model_parallel if settings.served else settings.parallel
-    parallel = settings.unless_set("parallel", several)
+    looks, verdicts = waits(made.tools.captioner), waits(made.tools.verifier)
+    parallel = settings.unless_set("parallel", max(settings.parallel, looks))
     context = Context(
         tools=made.tools,
         runs=made.runs,
         budget=settings.budget,
-        batch=settings.unless_set("batch", max(settings.batch, parallel)),
+        batch=settings.unless_set("batch", max(settings.batch, looks, verdicts)),
         first_look=settings.first_look,
         zoom=settings.zoom,
         smoothing=settings.smoothing,
@@ -146,7 +147,8 @@ def build_agent(
         correlation=settings.correlation,
         # A judging model reads all rules in one order, so that prompts begin alike.
         rules_per_event=settings.unless_set(
-            "rules_per_event", ALL_RULES if ":" in settings.verifier else settings.rules_per_event
+            "rules_per_event",
+            settings.rules_per_event if settings.verifier in backends.VERIFIERS else ALL_RULES,
         ),
         default_scene=settings.scene,
         workers=settings.workers,

@@ -156,11 +156,6 @@ class Settings(BaseSettings):
             max_model_tokens=self.max_model_tokens,
         )
 
-    @property
-    def served(self) -> bool:
-        """Whether a language model looks or judges, so that many calls at once pay."""
-        return ":" in self.captioner or ":" in self.verifier
-
     def unless_set(self, name: str, instead: int) -> int:
         """The value of a setting where somebody set it, else another."""
         value: int = getattr(self, name)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from agent.trace import Trace, read_lines
-from tools.decision import Decision, Failure, Plan
+from tools.decision import Cost, Decision, Failure, Plan
 from tools.ledger import (
     RECORDS,
     Asked,
+    Asking,
     FinalScore,
     Look,
     Recall,
@@ -16,6 +18,7 @@ from tools.ledger import (
     SceneView,
     Segmentation,
 )
+from tools.models.spending import ModelCall
 from tools.types import Frozen, Verdict, VideoInfo
 
 __all__ = ["tell"]
@@ -32,18 +35,32 @@ def tell(trace: Trace) -> Iterator[str]:
             text = _told(record, trace)
             if text:
                 seconds = f" [{line['seconds']:.2f} s]" if "seconds" in line else ""
-                yield f"- {text}{seconds}"
+                yield f"- {text}{seconds}{_spent(line)}"
+        elif line["kind"] == "failed":
+            yield f"- Failed ({line['fault']}): {line['tool']}: {line['error']}{_spent(line)}"
         elif line["kind"] == "decision":
             yield from _decided(Decision.model_validate(line["decision"]), line["answer"])
     if trace.decision is None:
         yield f"The run did not finish; go on with: vidocq ask --resume {trace.run_id}"
 
 
+def _spent(line: Mapping[str, Any]) -> str:
+    """What the language models of a tool call cost, in words."""
+    calls = [ModelCall.model_validate(call) for call in line.get("models", ())]
+    if not calls:
+        return ""
+    made = [c for c in calls if not c.kept]
+    tokens = f"{sum(c.prompt for c in made)} + {sum(c.generated for c in made)} tokens"
+    kept = f", {len(calls) - len(made)} kept" if len(made) < len(calls) else ""
+    return f" [{len(made)} model calls, {tokens}{kept}]"
+
+
 def _told(record: Frozen, trace: Trace) -> str:
     match record:
         case Plan():
             wanted = "; ".join(f"{t.phrase} ({t.concept})" for t in record.targets)
-            return f"Planned: {record.intent}" + (f", looking for {wanted}" if wanted else "")
+            looking = f", looking for {wanted}" if wanted else ""
+            return f"Planned: {record.intent}{looking} ({record.planner})"
         case VideoInfo():
             return (
                 f"Opened {record.path}: {record.frames} frames, {record.width}×{record.height}, "
@@ -64,6 +81,8 @@ def _told(record: Frozen, trace: Trace) -> str:
         case Recall():
             rules = ", ".join(f"{h.rule.id}@{h.rule.version}" for h in record.hits) or "no rules"
             return f"Recalled {rules}"
+        case Asking():
+            return ""  # the answers, below, repeat the questions
         case Asked():
             return "Asked the frames: " + "; ".join(
                 f"{a.question.text} {a.text}" for a in record.answers
@@ -82,10 +101,14 @@ def _told(record: Frozen, trace: Trace) -> str:
             return type(record).__name__
 
 
+def _models(cost: Cost) -> str:
+    return f", with {cost.model_calls} model calls and {cost.tokens} tokens" if cost.tokens else ""
+
+
 def _decided(decision: Decision, answer: str) -> Iterator[str]:
     cost = decision.cost
     yield (
         f"Decided after {cost.rounds} rounds and {cost.looks} looks in {cost.seconds:.1f} s "
-        f"({decision.stop_reason or 'nothing to look at'}):"
+        f"({decision.stop_reason or 'nothing to look at'}){_models(cost)}:"
     )
     yield answer

@@ -329,9 +329,13 @@ def alike(failures: Iterable[Failure]) -> list[tuple[str, Failure]]:
     for failure in failures:
         groups.setdefault((failure.reason, failure.remedy), []).append(failure)
     return [
-        (g[0].item if len(g) == 1 else f"{len(g)} items, the first {g[0].item}", g[0])
+        (_item(g[0]) if len(g) == 1 else f"{len(g)} items, the first {_item(g[0])}", g[0])
         for g in groups.values()
     ]
+
+
+def _item(failure: Failure) -> str:
+    return failure.where or failure.item
 
 
 def _headline(decision: Decision, ledger: Ledger) -> str:

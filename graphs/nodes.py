@@ -183,7 +183,7 @@ def segment(state: State, runtime: Runtime[Context]) -> State:
             if window != video.interval:
                 ledger.note(clipped(found, window))
         except (MediaError, BackendError, ToolFailed) as error:
-            ledger.note(failure_of(video.path, error))
+            ledger.note(failure_of(video.path, error, ledger))
     return {}
 
 
@@ -288,7 +288,7 @@ def look(task: LookTask, runtime: Runtime[Context]) -> State:
                 progress=_reporter(runtime, video),
             )
     except (MediaError, BackendError, ToolFailed) as error:
-        ledger.note(failure_of(event.id, error))
+        ledger.note(failure_of(event.id, error, ledger))
     except BudgetSpent:
         pass  # not looked at, as choose will say: it sees the same purse
     return {}
@@ -314,7 +314,7 @@ def recall(state: State, runtime: Runtime[Context]) -> State:
                 also=hits_of_question(state["plan"], ledger.scene.name if ledger.scene else ""),
             )  # fmt: skip
         except BackendError as error:  # an embedder behind a server
-            ledger.note(failure_of(action.event_id, error))
+            ledger.note(failure_of(action.event_id, error, ledger))
     return {}
 
 
@@ -333,7 +333,7 @@ def judge(state: State, runtime: Runtime[Context]) -> State:
                 context.tools.judge, ledger, state["plan"], seen, rules, asked, scene=ledger.scene
             )
         except (BackendError, ToolFailed, BudgetSpent) as error:
-            ledger.note(failure_of(event_id, error))
+            ledger.note(failure_of(event_id, error, ledger))
 
     events = tuple(dict.fromkeys(action.event_id for action in state["actions"]))
     side_by_side(one, events, waits(context.tools.verifier))
@@ -385,10 +385,17 @@ def _missing(context: Context, made: Plan, ledger: Ledger, action: Action) -> li
     return []
 
 
-def failure_of(item: str, error: VidocqError) -> Failure:
+def failure_of(item: str, error: VidocqError, ledger: Ledger) -> Failure:
     """What is noted of an error that costs the run one item."""
-    again = isinstance(error, BackendError)
-    return Failure(item=item, reason=error.message, remedy=error.remedy, again=again)
+    event = ledger.event(item)
+    where = f"{ledger.videos[event.video_id].name} {event.interval}" if event is not None else ""
+    return Failure(
+        item=item,
+        where=where,
+        reason=error.message,
+        remedy=error.remedy,
+        again=isinstance(error, BackendError),
+    )
 
 
 def _why_zoom(uncertain: bool, suspect: bool, positive: bool, frames: int, event: Event) -> str:

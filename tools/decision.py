@@ -154,6 +154,8 @@ class Failure(Frozen):
     item: str
     reason: str
     remedy: str = ""
+    where: str = ""
+    """The item in words, where it is an event."""
     again: bool = False
     """Whether it may go another time: a model or its server was at fault, not the item."""
 

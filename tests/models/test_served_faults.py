@@ -239,12 +239,12 @@ def test_the_breaker_does_not_mind_requests_that_are_refused(
 def test_after_the_pause_one_call_tries_the_server_for_all() -> None:
     now = 0.0
     breaker = Breaker("it", Patience(failures=1, pause_s=10), lambda: now)
-    breaker.told(ok=False)
+    breaker.told(BackendError("it is on fire", fault="server"))
     now = 11.0
     breaker.check()
-    with pytest.raises(BackendError, match="left alone"):
+    with pytest.raises(BackendError, match=r"left alone.*on fire"):
         breaker.check()
-    breaker.told(ok=True)
+    breaker.told(None)
     breaker.check()
 
 

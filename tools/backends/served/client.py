@@ -31,8 +31,6 @@ __all__ = ["ServedModel", "parse_address"]
 
 KEY = "VIDOCQ_MODEL_KEY"
 LOCAL = {"localhost", "127.0.0.1", "::1"}
-DEAD = frozenset({"unreachable", "timeout", "cut", "server"})
-"""Faults that speak against the server, not against the request."""
 
 
 def parse_address(text: str) -> tuple[str, str]:
@@ -110,7 +108,7 @@ class ServedModel(ChatModel):
                 try:
                     self._able, self._choice = discover(self._get, self._probe, self._where)
                 except BackendError as error:
-                    self._breaker.told(ok=error.fault not in DEAD)
+                    self._breaker.told(error)
                     raise
             return self._able
 
@@ -129,8 +127,9 @@ class ServedModel(ChatModel):
             allowed()
             begun = time.perf_counter()
             outcome, tries, usage = self._tried(body)
-            fault = outcome.fault if isinstance(outcome, BackendError) else ""
-            self._breaker.told(ok=fault not in DEAD)
+            failed = outcome if isinstance(outcome, BackendError) else None
+            fault = failed.fault if failed is not None else ""
+            self._breaker.told(failed)
             charge(
                 ModelCall(
                     model=self.name, purpose=request.purpose, key=request.key,

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 
 from tools.errors import BackendError
 
-__all__ = ["Breaker", "Gate", "Patience"]
+__all__ = ["Breaker", "Gate", "Patience", "jitter"]
+
+DEAD = frozenset({"unreachable", "timeout", "cut", "server"})
+"""Faults that speak against the server, not against the request."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class Breaker:
     ) -> None:
         self._where, self._patience, self._clock = where, patience, clock
         self._failed = 0
+        self._last = ""
         self._until = 0.0
         self._lock = threading.Lock()
 
@@ -65,17 +69,20 @@ class Breaker:
         with self._lock:
             if self._until > self._clock():
                 raise BackendError(
-                    f"{self._where} failed time after time and is left alone for a while",
+                    f"{self._where} failed time after time and is left alone for a while; "
+                    f"at last: {self._last}",
                     remedy="see: vidocq doctor; then go on with --resume",
                     fault="paused",
                 )
             if self._until:  # this call tries it; the others wait for what comes of it
                 self._until = self._clock() + self._patience.pause_s
 
-    def told(self, *, ok: bool) -> None:
-        """A call has ended: the server answered, or failed for good."""
+    def told(self, error: BackendError | None) -> None:
+        """A call has ended: with an answer, or with an error, which may be the request's own."""
+        ok = error is None or error.fault not in DEAD
         with self._lock:
             self._failed = 0 if ok else self._failed + 1
+            self._last = "" if error is None else error.message.removeprefix(self._where).strip()
             tripped = self._failed >= self._patience.failures
             self._until = self._clock() + self._patience.pause_s if tripped else 0.0
 
