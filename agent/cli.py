@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from agent.options import JsonOption, SceneOption, guarded, print_json
-from agent.rulebook import rules_app
+from agent.rulefiles import rules_app
 from agent.usage import OneLine
 from tools.errors import UserError
 

@@ -1,15 +1,23 @@
-"""``vidocq rules``: read, write, review and search the rules of a scene."""
+"""``vidocq rules``: read, write, change and search the rules of a scene."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agent.options import JsonOption, SceneOption, guarded, print_json
+from agent.options import (
+    AuthorOption,
+    JsonOption,
+    SceneOption,
+    archive,
+    guarded,
+    linted,
+    print_json,
+    scene_of,
+    show,
+)
 from tools.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,8 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["rules_app"]
 
 rules_app = typer.Typer(no_args_is_help=True, help="The rules of a scene: read, write, review.")
-zone_app = typer.Typer(no_args_is_help=True, help="Named parts of a scene's picture.")
-rules_app.add_typer(zone_app, name="zone")
 
 
 class Kind(StrEnum):
@@ -40,7 +46,6 @@ class Category(StrEnum):
     MOTION = "motion"
 
 
-AuthorOption = Annotated[str, typer.Option(help="Who says so.", envvar="USER")]
 WhenOption = Annotated[
     str | None,
     typer.Option(
@@ -67,9 +72,9 @@ def rules_list(
     as_json: JsonOption = False,
 ) -> None:
     """List the rules of a scene; without --scene, the scenes."""
-    from agent.console import out, show_rules, table
+    from agent.console import out, table
 
-    with _archive() as stores:
+    with archive() as stores:
         name = scene or stores.settings.scene
         if name is None:
             records = stores.archive.scenes()
@@ -84,7 +89,7 @@ def rules_list(
             return
         rules = stores.archive.rules.list(name, include_retired=retired)
         expected = stores.archive.scene(name).false_alarms.text()
-    _show(rules, as_json, show_rules)
+    show(rules, as_json)
     if not as_json:
         own = sum(r.source == "user" and r.status == "active" for r in rules)
         out.print(f"{expected}{f' Not counting the {own} written by people.' if own else ''}")
@@ -112,13 +117,13 @@ def rules_add(
     as_json: JsonOption = False,
 ) -> None:
     """Add a rule of your own, in plain words; shows how it is tested and asks."""
-    from agent.console import remark, show_rules
+    from agent.console import remark
     from tools.concepts import tests_of
     from tools.plainwords import Understood, understand
     from tools.types import RuleCategory, RuleKind
 
-    with _archive() as stores:
-        name = _scene_of(stores, scene)
+    with archive() as stores:
+        name = scene_of(stores, scene)
         book = stores.archive.rules
         zones = book.zones(name)
         chosen = RuleKind(kind) if kind else None
@@ -151,7 +156,7 @@ def rules_add(
             scope=scope,
             author=author,
         )
-        findings = [f for f in _lint(stores, book.list(name)) if rule.id in f.rules]
+        findings = [f for f in linted(stores, book.list(name)) if rule.id in f.rules]
     for finding in findings:
         if finding.problem != "untestable":
             others = ", ".join(i for i in finding.rules if i != rule.id)
@@ -161,7 +166,7 @@ def rules_add(
             "note: nothing of this rule can be checked by code, so it is kept as words only, for a "
             "language model to apply; give a test with --when TEST"
         )
-    _show((rule,), as_json, show_rules)
+    show((rule,), as_json)
 
 
 @rules_app.command("edit")
@@ -185,11 +190,10 @@ def rules_edit(
     as_json: JsonOption = False,
 ) -> None:
     """Write a new version of a rule."""
-    from agent.console import show_rules
     from tools.predicates import describe
     from tools.types import RuleCategory, RuleKind, RuleStatus
 
-    with _archive() as stores:
+    with archive() as stores:
         book = stores.archive.rules
         predicate = _predicate(stores, when)
         last = book.get(rule_id.partition("@")[0])
@@ -207,7 +211,7 @@ def rules_edit(
             status=RuleStatus.ACTIVE if restore else None,
             author=author,
         )
-    _show((rule,), as_json, show_rules)
+    show((rule,), as_json)
 
 
 @rules_app.command("retire")
@@ -216,22 +220,18 @@ def rules_retire(
     rule_id: RuleArgument, author: AuthorOption = "user", as_json: JsonOption = False
 ) -> None:
     """Take a rule out of use; its history stays."""
-    from agent.console import show_rules
-
-    with _archive() as stores:
+    with archive() as stores:
         rule = stores.archive.rules.retire(rule_id, author=author)
-    _show((rule,), as_json, show_rules)
+    show((rule,), as_json)
 
 
 @rules_app.command("history")
 @guarded
 def rules_history(rule_id: RuleArgument, as_json: JsonOption = False) -> None:
     """All versions of a rule."""
-    from agent.console import show_rules
-
-    with _archive() as stores:
+    with archive() as stores:
         versions = stores.archive.rules.history(rule_id)
-    _show(versions, as_json, show_rules)
+    show(versions, as_json)
 
 
 @rules_app.command("diff")
@@ -247,7 +247,7 @@ def rules_diff(
     from agent.console import out
     from tools.rulechanges import difference
 
-    with _archive() as stores:
+    with archive() as stores:
         book = stores.archive.rules
         new = book.get(rule_id)
         versions = book.history(new.id)
@@ -280,11 +280,9 @@ def rules_revert(
     as_json: JsonOption = False,
 ) -> None:
     """Write a new version that says what an earlier one said."""
-    from agent.console import show_rules
-
-    with _archive() as stores:
+    with archive() as stores:
         rule = stores.archive.rules.revert(rule_id, version, author=author)
-    _show((rule,), as_json, show_rules)
+    show((rule,), as_json)
 
 
 @rules_app.command("search")
@@ -308,9 +306,9 @@ def rules_search(
     occasion = None
     if at is not None or camera is not None:
         occasion = Occasion(camera or "", datetime.fromisoformat(parse_moment(at)) if at else None)
-    with _archive() as stores:
+    with archive() as stores:
         book = stores.archive.rules
-        hits = book.retrieve(_scene_of(stores, scene), query, count, occasion=occasion)
+        hits = book.retrieve(scene_of(stores, scene), query, count, occasion=occasion)
         embedder = book.embedder
     if as_json:
         print_json([h.model_dump(mode="json") for h in hits])
@@ -324,222 +322,7 @@ def rules_search(
         out.print(f"No rule bears on it ({embedder}).")
 
 
-@rules_app.command("export")
-@guarded
-def rules_export(
-    scene: SceneOption = None,
-    to: Annotated[
-        Path | None, typer.Option("--to", "-o", help="File to write; else stdout.", metavar="YAML")
-    ] = None,
-    retired: Annotated[bool, typer.Option("--all", help="Retired rules too.")] = False,
-) -> None:
-    """Write a scene's rules as YAML, to be edited and reviewed."""
-    from agent.console import remark
-    from tools.rulefile import export_rules
-
-    with _archive() as stores:
-        name = _scene_of(stores, scene)
-        rules = stores.archive.rules.list(name, include_retired=retired)
-        text = export_rules(name, rules, stores.archive.rules.zones(name))
-    if to is None:
-        typer.echo(text, nl=False)
-        return
-    try:
-        to.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(
-            f"{to}: cannot be written: {error.strerror}", remedy="name another file"
-        ) from None
-    remark(f"wrote {len(rules)} rules to {to}")
-
-
-@rules_app.command("import")
-@guarded
-def rules_import(
-    file: Annotated[Path, typer.Argument(help="YAML as `rules export` writes it.")],
-    scene: SceneOption = None,
-    retire_missing: Annotated[
-        bool, typer.Option("--retire-missing", help="Retire rules that the file does not have.")
-    ] = False,
-    author: AuthorOption = "user",
-    as_json: JsonOption = False,
-) -> None:
-    """Write what a YAML file says into the record, all or nothing."""
-    from agent.console import out, remark
-    from tools.rulefile import import_rules, read_rules
-
-    with _archive() as stores:
-        found = read_rules(file, stores.tools.captioner.attributes)
-        name = scene or found.scene or _scene_of(stores, None)
-        record = stores.archive.scene(name)
-        done = import_rules(
-            stores.archive.rules,
-            found,
-            name,
-            (record.width, record.height),
-            author=author,
-            retire_missing=retire_missing,
-        )
-        findings = _lint(stores, stores.archive.rules.list(name))
-    if as_json:
-        print_json(
-            {
-                "scene": name,
-                "added": [r.ref for r in done.added],
-                "changed": [r.ref for r in done.changed],
-                "retired": [r.ref for r in done.retired],
-                "zones": [z.name for z in done.zones],
-                "same": done.same,
-            }
-        )
-        return
-    out.print(
-        f"Scene {name}: {len(done.added)} added, {len(done.changed)} changed, "
-        f"{len(done.retired)} retired, {done.same} as they were; "
-        f"{len(done.zones)} zone{'' if len(done.zones) == 1 else 's'} drawn."
-    )
-    if findings:
-        remark(f"note: {len(findings)} things to look at: vidocq rules lint --scene {name}")
-
-
-@rules_app.command("lint")
-@guarded
-def rules_lint(
-    file: Annotated[
-        Path | None, typer.Argument(help="YAML to look at instead of the record.")
-    ] = None,
-    scene: SceneOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Name rules that contradict, repeat, never count or cannot be tested."""
-    from agent.console import out
-    from tools.rulefile import read_rules
-
-    with _archive() as stores:
-        lines: dict[str, int] = {}
-        if file is None:
-            rules = stores.archive.rules.list(_scene_of(stores, scene))
-        else:
-            found = read_rules(file, stores.tools.captioner.attributes)
-            name = scene or found.scene or _scene_of(stores, None)
-            record = stores.archive.scene(name)
-            zones = {n: z.polygon for n, z in stores.archive.rules.zones(name).items()}
-            drawn = found.corners(record.width, record.height)
-            everything = found.rules(name, zones | drawn)
-            rules = tuple(r for r in everything if r.status == "active")
-            lines = {r.id: e.line for r, e in zip(everything, found.entries, strict=True)}
-        findings = _lint(stores, rules)
-    if as_json:
-        print_json([f.model_dump(mode="json") for f in findings])
-    else:
-        for finding in findings:
-            where = ", ".join(
-                f"{file}:{lines[i]}" if i.startswith("line-") else
-                f"{file}:{lines[i]} {i}" if i in lines else i
-                for i in finding.rules
-            )  # fmt: skip
-            out.print(f"{finding.problem}: {where}: {finding.text}", markup=False)
-        if not findings:
-            out.print(f"{len(rules)} rules: nothing to complain about.")
-    if findings:
-        raise typer.Exit(1)
-
-
-@rules_app.command("reindex")
-@guarded
-def rules_reindex(
-    scene: SceneOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Make the retrieval index again from the record, with the embedder that is set now."""
-    from agent.console import out
-
-    with _archive() as stores:
-        names = [scene] if scene else [s.name for s in stores.archive.scenes()]
-        done = stores.archive.rules.reindex(names)
-        embedder = stores.archive.rules.embedder
-    if as_json:
-        print_json({"embedder": embedder, "rules": done})
-        return
-    out.print(f"Indexed {sum(done.values())} rules of {len(done)} scenes with {embedder}.")
-
-
-@zone_app.command("add")
-@guarded
-def zone_add(
-    name: Annotated[str, typer.Argument(help="Its name, as sentences will say it.")],
-    polygon: Annotated[
-        str, typer.Option(help='Corners in pixels, "X,Y X,Y X,Y".', metavar="CORNERS")
-    ],
-    scene: SceneOption = None,
-    author: AuthorOption = "user",
-) -> None:
-    """Define a zone, or draw it anew: rules that name it get a new version."""
-    from agent.console import out
-    from tools.scoping import parse_corners
-
-    with _archive() as stores:
-        where = _scene_of(stores, scene)
-        record = stores.archive.scene(where)
-        corners = parse_corners(polygon, record.width, record.height)
-        if not name.strip() or len(name) > 64 or any(c in name for c in '"\n'):
-            raise UserError(f"“{name}” cannot name a zone", remedy="use a plain word like fence")
-        zone, moved = stores.archive.rules.set_zone(where, name.strip(), corners, author=author)
-    out.print(f"Zone {zone.name}@{zone.version} of scene {where}: {_corners(zone.polygon)}")
-    if moved:
-        out.print(f"{len(moved)} rules follow it: {', '.join(r.id for r in moved)}")
-
-
-@zone_app.command("list")
-@guarded
-def zone_list(scene: SceneOption = None, as_json: JsonOption = False) -> None:
-    """The zones of a scene."""
-    from agent.console import out
-
-    with _archive() as stores:
-        name = _scene_of(stores, scene)
-        zones = stores.archive.rules.zones(name)
-    if as_json:
-        print_json([z.model_dump(mode="json") for z in zones.values()])
-        return
-    for zone in zones.values():
-        out.print(f"{zone.name}@{zone.version}  {_corners(zone.polygon)}", markup=False)
-    if not zones:
-        out.print(f"Scene {name} has no zones: vidocq rules zone add NAME --polygon CORNERS")
-
-
-@zone_app.command("remove")
-@guarded
-def zone_remove(
-    name: Annotated[str, typer.Argument(help="Name of the zone.")],
-    scene: SceneOption = None,
-    author: AuthorOption = "user",
-) -> None:
-    """Take a zone out of use; refused while a rule names it."""
-    from agent.console import out
-
-    with _archive() as stores:
-        zone = stores.archive.rules.drop_zone(_scene_of(stores, scene), name, author=author)
-    out.print(f"Zone {zone.name} is no longer in use.")
-
-
 # ---------------------------------------------------------------- pieces
-
-
-def _archive() -> Any:
-    from contextlib import closing
-
-    from agent.runtime import open_stores
-
-    return closing(open_stores())
-
-
-def _scene_of(stores: Stores, scene: str | None) -> str:
-    name = scene or stores.settings.scene
-    if name is None:
-        known = ", ".join(r.name for r in stores.archive.scenes()) or "none yet"
-        raise UserError("no scene was named", remedy=f"--scene NAME; known: {known}")
-    return str(name)
 
 
 def _predicate(stores: Stores, text: str | None) -> Predicate | None:
@@ -617,20 +400,3 @@ def _confirm() -> None:
             "not confirmed: nothing was written",
             remedy="add --yes in scripts; --when TEST to say the test, --words-only for none",
         )
-
-
-def _lint(stores: Stores, rules: Any) -> Any:
-    from tools.linting import lint
-
-    return lint(rules, stores.tools.captioner.attributes)
-
-
-def _corners(polygon: tuple[tuple[float, float], ...]) -> str:
-    return " ".join(f"{x:g},{y:g}" for x, y in polygon)
-
-
-def _show(rules: Any, as_json: bool, show: Callable[[Any], None]) -> None:
-    if as_json:
-        print_json([r.model_dump(mode="json") for r in rules])
-    else:
-        show(rules)

@@ -30,6 +30,7 @@ from tools.types import (
     Rule,
     RuleHit,
     RuleKind,
+    RuleStatus,
     Verdict,
 )
 from tools.verification import covered_raw
@@ -52,7 +53,7 @@ class FalseAlarms(Frozen):
     """How often a rule book fires on normal events that its rules had not seen."""
 
     fired: int = Field(default=0, ge=0)
-    """Held-out normal events on which an anomalous rule holds, after the test's relaxations."""
+    """Held-out normal events on which an anomalous rule holds."""
     events: int = Field(default=0, ge=0)
     seconds: float = Field(default=0.0, ge=0)
     """Length of those events."""
@@ -90,6 +91,8 @@ class Held:
     event: Event
     description: Description
     proposals: tuple[Proposal, ...]
+    fold: int = 0
+    """Events of one fold were held out together."""
 
 
 def tested(
@@ -173,24 +176,36 @@ def _tried(rule: Rule, held: Held) -> Iterator[tuple[Observation, Predicate]]:
                 yield observation, test
 
 
-def false_alarms(
-    held: Sequence[Held], active: AbstractSet[str], factors: Mapping[str, float]
-) -> FalseAlarms:
-    """On how many held-out events the rules made without them fire, relaxed as they were."""
+def false_alarms(final: Sequence[Proposal], held: Sequence[Held]) -> FalseAlarms:
+    """On how many held-out events the book fires that neither made nor relaxed its rules.
+
+    Each fold is judged by rules made without it, relaxed and retired by what the other folds show.
+
+    Args:
+        final: the rules as they are before the test.
+    """
     fired = 0
-    for h in held:
-        rules = [
-            p.relaxed(factors.get(p.rule.id, 1.0)).rule
-            for p in h.proposals
-            if p.rule.id in active and p.rule.kind is RuleKind.ANOMALOUS
-        ]
-        fired += any(
-            evaluate(test, observation).holds
-            for rule in rules
-            for observation, test in _tried(rule, h)
-        )
+    for fold in {h.fold for h in held}:
+        settled, factors, _ = tested(final, [h for h in held if h.fold != fold])
+        active = {
+            p.rule.id
+            for p in settled
+            if p.rule.kind is RuleKind.ANOMALOUS and p.rule.status is RuleStatus.ACTIVE
+        }
+        fired += sum(_fires(h, active, factors) for h in held if h.fold == fold)
     seconds = sum(h.event.interval.seconds for h in held)
     return FalseAlarms(fired=fired, events=len(held), seconds=round(seconds, 3))
+
+
+def _fires(held: Held, active: AbstractSet[str], factors: Mapping[str, float]) -> bool:
+    rules = [
+        p.relaxed(factors.get(p.rule.id, 1.0)).rule for p in held.proposals if p.rule.id in active
+    ]
+    return any(
+        evaluate(test, observation).holds
+        for rule in rules
+        for observation, test in _tried(rule, held)
+    )
 
 
 def calibrate(

@@ -170,10 +170,10 @@ class Induction:
         Raises UserError where nothing is left to judge by.
         """
         held = self._hold_out()
+        self.false_alarms = false_alarms(self.final, held)
         self.final, factors, said = tested(self.final, held)
         active = {p.rule.id for p in self.final if p.rule.status is RuleStatus.ACTIVE}
         self.calibration = calibrate(held, active, factors, self.verifier)
-        self.false_alarms = false_alarms(held, active, factors)
         if not active:
             raise UserError(
                 f"nothing could be learned of scene “{self.scene}”: no rule found support in the"
@@ -236,7 +236,9 @@ class Induction:
             what = f"testing on held-out footage, part {number} of {len(folds)}"
             seen = described(self._units, fold, self.captioner, known, self._tell, what)
             held += [
-                Held(s.event, s.description, rules) for s in seen if not s.description.problems
+                Held(s.event, s.description, rules, number)
+                for s in seen
+                if not s.description.problems
             ]
         return tuple(held)
 

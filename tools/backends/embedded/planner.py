@@ -40,6 +40,9 @@ OPEN = re.compile(
     r"\b(?:anything|something|everything|nothing|what|anyone|someone|is this|is it|all)\b",
     re.IGNORECASE,
 )
+HAPPENED = re.compile(
+    r"\b(?:what|anything|something) (?:happen(?:s|ed)?|is happening|'s going on)\b", re.IGNORECASE
+)
 DEFINES = re.compile(
     r"\b(?:counts? as|count(?:s|ed)? as|call(?:s|ed)?|consider(?:s|ed)?|treat(?:s|ed)?|regard\w*"
     r"|is|are|as|be) (?:it |this |that |them )?(?:to be )?(?:as )?(?:an? )?"
@@ -110,44 +113,24 @@ class EmbeddedPlanner:
         if CANNOT.search(rest):
             return self._unsupported(text)
         concepts = find_concepts(named)
+        own = {"counts": counts, "ignores": ignores, "unmet": unmet}
+        common = {"query": text, "window": window, "planner": self.name, **own}
         open_question = UNUSUAL.search(rest) and OPEN.search(rest) and not DEFINES.search(rest)
         if open_question or (UNUSUAL.search(rest) and not concepts):
-            return Plan(
-                query=text,
-                intent=Intent.ANOMALY,
-                counts=counts,
-                ignores=ignores,
-                window=window,
-                planner=self.name,
-                unmet=unmet,
-            )
+            return Plan.model_validate({**common, "intent": Intent.ANOMALY})
         if concepts:
             targets = tuple(_target(concept, phrase, rest) for concept, phrase in concepts)
-            return Plan(
-                query=text,
-                intent=Intent.CHECK
-                if UNUSUAL.search(rest) or DEFINES.search(rest)
-                else Intent.FIND,
-                targets=_joined(_specific(targets), rest),
-                ignores=ignores,
-                window=window,
-                planner=self.name,
-                unmet=unmet,
+            called = UNUSUAL.search(rest) or DEFINES.search(rest)
+            return Plan.model_validate(
+                {
+                    **common,
+                    "intent": Intent.CHECK if called else Intent.FIND,
+                    "targets": _joined(_specific(targets), rest),
+                    "counts": (),
+                }
             )
-        if re.search(
-            r"\b(?:what|anything|something) (?:happen(?:s|ed)?|is happening|'s going on)\b",
-            rest,
-            re.I,
-        ):
-            return Plan(
-                query=text,
-                intent=Intent.ANOMALY,
-                counts=counts,
-                ignores=ignores,
-                window=window,
-                planner=self.name,
-                unmet=unmet,
-            )
+        if HAPPENED.search(rest):
+            return Plan.model_validate({**common, "intent": Intent.ANOMALY})
         return self._unsupported(text)
 
     def _follow_up(self, text: str, intent: Intent, context: PlanningContext) -> Plan:
