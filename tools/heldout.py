@@ -78,9 +78,10 @@ class FalseAlarms(Frozen):
             return "Expected false alarms: not known for this book."
         hourly = 3600 * self.fired / self.seconds
         return (
-            f"Expected false alarms: a rule fires on {self.fired} of {self.events} held-out normal "
-            f"events ({100 * self.rate:.1f} %, at most {100 * self.at_most:.1f} % with 95 % "
-            f"confidence; {hourly:.0f} an hour)."
+            f"Expected false alarms of the rules' tests alone: one holds on {self.fired} of "
+            f"{self.events} held-out normal events ({100 * self.rate:.1f} %, at most "
+            f"{100 * self.at_most:.1f} % with 95 % confidence; {hourly:.0f} an hour). Answers "
+            "weigh by how much it holds, against the calibrated threshold."
         )
 
 
