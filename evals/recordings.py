@@ -2,7 +2,7 @@
 
 A recorded suite asks the agent about every recording (``test``), and sets the original system's
 own published scores beside it (``reference``), scored by the same metrics. Captions are judged by
-the stated lexical deduction of :mod:`evals.deduction` over given rules; no agent runs.
+deduction (:mod:`evals.deduction`) over given or induced rules; no agent runs.
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from evals.datasets.captions import (
-    CaptionRules,
     load_captions,
     load_choices,
     load_normal_captions,
     load_rules,
 )
 from evals.datasets.recorded import load_labels, load_recorded, reference_pairs
-from evals.deduction import Deduction
+from evals.deduction import Deduction, References
 from evals.expecting import with_expected
 from evals.injecting import injected_sections
 from evals.items import Reply, Task, broken, fault_of
@@ -30,7 +29,7 @@ from evals.provenance import code_id, file_sha256
 from evals.sections import Section
 from evals.suite import CaptionsSpec, ChoiceSpec, Suite
 from tools.errors import ToolFailed, UserError, VidocqError
-from tools.types import content_id
+from tools.types import Rule, RuleKind, content_id
 
 __all__ = [
     "DeductionAsker",
@@ -99,13 +98,20 @@ class DeductionAsker:
     def __init__(self, suite: Suite, folder: Path, section: str) -> None:
         name = _dataset(suite)
         rules = _tampered(load_rules(folder, name), section, suite.bootstrap.seed)
-        self._deduction = Deduction(rules, load_normal_captions(folder, name))
         self._videos = {}
         self._choices = {}
-        if isinstance(suite.dataset, CaptionsSpec):
+        spec = suite.dataset
+        assert isinstance(spec, CaptionsSpec | ChoiceSpec)
+        references = References(name, load_normal_captions(folder, name), spec.reference)
+        if isinstance(spec, CaptionsSpec):
             self._videos = {v.sample.id: v for v in load_captions(folder, name)}
+            induced = spec.rules == "induced"
+            self._deduction = Deduction(
+                None if induced else rules, references, smoothing=spec.smoothing, causal=spec.causal
+            )
         else:
             self._choices = {c.sample.id: c for c in load_choices(folder)}
+            self._deduction = Deduction(rules, references)
 
     def __call__(self, task: Task) -> Reply:
         name = task.sample.id
@@ -156,17 +162,16 @@ def _dataset(suite: Suite) -> str:
     raise UserError(f"suite {suite.name}: layout {suite.dataset.layout} holds no captions")
 
 
-def _tampered(rules: CaptionRules, section: str, seed: int) -> CaptionRules:
-    """The rules as given; none that accuse; or all dealt out anew between the two kinds."""
+def _tampered(rules: Sequence[Rule], section: str, seed: int) -> tuple[Rule, ...]:
+    """The rules as given; none that accuse; or the texts dealt out anew among them."""
     if section == "control:no_rules":
-        return replace(rules, anomalous=())
+        return tuple(r for r in rules if r.kind is RuleKind.NORMAL)
     if section == "control:shuffled_rules":
-        texts = [*rules.normal, *rules.anomalous]
-        order = np.random.default_rng(seed).permutation(len(texts))
-        dealt = tuple(texts[i] for i in order)
-        n = len(rules.normal)
-        return replace(rules, normal=dealt[:n], anomalous=dealt[n:])
-    return rules
+        order = np.random.default_rng(seed).permutation(len(rules))
+        return tuple(
+            r.model_copy(update={"text": rules[i].text}) for r, i in zip(rules, order, strict=True)
+        )
+    return tuple(rules)
 
 
 def recorded_sections(

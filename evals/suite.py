@@ -20,6 +20,7 @@ from pydantic import (
 
 import evals
 from evals.model import TOOLS, expectation
+from tools.deduction.smoothing import CAUSAL, Method
 from tools.errors import UserError
 
 __all__ = [
@@ -82,6 +83,18 @@ class CaptionsSpec(_Strict):
     """Relative to the data root."""
     dataset: str
     """Whose ``DATASET.frames.jsonl.gz`` and rules."""
+    rules: Literal["given", "induced"] = "given"
+    """``induced``: made from the normal captions, without a model."""
+    reference: Literal["camera", "others", "all"] = "camera"
+    """Which normal captions may be known (:class:`evals.deduction.References`)."""
+    smoothing: Method = "two_way"
+    causal: bool = False
+
+    @model_validator(mode="after")
+    def _looks_back(self) -> Self:
+        if self.causal and not CAUSAL[self.smoothing]:
+            raise ValueError(f"smoothing {self.smoothing} looks ahead and cannot be causal")
+        return self
 
 
 class ChoiceSpec(_Strict):
@@ -92,6 +105,7 @@ class ChoiceSpec(_Strict):
     """Relative to the data root."""
     dataset: str = "shanghaitech"
     """Whose rules are given."""
+    reference: Literal["camera", "others", "all"] = "camera"
 
 
 class ImportedSpec(_Strict):
@@ -246,6 +260,9 @@ class Suite(_Strict):
             for key in ("expected", "inject"):
                 if getattr(self, key) is not None:
                     raise ValueError(f"{key}: no agent runs over layout {layout}")
+        induced = isinstance(self.dataset, CaptionsSpec) and self.dataset.rules == "induced"
+        if induced and self.controls:
+            raise ValueError("controls: they change given rules, and none are given")
         return self
 
 

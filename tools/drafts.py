@@ -113,7 +113,7 @@ def settled(
     kept = {p.rule.id: p for p in (*measured, *ranked)}
     gone: dict[str, str] = {}
     own = {p.rule.id for p in measured}
-    for finding in lint([p.rule for p in kept.values()], {}):
+    for finding in lint([p.rule for p in kept.values() if p.rule.status is RuleStatus.ACTIVE], {}):
         loose = [i for i in finding.rules if i not in own]
         if finding.problem == "duplicate":
             order = list(kept)

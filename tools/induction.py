@@ -11,6 +11,9 @@
    strengths that remain calibrate the scene (cross-conformal prediction, Vovk 2015), and how often
    the book fires on them is its expected rate of false alarms.
 
+A captioner that gives words and measures nothing is served by :mod:`tools.deduction.induction`: its
+captions vote, and are tried on held-out captions there.
+
 :class:`Induction` does the steps; ``graphs/induce.py`` is the state machine over them.
 """
 
@@ -25,6 +28,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tools.archive import SceneRecord, check_scene_name
+from tools.deduction import CaptionBook, NormalClip, induce_from_captions, words_only
 from tools.drafts import draft_proposals, settled
 from tools.errors import BackendError, BudgetSpent, UserError
 from tools.heldout import FalseAlarms, Held, calibrate, false_alarms, tested
@@ -111,6 +115,7 @@ class Induction:
     _seen: tuple[Seen, ...] = ()
     _groups: tuple[tuple[int, ...], ...] = ()
     _profile: SceneProfile | None = None
+    _book: CaptionBook | None = None
 
     def watch(self) -> None:
         """Learn the scene from all clips and describe them.
@@ -133,7 +138,12 @@ class Induction:
         self.notes = twice + _problems(self._units, self._seen)
 
     def vote(self) -> None:
-        """What the batches agree on of what was measured."""
+        """What the batches agree on of what was measured; of captions alone, of what they say."""
+        if self._seen_well and all(words_only(s.description) for s in self._seen_well):
+            self._book = induce_from_captions(self.scene, self._told(), seed=self.seed)
+            self.final = tuple(Proposal(rule) for rule in self._book.rules)
+            self.notes += self._book.notes
+            return
         self.final = self._proposals(frozenset(range(len(self._units))))
 
     def draft(self) -> None:
@@ -169,11 +179,14 @@ class Induction:
 
         Raises UserError where nothing is left to judge by.
         """
-        held = self._hold_out()
-        self.false_alarms = false_alarms(self.final, held)
+        held = self._hold_out() if self._book is None else self._all_seen()
+        self.false_alarms = (
+            false_alarms(self.final, held) if self._book is None else self._alarms_of_words()
+        )
         self.final, factors, said = tested(self.final, held)
         active = {p.rule.id for p in self.final if p.rule.status is RuleStatus.ACTIVE}
-        self.calibration = calibrate(held, active, factors, self.verifier)
+        if self._book is None:  # verdicts on words have a scale of their own
+            self.calibration = calibrate(held, active, factors, self.verifier)
         if not active:
             raise UserError(
                 f"nothing could be learned of scene “{self.scene}”: no rule found support in the"
@@ -181,7 +194,7 @@ class Induction:
                 remedy="give longer normal clips in which something moves",
             )
         self.notes += said + self._missing()
-        if not self.calibration.scores:
+        if self._book is None and not self.calibration.scores:
             self.notes += ("no held-out normal event could be judged: scores are not calibrated",)
 
     def outcome(self) -> Induced:
@@ -191,7 +204,7 @@ class Induction:
             calibration=self.calibration,
             notes=self.notes,
             clips=tuple(clip_provenance(clip) for clip in self._whole),
-            batches=len(self._groups),
+            batches=len(self._groups) if self._book is None else self._book.batches,
             false_alarms=self.false_alarms,
         )
 
@@ -217,6 +230,40 @@ class Induction:
         votes = [witnesses(self._units, self._seen, group) for group in known if group]
         return propose(self.scene, votes, self.captioner.attributes, longest_s=self._longest_s)
 
+    @property
+    def _seen_well(self) -> tuple[Seen, ...]:
+        return tuple(s for s in self._seen if not s.description.problems)
+
+    def _told(self) -> list[NormalClip]:
+        """The captions of each part of the footage, with the frame each begins at."""
+        told = []
+        for number, unit in enumerate(self._units):
+            info = unit.clip.source.info
+            captions = tuple(
+                (round(s.event.interval.start_s * info.fps), s.description.caption.text)
+                for s in self._seen_well
+                if s.unit == number
+            )
+            told.append(NormalClip(info.id, info.name, captions))
+        return told
+
+    def _all_seen(self) -> tuple[Held, ...]:
+        """Every caption's event, for the drafted rules alone: the others were tried already."""
+        return tuple(Held(s.event, s.description, self._kept_drafts) for s in self._seen_well)
+
+    def _alarms_of_words(self) -> FalseAlarms:
+        rate = self._book.false_alarm_rate if self._book is not None else None
+        if rate is None:
+            return FalseAlarms()
+        events = [s.event for s in self._seen_well]
+        seconds = sum(e.interval.seconds for e in events)
+        return FalseAlarms(fired=round(rate * len(events)), events=len(events), seconds=seconds)
+
+    @property
+    def _kept_drafts(self) -> tuple[Proposal, ...]:
+        names = {p.rule.id for p in self.final}
+        return tuple(p for p in self.drafted if p.rule.id in names)
+
     def _hold_out(self) -> tuple[Held, ...]:
         """Every unit's events, seen with a profile and rules made from the other folds.
 
@@ -225,14 +272,12 @@ class Induction:
         if len(self._units) < 2:
             return ()
         held: list[Held] = []
-        names = {p.rule.id for p in self.final}
-        drafted = tuple(p for p in self.drafted if p.rule.id in names)
         folds = folds_of(len(self._units))
         for number, fold in enumerate(folds, start=1):
             rest = frozenset(range(len(self._units))) - set(fold)
             clips = merged([self._units[u].clip for u in sorted(rest)])
             known = self.captioner.learn(self.scene, clips, base=self.profile)
-            rules = self._proposals(rest) + drafted
+            rules = self._proposals(rest) + self._kept_drafts
             what = f"testing on held-out footage, part {number} of {len(folds)}"
             seen = described(self._units, fold, self.captioner, known, self._tell, what)
             held += [

@@ -303,6 +303,25 @@ def rules(
         )
 
 
+@app.command()
+def deduction(
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of caption data; without it the one in VIDOCQ_DATA.")
+    ] = None,
+    dataset: Annotated[str, typer.Option(help="Whose captions and rules.")] = "shanghaitech",
+) -> None:
+    """Distinct captions a second of processor time, on one core, without a sentence model."""
+    from evals.bench.deduction import deduction as measure
+    from evals.suite import data_root
+
+    cost = measure(data or data_root() / "captions", dataset)
+    typer.echo(
+        f"{cost.captions} distinct captions, {cost.clauses} distinct clauses: first reading "
+        f"{cost.first:.0f} captions/s, warm {cost.warm:.0f} captions/s; rules and normal captions "
+        f"loaded in {cost.load_s:.2f} s"
+    )
+
+
 def main() -> None:
     """Run the command line: one line for an expected error, its exit code, no traceback."""
     try:

@@ -3,7 +3,8 @@
 ::
 
     FOLDER/DATASET.frames.jsonl.gz     {video, frame, caption, label}, frames 0, 1, 2 … of a video
-    FOLDER/normal_reference.jsonl.gz   {dataset, video, frame, caption}: captions of normal frames
+    FOLDER/normal_reference.jsonl.gz   {dataset, video, frame, caption}: captions of normal frames,
+                                       taken from the very videos of frames.jsonl
     FOLDER/rules.jsonl.gz              {dataset, rules: {normal_activity, normal_object,
                                        anomaly_activity, anomaly_object}}
     FOLDER/mc100.jsonl.gz              {id, truth, caption, choices, normal_choice, answer, …}
@@ -11,19 +12,23 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 from evals.datasets.jsonl import field, rows
 from evals.model import Choice, Sample, frame_runs
 from tools.decision import Label
 from tools.errors import UserError
+from tools.types import Rule, RuleCategory, RuleKind
 
 __all__ = [
-    "CaptionRules",
     "CaptionVideo",
     "ChoiceItem",
+    "NormalCaption",
+    "camera_of",
     "load_captions",
     "load_choices",
     "load_normal_captions",
@@ -34,6 +39,10 @@ FPS = MappingProxyType(
     {"shanghaitech": 24.0, "ucsd_ped2": 10.0, "cuhk_avenue": 25.0, "ubnormal": 30.0}
 )
 """Frames per second of the footage, as its authors publish it; the captions do not say."""
+CAMERAS = MappingProxyType(
+    {"shanghaitech": re.compile(r"(\d+)_"), "ubnormal": re.compile(r".*?scene_(\d+)_")}
+)
+"""Data sets of several cameras, and where a video's name gives its own; the others have one."""
 NOT_DRAWN = "X"
 """The letter for "none of these": the caption misses the anomaly."""
 
@@ -46,13 +55,12 @@ class CaptionVideo:
     captions: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class CaptionRules:
-    """Rules in words, given for one data set."""
+class NormalCaption(NamedTuple):
+    """A caption of a normal frame, and the video it is of (empty where the data do not say)."""
 
-    dataset: str
-    normal: tuple[str, ...]
-    anomalous: tuple[str, ...]
+    video: str
+    frame: int
+    caption: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +69,14 @@ class ChoiceItem:
 
     sample: Sample
     caption: str
+    videos: tuple[str, ...] = ()
+    """Videos in which a frame has this caption, where the data say."""
+
+
+def camera_of(dataset: str, video: str) -> str:
+    """The camera that filmed a video, as the data set's authors name their files."""
+    found = CAMERAS[dataset].match(video) if dataset in CAMERAS else None
+    return found.group(1) if found else ""
 
 
 def load_captions(folder: Path, dataset: str) -> list[CaptionVideo]:
@@ -94,11 +110,16 @@ def load_captions(folder: Path, dataset: str) -> list[CaptionVideo]:
     ]
 
 
-def load_normal_captions(folder: Path, dataset: str) -> tuple[str, ...]:
-    """Captions of normal frames, none of them in the test videos' frames.jsonl."""
+def load_normal_captions(folder: Path, dataset: str) -> tuple[NormalCaption, ...]:
+    """Captions of normal frames. They are of the test videos themselves: whoever judges a video
+    should not know its own (:meth:`evals.deduction.References.others`)."""
     path = folder / "normal_reference.jsonl.gz"
     found = tuple(
-        field(path, number, row, "caption", str)
+        NormalCaption(
+            field(path, number, row, "video", str) if "video" in row else "",
+            field(path, number, row, "frame", int) if "frame" in row else number - 1,
+            field(path, number, row, "caption", str),
+        )
         for number, row in rows(path)
         if field(path, number, row, "dataset", str) == dataset
     )
@@ -107,20 +128,32 @@ def load_normal_captions(folder: Path, dataset: str) -> tuple[str, ...]:
     return found
 
 
-def load_rules(folder: Path, dataset: str) -> CaptionRules:
-    """The rules given for a data set. Raises UserError where there are none."""
+def load_rules(folder: Path, dataset: str) -> tuple[Rule, ...]:
+    """The rules given for a data set, normal ones first. Raises UserError where there are none."""
     path = folder / "rules.jsonl.gz"
     for number, row in rows(path):
-        if field(path, number, row, "dataset", str) == dataset:
-            rules = field(path, number, row, "rules", dict)
-            try:
-                return CaptionRules(
-                    dataset=dataset,
-                    normal=(*rules["normal_activity"], *rules["normal_object"]),
-                    anomalous=(*rules["anomaly_activity"], *rules["anomaly_object"]),
-                )
-            except KeyError as error:
-                raise UserError(f"{path}:{number}: rules without {error}") from None
+        if field(path, number, row, "dataset", str) != dataset:
+            continue
+        given = field(path, number, row, "rules", dict)
+        found: list[Rule] = []
+        for kind, name in ((RuleKind.NORMAL, "normal"), (RuleKind.ANOMALOUS, "anomaly")):
+            for category in (RuleCategory.ACTIVITY, RuleCategory.OBJECT):
+                key = f"{name}_{category.value}"
+                if key not in given:
+                    raise UserError(f"{path}:{number}: rules without '{key}'")
+                found += [
+                    Rule(
+                        id=f"captions-{dataset}-{len(found) + n}",
+                        scene=dataset,
+                        version=1,
+                        kind=kind,
+                        category=category,
+                        text=text,
+                        author="given",
+                    )
+                    for n, text in enumerate(given[key])
+                ]
+        return tuple(found)
     raise UserError(f"{path}: no rules for {dataset}")
 
 
@@ -151,6 +184,7 @@ def load_choices(folder: Path) -> list[ChoiceItem]:
                     choice=Choice(options=choices, right=right, verdicts=verdicts),
                 ),
                 field(path, number, row, "caption", str),
+                tuple(row.get("videos", ())),
             )
         )
     return items

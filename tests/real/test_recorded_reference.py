@@ -4,7 +4,7 @@ import pytest
 
 from evals.datasets.captions import load_choices, load_normal_captions, load_rules
 from evals.datasets.recorded import load_recorded, reference_pairs
-from evals.deduction import Deduction
+from evals.deduction import Deduction, References
 from evals.figures import figures
 from evals.model import Pair
 from evals.suite import data_root
@@ -43,12 +43,15 @@ def test_every_recording_is_read():
 
 def test_four_choice_questions_are_answered_from_captions():
     captions = folder("captions")
-    deduction = Deduction(
-        load_rules(captions, "shanghaitech"), load_normal_captions(captions, "shanghaitech")
-    )
+    references = References("shanghaitech", load_normal_captions(captions, "shanghaitech"))
+    deduction = Deduction(load_rules(captions, "shanghaitech"), references)
     items = load_choices(captions)
     made = figures([Pair(i.sample, deduction.choose(i)) for i in items], samples=20)
     cells = [made.metrics[f"choice_{c}"] for c in ("rr", "rw", "wr", "ww", "unanswered")]
     assert sum(cells) == pytest.approx(1.0, abs=1e-5)
-    # Chance among four letters is a quarter.
-    assert made.metrics["choice_rr"] > 0.5
+    # What the caption shows is told for the right reason; where it misses it, nobody is accused.
+    right = {i.sample.id: i.sample.choice.right for i in items}
+    chosen = {i.sample.id: deduction.choose(i).chosen for i in items}
+    assert all(chosen[name] == letter for name, letter in right.items() if letter != "X")
+    assert made.metrics["choice_rw"] == made.metrics["choice_wr"] == 0.0
+    assert made.metrics["choice_ww"] == pytest.approx(8 / 51, abs=1e-4)

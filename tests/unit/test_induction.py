@@ -379,3 +379,51 @@ def test_ways_and_distances_get_rules_with_bounds_on_their_side() -> None:
     assert "25 %" in way.text
     assert astray.predicate is not None
     assert astray.predicate.all[0].value == 0.3
+
+
+# ---------------------------------------------------------------- words alone
+
+
+@dataclass
+class WordyCaptioner(ScriptedCaptioner):
+    """Gives each clip's sentence and measures nothing."""
+
+    words: Mapping[str, str] = field(default_factory=dict)
+
+    def describe(
+        self,
+        source: FrameSource,
+        interval: Interval,
+        *,
+        profile: SceneProfile | None,
+        detail: Detail = "fine",
+        progress: Progress | None = None,
+    ) -> Description:
+        text = self.words[source.info.name]
+        identity = content_id(source.info.id, interval)
+        return Description(
+            caption=Caption(
+                id=identity,
+                video_id=source.info.id,
+                interval=interval,
+                text=text,
+                captioner=self.name,
+            )
+        )
+
+
+def test_a_captioner_that_gives_words_only_has_its_captions_vote() -> None:
+    words = {
+        f"n{i}.mp4": f"One person is walking with a {thing}. Other than people, there are trees."
+        for i, thing in enumerate(["bag", "bag", "backpack", "bag", "backpack", "bag"] * 2)
+    }
+    captioner = WordyCaptioner(script=dict.fromkeys(words, ()), words=words)
+    induced = run(captioner)
+    texts = {r.text for r in induced.rules if r.status is RuleStatus.ACTIVE}
+    assert {"People: walk", "Present: tree"} <= texts
+    riding = next(r for r in induced.rules if r.text.startswith("Riding"))
+    assert (riding.kind, riding.support, riding.batches) == (RuleKind.ANOMALOUS, 5, 5)
+    assert {p.clip for p in riding.provenance} == set(words)
+    assert not induced.calibration.scores
+    assert "0.0% of the captions of held-out normal footage would alarm" in induced.notes
+    assert run(captioner).rules == induced.rules

@@ -189,6 +189,24 @@ def test_a_stay_past_half_of_what_is_normal_counts_as_it_turns_out() -> None:
     assert found[32:] == pytest.approx(2.0, abs=0.05)
 
 
+def test_where_somebody_goes_half_hidden_is_taken_from_where_it_can_be_told() -> None:
+    seen_whole = walk(1, 20.0)
+    rows = [r.copy() for r in seen_whole.rows]
+    for hidden in rows[30:60]:  # a window among others: its feet are no one's
+        hidden[Det.KIND] = Kind.PART
+    made = Track(frames=seen_whole.frames, pts=seen_whole.pts, times=seen_whole.times, rows=rows)
+    still = PlaceMap(np.ones((5, 9), np.float32), 24)
+    rare = PlaceMap(np.full((5, 9), 0.001, np.float32), 24)
+    usual = Distribution(0.2, 0.01, 100, log=True)
+    normal = Normal(
+        walk=still, windows={}, objects={"place": usual}, directions={}, place=rare, clips=12,
+        seconds=240.0, view=1.0,
+    )  # fmt: skip
+    seen = measure(made, still, rare)
+    assert np.isnan(seen.place[40:50]).all()
+    assert surprises(seen, normal, ["place"])[40:50].min() > 1.5
+
+
 def test_one_who_paces_within_a_spot_stays_there() -> None:
     xs = 100 + 0.33 * TALL * np.sin(2 * np.pi * np.arange(100) / 50)
     assert track(xs, 60.0).stay[-1] > 8.0

@@ -90,7 +90,7 @@ def test_scoring_needs_neither_data_nor_model(captions: Path, tmp_path: Path) ->
 def test_controls_stand_beside_the_headline(captions: Path, tmp_path: Path) -> None:
     chosen = suite(controls=["no_rules", "shuffled_rules"])
     results = run_suite(chosen, data=captions, out=tmp_path)
-    assert results["controls"]["no_rules"]["micro_auroc"] == 0.5
+    assert results["controls"]["no_rules"]["anomalous"] == 0, "what is only new accuses nobody"
     assert results["controls"]["video_constant"]["micro_auroc"] < 1
     assert isinstance(results["controls"]["single_look"], str)
     sections = {item.section for item in read_plan(tmp_path).items}

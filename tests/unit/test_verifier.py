@@ -313,3 +313,45 @@ def test_what_cannot_be_measured_is_not_absent() -> None:
     verdict = EmbeddedVerifier().judge(plan, event_of(), seen_of(observation_of(speed=1.0)), ())
     assert verdict.score is None
     assert verdict.reason == "place could not be measured here"
+
+
+# ---------------------------------------------------------------- words alone
+
+
+def told(text: str) -> Description:
+    seen = seen_of()
+    caption = seen.caption.model_copy(update={"text": text})
+    return seen.model_copy(update={"caption": caption, "series": ()})
+
+
+RULE_ON_RIDING = rule_of(
+    "no-wheels", None, text="Riding a bicycle or scooter", source="user", version=3
+)
+
+
+def test_words_alone_are_judged_clause_by_clause_and_cite_the_rule() -> None:
+    seen = told("Two people walk, and a third person is riding a tricycle.")
+    verdict = judged(seen, RULE_ON_RIDING)
+    assert verdict.score == pytest.approx(1.0)
+    (match,) = verdict.matches
+    assert (match.rule, match.how, match.observation) == ("rule:no-wheels@3", "lexical", "c1")
+    claim = verdict.claims[0]
+    assert "tricycle" in claim.text
+    assert claim.evidence == ("caption:c1", "rule:no-wheels@3")
+
+
+def test_words_that_break_no_rule_are_normal_and_without_rules_nothing_is_told() -> None:
+    seen = told("Two people walk past a parked bicycle.")
+    assert judged(seen, RULE_ON_RIDING).score == 0.0
+    nothing = judged(seen)
+    assert nothing.score is None
+    assert "no rule" in nothing.reason
+
+
+def test_a_question_about_something_named_is_put_to_the_words() -> None:
+    plan = find_plan("activity in {glides}")
+    verdict = judged(told("A man is riding a bicycle."), plan=plan)
+    assert verdict.score == pytest.approx(1.0)
+    assert verdict.matches[0].rule == target_ref("riding")
+    assert verdict.claims[0].evidence == ("caption:c1",)
+    assert judged(told("A man is walking."), plan=plan).score == 0.0

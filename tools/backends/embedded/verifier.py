@@ -3,6 +3,7 @@
 An event is suspect when its frames surprise for half a second or longer. The suspicion counts only
 where an active rule covers it (after HyCoVAD: rules validate suspects); otherwise the verdict says
 so and stays open. For a question about something named, the question's own predicate is the rule.
+A look that gave words and measured nothing is judged by its words (``wording.py``).
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from tools.backends.embedded.wording import judge_words, target_ref
 from tools.concepts import tests_of
 from tools.decision import Intent, Plan
+from tools.deduction import words_only
 from tools.ports import Verifier
 from tools.predicates import PredicateResult, describe, evaluate
 from tools.scoping import tried
@@ -46,11 +49,6 @@ QUESTIONS: Mapping[str, str] = {
     "dwell": "For how long does what is in this box stay?",
     "direction": "In which direction does what is in this box move?",
 }
-
-
-def target_ref(concept: str) -> str:
-    """Reference of the rule that a question itself states."""
-    return f"query:{concept.replace(' ', '-')}"
 
 
 @dataclass(frozen=True)
@@ -97,6 +95,8 @@ class EmbeddedVerifier(Verifier):
         """See the module docstring. Deterministic."""
         if seen.problems:
             return self._verdict(event, seen, answers, score=None, reason="; ".join(seen.problems))
+        if words_only(seen):
+            return judge_words(plan, event, seen, rules, verifier=self.name)
         applied = self._apply(plan, seen, rules)
         upheld, contradicted = _uphold(applied, answers)
         if contradicted and not upheld:

@@ -59,6 +59,9 @@ _SIGMA_S = 0.33
 _HELD_S, _PLACED_S = 0.6, 2.0
 """A surprise counts from this long on; one of place or way, which rests on where the feet are seen,
 from the longer."""
+_WHEREABOUTS = frozenset({"place", "astray", "way"})
+_TOLD = 0.3
+"""What can be told in this share of its frames is taken to hold in the others, too."""
 _PAST_HALF = 0.5
 """Surprise from which on a stay is judged by what becomes of it."""
 _WAY_SIGMA_S, _GOES = 0.5, 0.4
@@ -241,10 +244,24 @@ def surprises(measured: Measured, normal: Normal, names: Sequence[str]) -> NDArr
             values = distribution.surprise(measured.series(name))
             if name == "dwell":
                 values = _foreseen(values, measured.track.part, distribution)
-            held = _PLACED_S if name in {"place", "astray", "way"} else _HELD_S
+            if name in _WHEREABOUTS:
+                values = _filled(values)
+            held = _PLACED_S if name in _WHEREABOUTS else _HELD_S
             known = np.where(np.isfinite(values), values, 0.0)
             best = np.fmax(best, _lasting(known, times, held))
     return best
+
+
+def _filled(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Surprise of where, or which way, something goes; where that cannot be told (it is half
+    hidden, or merged with others), the median of where it can.
+
+    Left as it is where it could be told for less than ``_TOLD`` of the time.
+    """
+    known = np.isfinite(values)
+    if known.mean() < _TOLD:
+        return values
+    return np.where(known, values, np.median(values[known]))
 
 
 def _foreseen(

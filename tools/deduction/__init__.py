@@ -1,0 +1,34 @@
+"""Deduction over captions: verdicts on what a captioner says, from rules and normal captions.
+
+For any captioner that gives words only. ``Deducer`` judges captions clause by clause and cites
+clause, rule and phrase; ``induce_from_captions`` makes rules of normal captions; ``smoothed``
+spreads scores over time by a named method.
+"""
+
+from tools.deduction.deducer import ALARM, Deduced, Deducer, Found
+from tools.deduction.facts import words_only
+from tools.deduction.induction import CaptionBook, NormalClip, induce_from_captions
+from tools.deduction.language import Said, clauses_of, said_in
+from tools.deduction.matching import parts_of, phrase_of, share_of, stated
+from tools.deduction.smoothing import METHODS, Method, smoothed
+
+__all__ = [
+    "ALARM",
+    "METHODS",
+    "CaptionBook",
+    "Deduced",
+    "Deducer",
+    "Found",
+    "Method",
+    "NormalClip",
+    "Said",
+    "clauses_of",
+    "induce_from_captions",
+    "parts_of",
+    "phrase_of",
+    "said_in",
+    "share_of",
+    "smoothed",
+    "stated",
+    "words_only",
+]

@@ -1,0 +1,191 @@
+"""Deduction over captions: clause by clause, from rules and from what normal captions say.
+
+Each clause is matched to every anomalous rule: by its predicate where the clause's own words decide
+that, else by words and concepts (:mod:`tools.deduction.matching`); and its novelty against the
+normal clauses is taken (:mod:`tools.deduction.novelty`). Novelty counts 0.49, so that by itself it
+never reaches 0.5: rules accuse, what is merely new is reported. With s the strength of the
+strongest rule,
+
+    score(clause)  = 1 − (1 − s) (1 − 0.49 novelty)
+    score(caption) = the greatest of its clauses
+
+A rule on what is unusual as such ("unusual objects") names nothing: novelty itself is then its
+match (*semantic*), s = novelty, and is not counted again.
+
+What is there in most of a stream is its scenery: over a series of captions, the score of a
+thing is multiplied by 1 − q, q the share of the captions (so far, where causal) that list it,
+counting one second without it beforehand.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from tools.deduction.facts import decided_by_words
+from tools.deduction.language import Said, clauses_of, said_in
+from tools.deduction.matching import PARKED, Phrase, Weights, open_to, phrases_of, strength_of
+from tools.deduction.novelty import BELONGINGS, Novelty
+from tools.types import Rule, RuleKind
+
+__all__ = ["ALARM", "NOVEL", "Deduced", "Deducer", "Found"]
+
+How = Literal["predicate", "lexical", "semantic", "novel"]
+
+ALARM = 0.5
+"""From here on a caption is called anomalous."""
+NOVEL = 0.49
+"""What novelty counts: stated prior, so that alone it stays below :data:`ALARM`."""
+KEPT = 65536
+"""Distinct clauses remembered."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a clause was found to be: of a rule's breach, of novelty, or of both."""
+
+    clause: str
+    how: How
+    """How the rule was matched: ``semantic`` where it asks for what is unusual as such, ``novel``
+    where no rule was."""
+    score: float
+    """Of the clause, in [0, 1]."""
+    strength: float = 0.0
+    """Of the rule's match, in [0, 1]."""
+    novelty: float = 0.0
+    rule: Rule | None = None
+    """The rule it breaks; None where it is only new."""
+    phrase: str = ""
+    """The words of the rule that were found; of a *semantic* match what is unusual."""
+    near: str = ""
+    """The nearest normal clause, where it is new; empty where nothing normal is near."""
+    things: tuple[str, ...] = ()
+    """What it lists as being there; empty for a clause about a person."""
+
+
+@dataclass(frozen=True)
+class Deduced:
+    """The verdict on a caption: its score in [0, 1], and what was found, strongest first."""
+
+    score: float = 0.0
+    found: tuple[Found, ...] = ()
+
+    @property
+    def anomalous(self) -> bool:
+        return self.score >= ALARM
+
+    @property
+    def top(self) -> Found | None:
+        return self.found[0] if self.found else None
+
+
+class Deducer:
+    """Rules of a scene over captions, weighed by captions of what is normal there.
+
+    Args:
+        rules: of either kind; normal ones say what is usual, retired ones nothing.
+        normal: captions of normal frames; without any, words weigh by the rules alone, and
+            nothing is called new.
+    """
+
+    def __init__(self, rules: Sequence[Rule], normal: Sequence[str] = ()) -> None:
+        said = [[said_in(*c) for c in clauses_of(caption)] for caption in normal]
+        self.rules = tuple(r for r in rules if r.status == "active")
+        self.weigh = Weights(said, self.rules)
+        accusing = [r for r in self.rules if r.kind is RuleKind.ANOMALOUS]
+        self._tested = tuple(r for r in accusing if r.predicate is not None)
+        self._phrases: dict[str, list[Phrase]] = defaultdict(list)
+        for phrase in (p for r in accusing for p in phrases_of(r)):
+            for node in {node for word in phrase.words for node, _ in word.places}:
+                self._phrases[node].append(phrase)
+        self._open = {what: rule for rule in reversed(accusing) for what in open_to(rule)}
+        self._novelty = Novelty((s for clauses in said for s in clauses), self.weigh)
+        self._clauses: OrderedDict[tuple[str, str], Found | None] = OrderedDict()
+
+    @property
+    def remembered(self) -> int:
+        """Distinct clauses whose verdicts are at hand."""
+        return len(self._clauses)
+
+    def deduce(self, caption: str) -> Deduced:
+        """The verdict on a caption. Deterministic; of equals the first counts."""
+        return _verdict(f for c in clauses_of(caption) if (f := self._of_clause(*c)) is not None)
+
+    def deduce_series(
+        self, captions: Sequence[str], *, rate: float, causal: bool = False
+    ) -> list[Deduced]:
+        """The verdicts on captions of one stream, its scenery discounted.
+
+        Args:
+            captions: in time order.
+            rate: captions a second.
+            causal: scenery is what was there up to each caption, not in the whole stream.
+        """
+        verdicts = [self.deduce(caption) for caption in captions]
+        listed = [{t for f in v.found for t in f.things} for v in verdicts]
+        seen: Counter[str] = Counter()
+        if not causal:
+            seen.update(thing for things in listed for thing in things)
+        out = []
+        for n, (verdict, things) in enumerate(zip(verdicts, listed, strict=True), start=1):
+            if causal:
+                seen.update(things)
+            past = rate + (n if causal else len(captions))
+            out.append(_verdict(_discounted(f, seen, past) for f in verdict.found))
+        return out
+
+    def _of_clause(self, clause: str, about: Literal["person", "thing"]) -> Found | None:
+        key = (clause, about)
+        if key in self._clauses:
+            self._clauses.move_to_end(key)
+            return self._clauses[key]
+        found = self._find(said_in(clause, about))
+        self._clauses[key] = found
+        if len(self._clauses) > KEPT:
+            self._clauses.popitem(last=False)
+        return found
+
+    def _find(self, said: Said) -> Found | None:
+        strength, rule, phrase = 0.0, None, ""
+        how: How = "novel"
+        for tested in self._tested:
+            told = decided_by_words(tested, said)
+            if told > strength:
+                strength, rule, phrase, how = told, tested, said.text, "predicate"
+        candidates = {id(p): p for node in said.nodes for p in self._phrases.get(node, ())}
+        for candidate in sorted(candidates.values(), key=lambda p: -len(p.words)):
+            told = strength_of(candidate, said, self.weigh)
+            if told > strength:
+                strength, rule, phrase, how = told, candidate.rule, candidate.text, "lexical"
+        novelty, word, near = self._novelty(said)
+        if said.still and said.about == "thing":
+            novelty *= PARKED
+        opened = self._open.get("doing" if word in said.actions else "thing")
+        if opened is not None and novelty > strength and word not in BELONGINGS:
+            strength, rule, phrase, how = novelty, opened, word.strip("<>"), "semantic"
+        new = 0.0 if how == "semantic" else NOVEL * novelty
+        score = 1 - (1 - strength) * (1 - new)
+        if score <= 0:
+            return None
+        things = () if said.about == "person" else _things(said)
+        return Found(said.text, how, score, strength, novelty, rule, phrase, near, things)
+
+
+def _verdict(found: Iterable[Found]) -> Deduced:
+    ranked = sorted(found, key=lambda f: -f.score)
+    return Deduced(ranked[0].score if ranked else 0.0, tuple(ranked))
+
+
+def _things(said: Said) -> tuple[str, ...]:
+    """What a listed thing is: the concepts it names, else its words."""
+    return tuple(w for w in said.words if w.startswith("<")) or said.words
+
+
+def _discounted(found: Found, seen: Counter[str], past: float) -> Found:
+    """A listed thing counts less the more of the captions list it."""
+    if not found.things:
+        return found
+    share = min(seen[thing] for thing in found.things) / past
+    return replace(found, score=found.score * (1 - share))

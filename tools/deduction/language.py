@@ -1,0 +1,221 @@
+"""Captions and rules taken apart: sentences into clauses, clauses into what they say.
+
+A caption enumerates people with what each does, then lists what else is there. So a clause is about
+a *person* or about a *thing*, and things in the list are only present. Words are compared as lemmas
+and by the concepts they name (:mod:`tools.deduction.lexicon`). What a clause denies is left out
+("no", "not", "without" …, up to its end); what it only suspects ("possibly", "or" …) counts half;
+what it calls parked or stopped does not move.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Literal
+
+from tools.deduction.lexicon import (
+    ACTIONS,
+    COMPOUNDS,
+    LIGHT,
+    STATIC,
+    WHEELED,
+    ancestors,
+    concept_of,
+)
+
+__all__ = ["HEDGED", "Said", "clauses_of", "lemma_of", "said_in"]
+
+HEDGED = 0.5
+"""What is only suspected counts half: stated prior, an even bet."""
+
+_SENTENCE = re.compile(r"(?<=[.!?;])\s+")
+_WORD = re.compile(r"[a-z]+(?:[-'’][a-z]+)*")
+_LISTS = re.compile(
+    r"^(?:(?:other|rather) than|apart from|aside from|besides|except for|as for|in addition to)\b"
+    r"|\b(?:other|surrounding|background|remaining) (?:elements?|objects?|things?|items?)\b"
+    r"|\bimages? other than\b"
+    r"|^(?:the|this) (?:image|scene|picture) (?:primarily |mainly |mostly |also )?"
+    r"(?:showcases?|shows?|features?|contains?|consists)",
+    re.IGNORECASE,
+)
+_LIST_HEAD = re.compile(
+    r"^.*?\b(?:(?:there(?:'s| is| are| were| was))|includes?|including|consists? of|shows?|"
+    r"showcases?|features?|contains?|such as|are|is)\b",
+    re.IGNORECASE,
+)
+_COUNTS = re.compile(
+    r"^there (?:is|are|appears? to be|seems? to be) (?:(?:no|only|about|around|approximately|"
+    r"several|many|numerous|multiple|a few|at least) )*(?:[\w-]+ )?"
+    r"(?:people|persons?|individuals?|man|men|women|woman|pedestrians?)"
+    r"(?: visible| present| seen)?(?: in (?:the|this) (?:image|scene|picture|frame|photo))?\W*$",
+    re.IGNORECASE,
+)
+_BREAK = re.compile(
+    r"\s*[,:()]\s*|\s+(?:while|whereas|but)\s+"
+    r"|\s+and\s+(?=(?:the|a|an|one|another|two|three|four|five|six|some|others?|he|she|they|both)\b)",
+    re.IGNORECASE,
+)
+_ITEMS = re.compile(r"\s*[,:()]\s*|\s+(?:and|as well as|along with|plus)\s+", re.IGNORECASE)
+_PERSON = re.compile(
+    r"\b(?:persons?|people|m[ae]n|wom[ae]n|child(?:ren)?|boys?|girls?|kids?|individuals?|he|she|they|"
+    r"someone|somebody|pedestrians?|cyclists?|bicyclists?|skaters?|skateboarders?|riders?|drivers?|"
+    r"workers?|guards?|officers?)\b",
+    re.IGNORECASE,
+)
+_NEGATIONS = frozenset(
+    "no not without never none nobody neither nor cannot isn't aren't doesn't don't can't wasn't "
+    "absent lacking".split()
+)
+_HEDGES = frozenset("possibly perhaps maybe might may could likely seemingly probably or".split())
+PUSHED = frozenset(f"<{c}>" for c in ("handcart", "luggage", "bag", "light vehicle", "vehicle"))
+_ON = re.compile(r"\bon (?:(?:a|an|the|his|her|their|top of|some|what) )*(?P<what>[a-z]+)")
+"""Riding is said with "on" too: "on a bicycle"."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """One clause and what it says.
+
+    ``nodes``: lemmas and ``<concepts>``, the concepts it is a kind of included → how far it is
+    said, 1 or :data:`HEDGED`. ``words``: those nodes that are the words themselves, each with its
+    concept where it names one. ``about``: whom or what. ``still``: it says of its thing that it
+    does not move.
+    """
+
+    text: str
+    about: Literal["person", "thing"]
+    nodes: Mapping[str, float] = field(hash=False)
+    words: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
+    """Those of ``words`` that say what is done."""
+    still: bool = False
+
+
+@lru_cache(maxsize=65536)
+def lemma_of(word: str) -> str:
+    """Dictionary form of an English word in lower case: ``rode`` → ``ride``."""
+    from simplemma import lemmatize
+
+    lemma = str(lemmatize(word.replace("’", "'"), lang="en")).lower()
+    if lemma == word and word.endswith("ing"):  # a noun, too: "sitting", "running"
+        stem = word[:-3]
+        for verb in (stem, stem + "e", stem[:-1] if stem[-2:-1] == stem[-1:] else stem):
+            if concept_of(verb) is not None:
+                return verb
+    return lemma
+
+
+def clauses_of(caption: str) -> Iterator[tuple[str, Literal["person", "thing"]]]:
+    """The clauses of a caption in order, and whether each is about a person or a thing.
+
+    A sentence that only counts people says nothing of them and is left out.
+    """
+    for sentence in _SENTENCE.split(caption):
+        sentence = sentence.strip().rstrip(".!?;").strip()
+        if not sentence or _COUNTS.match(sentence):
+            continue
+        if _LISTS.search(sentence):
+            head = _LIST_HEAD.match(sentence)
+            for item in _ITEMS.split(sentence[head.end() :] if head else sentence):
+                if item.strip():
+                    yield item.strip(), "person" if _PERSON.search(item) else "thing"
+            continue
+        person = True
+        for part in _BREAK.split(sentence):
+            part = part.strip()
+            if not part or _COUNTS.match(part):
+                continue
+            if re.match(r"there(?:'s| is| are)\b", part, re.IGNORECASE):
+                person = bool(_PERSON.search(part))
+            elif _PERSON.search(part):
+                person = True
+            yield part, "person" if person else "thing"
+
+
+@lru_cache(maxsize=65536)
+def said_in(clause: str, about: Literal["person", "thing"] = "person") -> Said:
+    """What a clause says, see the module docstring."""
+    text = clause.lower().replace("’", "'")
+    nodes: dict[str, float] = {}
+    words: list[str] = []
+    actions: list[str] = []
+    raw = _joined(_WORD.findall(text))
+    alternatives = "or" in raw
+    hedged = denied = still = False
+    for word in raw:
+        if word in _NEGATIONS:
+            denied = True
+            continue
+        hedged = hedged or word in _HEDGES
+        if denied:
+            continue
+        far = HEDGED if hedged or alternatives else 1.0
+        lemma = lemma_of(word) if "_" not in word else word
+        still = still or lemma in STATIC or word in STATIC
+        if lemma in LIGHT or word in LIGHT or len(lemma) < 3:
+            continue
+        concept = _concept(word, lemma)
+        words.append(lemma if concept is None else f"<{concept}>")
+        if concept in ACTIONS or (concept is None and word.endswith("ing") and lemma != word):
+            actions.append(words[-1])
+        _note(nodes, lemma, far)
+        if concept is not None:
+            for name in (concept, *ancestors(concept)):
+                _note(nodes, f"<{name}>", far)
+    _rides(text, nodes, words, still)
+    if "<ride>" in words:
+        actions.append("<ride>")
+    did = tuple(a for a in dict.fromkeys(actions) if a in words)
+    return Said(clause, about, nodes, tuple(dict.fromkeys(words)), did, still)
+
+
+def _concept(word: str, lemma: str) -> str | None:
+    """What a word names. A vehicle's name with -ing is the riding of it: "skateboarding"."""
+    concept = concept_of(lemma) or concept_of(word)
+    if word.endswith("ing") and concept is not None and WHEELED & {concept, *ancestors(concept)}:
+        return "ride"
+    return concept
+
+
+def _rides(text: str, nodes: dict[str, float], words: list[str], still: bool) -> None:
+    """Whoever is on something with wheels rides it, unless it stands; pushing it is no violence."""
+    for found in _ON.finditer(text):
+        concept = concept_of(lemma_of(found["what"]))
+        if concept is None or not WHEELED & {concept, *ancestors(concept)}:
+            continue
+        far = nodes.get(f"<{concept}>")
+        if far is not None and "<ride>" not in nodes and not still:
+            nodes["<ride>"] = far
+            words.append("<ride>")
+    if "<push>" in nodes and PUSHED & nodes.keys():
+        for pushed in ("push", "pull", "drag", "<push>"):
+            nodes.pop(pushed, None)
+        words[:] = [w for w in words if w != "<push>"]
+
+
+def _note(nodes: dict[str, float], node: str, far: float) -> None:
+    nodes[node] = max(far, nodes.get(node, 0.0))
+
+
+def _joined(words: list[str]) -> list[str]:
+    """Pairs that name one thing as one word, with an underscore."""
+    out: list[str] = []
+    i = 0
+    while i < len(words):
+        if i + 1 < len(words):
+            pair = f"{words[i]}_{words[i + 1]}"
+            single = f"{words[i]}_{words[i + 1].rstrip('s')}"
+            for candidate in (pair, single):
+                if candidate in COMPOUNDS:
+                    out.append(candidate)
+                    i += 2
+                    break
+            else:
+                out.append(words[i])
+                i += 1
+        else:
+            out.append(words[i])
+            i += 1
+    return out
