@@ -39,6 +39,8 @@ class Request:
     max_looks: int | None = None
     max_seconds: float | None = None
     workers: int | None = None
+    started: str | None = None
+    camera: str | None = None
     thread: str | None = None
     resume: str | None = None
 
@@ -99,6 +101,8 @@ def _begin(agent: Agent, request: Request, run: str, tell: Progress) -> dict[str
         "videos": list(find_videos(request.videos)),
         "scene": request.scene,
         "scene_free": request.scene_free,
+        "started": request.started,
+        "camera": request.camera,
         "budget": {k: v for k, v in bounds.items() if v is not None},
         "run_id": run,
     }
@@ -124,6 +128,8 @@ def _resume(agent: Agent, stores: Stores, run: str, tell: Progress) -> dict[str,
         "videos": header["videos"],
         "scene": header["scene"],
         "scene_free": header["scene_free"],
+        "started": header.get("started"),
+        "camera": header.get("camera"),
         "budget": header["budget"],
         "run_id": run,
     }

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-import json
-from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec, TypeVar
+from typing import Annotated
 
 import typer
 
+from agent.options import JsonOption, SceneOption, guarded, print_json
+from agent.rulefiles import rules_app
 from agent.usage import OneLine
-from tools.errors import UserError, VidocqError
+from tools.errors import UserError
 
 __all__ = ["app", "main"]
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
 class _Vidocq(OneLine):
@@ -31,58 +26,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Ask video archives what was out of the ordinary, where, how sure that is, and why.",
 )
-rules_app = typer.Typer(no_args_is_help=True, help="The rules of a scene: read, write, retire.")
 trace_app = typer.Typer(no_args_is_help=True, help="Recorded runs.")
 app.add_typer(rules_app, name="rules")
 app.add_typer(trace_app, name="trace")
-
-
-class Kind(StrEnum):
-    """Kinds of rules, as in tools.types, which is too heavy to import for ``--help``."""
-
-    NORMAL = "normal"
-    ANOMALOUS = "anomalous"
-
-
-class Category(StrEnum):
-    """Categories of rules."""
-
-    ACTIVITY = "activity"
-    OBJECT = "object"
-    ENVIRONMENT = "environment"
-    MOTION = "motion"
-
-
-SceneOption = Annotated[
-    str | None, typer.Option("--scene", "-s", help="Scene whose rules apply.", metavar="NAME")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, all else on stderr.")]
-AuthorOption = Annotated[str, typer.Option(help="Who says so.", envvar="USER")]
-WhenOption = Annotated[
-    str | None,
-    typer.Option(
-        "--when",
-        metavar="TEST",
-        help='Test by code, e.g. "speed > 1.8 and activity in {runs}". Without one the words of '
-        "the text are used.",
-    ),
-]
-
-
-def guarded(command: Callable[P, R]) -> Callable[P, R]:
-    """Turn errors meant for the user into one line and an exit code."""
-
-    @functools.wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return command(*args, **kwargs)
-        except VidocqError as error:
-            from agent.console import complain
-
-            complain(str(error))
-            raise typer.Exit(error.exit_code) from None
-
-    return run
 
 
 def _version(asked: bool) -> None:
@@ -123,7 +69,7 @@ def induce(
     for note in record.notes:
         remark(f"note: {note}")
     if as_json:
-        _print_json(
+        print_json(
             {
                 "scene": record.model_dump(mode="json"),
                 "rules": [r.model_dump(mode="json") for r in rules],
@@ -136,6 +82,7 @@ def induce(
         f"({record.seconds:.0f} s of normal footage); calibrated on "
         f"{record.calibration.events} held-out events."
     )
+    out.print(record.false_alarms.text())
     show_rules(rules)
 
 
@@ -160,6 +107,11 @@ def ask(
     workers: Annotated[
         int | None, typer.Option(help="Processes for several videos, side by side.")
     ] = None,
+    started: Annotated[
+        str | None,
+        typer.Option(help="When the video was taken, e.g. 2026-11-28T22:00: rules may have hours."),
+    ] = None,
+    camera: Annotated[str | None, typer.Option(help="Which camera took it.")] = None,
     thread: Annotated[
         str | None, typer.Option(help="Conversation to go on with; its follow-ups know the last.")
     ] = None,
@@ -181,6 +133,8 @@ def ask(
             max_looks=max_looks,
             max_seconds=max_seconds,
             workers=workers,
+            started=started,
+            camera=camera,
             thread=thread,
             resume=resume,
         ),
@@ -255,7 +209,7 @@ def config(as_json: JsonOption = False) -> None:
     values = load_settings().model_dump(mode="json")
     came = origins()
     if as_json:
-        _print_json({k: {"value": v, "from": came[k]} for k, v in values.items()})
+        print_json({k: {"value": v, "from": came[k]} for k, v in values.items()})
         return
     rows = table("setting", "value", "from")
     for name, value in values.items():
@@ -275,137 +229,12 @@ def doctor(as_json: JsonOption = False) -> None:
     with progress("doctor") as tell:
         found = examined(load_settings(), tell)
     if as_json:
-        _print_json([c.model_dump(mode="json") for c in found])
+        print_json([c.model_dump(mode="json") for c in found])
     else:
         for line in report(found):
             out.print(line, markup=False, emoji=False)
     if any(c.problem for c in found):
         raise typer.Exit(1)
-
-
-@rules_app.command("list")
-@guarded
-def rules_list(
-    scene: SceneOption = None,
-    retired: Annotated[bool, typer.Option("--all", help="Retired rules too.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """List the rules of a scene; without --scene, the scenes."""
-    from agent.console import out, show_rules, table
-
-    with _archive() as stores:
-        name = scene or stores.settings.scene
-        if name is None:
-            records = stores.archive.scenes()
-            if as_json:
-                _print_json([r.model_dump(mode="json") for r in records])
-                return
-            rows = table("scene", "rules", "clips", "seconds", "induced")
-            for r in records:
-                count = len(stores.archive.rules.list(r.name))
-                rows.add_row(r.name, str(count), str(len(r.clips)), f"{r.seconds:.0f}", r.created)
-            out.print(rows if records else "No scenes yet: vidocq induce NORMAL... --scene NAME")
-            return
-        rules = stores.archive.rules.list(name, include_retired=retired)
-        _show(rules, as_json, show_rules)
-
-
-@rules_app.command("add")
-@guarded
-def rules_add(
-    text: Annotated[str, typer.Argument(help="The rule, in plain words.")],
-    scene: SceneOption = None,
-    kind: Annotated[Kind, typer.Option(help="What the rule calls it.")] = Kind.ANOMALOUS,
-    category: Annotated[Category, typer.Option(help="What it is about.")] = Category.ACTIVITY,
-    when: WhenOption = None,
-    author: AuthorOption = "user",
-    as_json: JsonOption = False,
-) -> None:
-    """Add a rule of your own."""
-    from agent.console import remark, show_rules
-    from tools.concepts import tests_of
-    from tools.types import RuleCategory, RuleKind
-
-    with _archive() as stores:
-        name = _scene_of(stores, scene)
-        rule = stores.archive.rules.add(
-            name,
-            text,
-            RuleKind(kind),
-            RuleCategory(category),
-            _predicate(stores, when),
-            author=author,
-        )
-    if not tests_of(rule):
-        remark(
-            "note: no measurable concept is named in this rule and no --when TEST is given, so the "
-            "embedded verifier cannot apply it"
-        )
-    _show((rule,), as_json, show_rules)
-
-
-@rules_app.command("edit")
-@guarded
-def rules_edit(
-    rule_id: Annotated[str, typer.Argument(metavar="RULE", help="Id of the rule.")],
-    text: Annotated[str | None, typer.Option(help="New text.")] = None,
-    kind: Annotated[Kind | None, typer.Option(help="New kind.")] = None,
-    category: Annotated[Category | None, typer.Option(help="New category.")] = None,
-    when: WhenOption = None,
-    no_test: Annotated[bool, typer.Option("--no-test", help="Remove the test by code.")] = False,
-    restore: Annotated[bool, typer.Option(help="Bring a retired rule back.")] = False,
-    author: AuthorOption = "user",
-    as_json: JsonOption = False,
-) -> None:
-    """Write a new version of a rule."""
-    from agent.console import show_rules
-    from tools.predicates import describe
-    from tools.types import RuleCategory, RuleKind, RuleStatus
-
-    with _archive() as stores:
-        predicate = _predicate(stores, when)
-        if predicate is not None and text is None:  # the old sentence would say something else
-            text = f"Something is seen with {describe(predicate)}."
-        rule = stores.archive.rules.edit(
-            rule_id,
-            text=text,
-            kind=RuleKind(kind) if kind else None,
-            category=RuleCategory(category) if category else None,
-            predicate=predicate,
-            drop_predicate=no_test,
-            status=RuleStatus.ACTIVE if restore else None,
-            author=author,
-        )
-    _show((rule,), as_json, show_rules)
-
-
-@rules_app.command("retire")
-@guarded
-def rules_retire(
-    rule_id: Annotated[str, typer.Argument(metavar="RULE", help="Id of the rule.")],
-    author: AuthorOption = "user",
-    as_json: JsonOption = False,
-) -> None:
-    """Take a rule out of use; its history stays."""
-    from agent.console import show_rules
-
-    with _archive() as stores:
-        rule = stores.archive.rules.retire(rule_id, author=author)
-    _show((rule,), as_json, show_rules)
-
-
-@rules_app.command("history")
-@guarded
-def rules_history(
-    rule_id: Annotated[str, typer.Argument(metavar="RULE", help="Id of the rule.")],
-    as_json: JsonOption = False,
-) -> None:
-    """All versions of a rule."""
-    from agent.console import show_rules
-
-    with _archive() as stores:
-        versions = stores.archive.rules.history(rule_id)
-    _show(versions, as_json, show_rules)
 
 
 @trace_app.command("show")
@@ -419,43 +248,6 @@ def trace_show(run: Annotated[str, typer.Argument(help="Name of the run.")]) -> 
 
     for line in tell(TraceStore(load_settings().home / "runs").read(run)):
         out.print(line, markup=False)
-
-
-def _archive() -> Any:
-    from contextlib import closing
-
-    from agent.runtime import open_stores
-
-    return closing(open_stores())
-
-
-def _scene_of(stores: Any, scene: str | None) -> str:
-    name = scene or stores.settings.scene
-    if name is None:
-        known = ", ".join(r.name for r in stores.archive.scenes()) or "none yet"
-        raise UserError("no scene was named", remedy=f"--scene NAME; known: {known}")
-    return str(name)
-
-
-def _predicate(stores: Any, text: str | None) -> Any:
-    if text is None:
-        return None
-    from tools.predicates import parse, validate
-
-    predicate = parse(text)
-    validate(predicate, stores.tools.captioner.attributes)
-    return predicate
-
-
-def _show(rules: Any, as_json: bool, show: Callable[[Any], None]) -> None:
-    if as_json:
-        _print_json([r.model_dump(mode="json") for r in rules])
-    else:
-        show(rules)
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def main() -> None:

@@ -144,6 +144,7 @@ def show_rules(rules: Sequence[Rule]) -> None:
     """Rules with what each is tested by and where it comes from."""
     from tools.concepts import tests_of
     from tools.predicates import describe
+    from tools.scoping import describe_scope
 
     for rule in rules:
         head = Text(f"{rule.id}@{rule.version}", style="bold")
@@ -157,4 +158,5 @@ def show_rules(rules: Sequence[Rule]) -> None:
             tested = f"its words: {tested}"
         votes = f", {rule.support} of {rule.batches} batches agree" if rule.batches else ""
         who = rule.author or rule.source
-        out.print(Text(f"    tested by {tested}; from {who}{votes}", style="dim"))
+        limits = f" ({scope})" if (scope := describe_scope(rule.scope)) else ""
+        out.print(Text(f"    tested by {tested}{limits}; from {who}{votes}", style="dim"))

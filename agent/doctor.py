@@ -67,8 +67,10 @@ def examined(settings: Settings, tell: Progress) -> tuple[Checkup, ...]:
     fresh = settings.model_copy(update={"model_cache": False})
     found = []
     with closing(models_of(fresh)) as models, _pictures() as source:
-        for number, (role, make) in enumerate(makers(fresh, models).items()):
-            tell(f"trying the {role}", number, 5)
+        made = makers(fresh, models)
+        set_up = {r: m for r, m in made.items() if getattr(settings, r) != "none"}
+        for number, (role, make) in enumerate(set_up.items()):
+            tell(f"trying the {role}", number, len(set_up))
             found.append(_tried(role, getattr(settings, role), make, source))
     return tuple(found)
 
@@ -158,12 +160,17 @@ def _embed(embedder: Any, source: FrameSource) -> str:
     return f"embedded a sentence ({embedder.embed([QUESTION]).shape[1]} numbers)"
 
 
+def _draft(drafter: Any, source: FrameSource) -> str:
+    return f"proposed {len(drafter.draft(['A person walks.', 'Two people stand.']))} rules"
+
+
 TRIALS: Mapping[str, Callable[[Any, FrameSource], str]] = {
     "detector": _detect,
     "captioner": _look,
     "verifier": _judge,
     "planner": _plan,
     "embedder": _embed,
+    "drafter": _draft,
 }
 
 RULE = RuleHit(

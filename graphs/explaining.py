@@ -11,13 +11,14 @@ from graphs.camera import camera_steps
 from tools.concepts import tests_of
 from tools.decision import Decision, EventScore, Failure, Intent, Label, Step
 from tools.ledger import Ledger, Look, SceneView
-from tools.predicates import evaluate
 from tools.priors import AUTHOR
+from tools.scoping import tried
 from tools.types import (
     Attribute,
     Box,
     Observation,
     Rule,
+    RuleHit,
     RuleKind,
     Timestamp,
     VideoInfo,
@@ -238,9 +239,9 @@ def _nothing(decision: Decision, ledger: Ledger) -> list[Step]:
     ]
     verdict = ledger.verdicts[top.event_id]
     normal = [
-        rule
+        hit.rule
         for hit in ledger.recalls[top.event_id].hits
-        if (rule := hit.rule).kind is RuleKind.NORMAL and _seen_to_hold(rule, look)
+        if hit.rule.kind is RuleKind.NORMAL and _seen_to_hold(hit, look)
     ]
     normal.sort(key=lambda r: r.source != "user")
     if decision.intent is Intent.ANOMALY and normal and not verdict.matches:
@@ -248,15 +249,17 @@ def _nothing(decision: Decision, ledger: Ledger) -> list[Step]:
     return steps
 
 
-def _seen_to_hold(rule: Rule, look: Look) -> bool:
+def _seen_to_hold(hit: RuleHit, look: Look) -> bool:
     """Whether what was seen in a look is as a normal rule says.
 
     A person's rule speaks of what it allows; an induced one of everything it can be tested on.
     """
     holds = [
-        evaluate(test, o).holds for test in tests_of(rule) for o in look.description.observations
+        tried(hit, test, o).holds
+        for test in tests_of(hit.rule)
+        for o in look.description.observations
     ]
-    return True in holds and (rule.source == "user" or False not in holds)
+    return True in holds and (hit.rule.source == "user" or False not in holds)
 
 
 def _open(decision: Decision, ledger: Ledger) -> list[Step]:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from langgraph.runtime import Runtime
 
 from graphs.context import Context
-from graphs.request import budget_of, paths_of, question_of
+from graphs.request import budget_of, paths_of, question_of, started_of
 from graphs.retrying import tried_twice
 from graphs.state import LookTask, State
 from tools.decision import Action, Budget, Failure, Intent, Plan
@@ -26,6 +26,7 @@ from tools.errors import (
 )
 from tools.ledger import Ledger, clipped
 from tools.models.spending import BUDGET_SPENT
+from tools.plainwords import hits_of_question
 from tools.ports import PlanningContext, Progress
 from tools.sidebyside import side_by_side, waits
 from tools.types import Event, Interval, Level, VideoInfo
@@ -52,6 +53,8 @@ def plan(state: State, runtime: Runtime[Context]) -> State:
         "videos": videos,
         "scene": scene,
         "scene_free": bool(state.get("scene_free")),
+        "started": state.get("started"),
+        "camera": state.get("camera"),
         "budget": budget.model_dump(),
     }
     ledger = context.runs.open(run, header)
@@ -108,7 +111,9 @@ def _begun(
         return draft
     if not videos:
         raise UserError("no video was named", remedy="name a file or a folder of frames")
-    draft["video_ids"] = _open_videos(context, ledger, videos)
+    draft["video_ids"] = _open_videos(
+        context, ledger, videos, started_of(state, videos), state.get("camera") or ""
+    )
     draft["judgeable"] = _open_scene(
         context, ledger, scene, scene_free=bool(state.get("scene_free"))
     )
@@ -122,11 +127,14 @@ def _rule_texts(context: Context, scene: str | None) -> tuple[str, ...]:
     return tuple(rule.text for rule in context.tools.archive.rules.list(scene))
 
 
-def _open_videos(context: Context, ledger: Ledger, paths: list[str]) -> tuple[str, ...]:
+def _open_videos(
+    context: Context, ledger: Ledger, paths: list[str], started: str, camera: str
+) -> tuple[str, ...]:
     opened: dict[str, None] = {}
     for path in paths:
         try:
-            opened[context.tools.probe(ledger, path).id] = None
+            info = context.tools.probe(ledger, path, started=started, camera=camera)
+            opened[info.id] = None
         except MediaError as error:
             ledger.note(Failure(item=path, reason=error.reason, remedy=error.remedy))
     return tuple(opened)
@@ -301,7 +309,10 @@ def recall(state: State, runtime: Runtime[Context]) -> State:
         elif action.kind == "ask" and action.event_id in ledger.recalls:
             continue
         try:
-            tried_twice(context.tools.recall, ledger, seen, query, scene=ledger.scene, k=k)
+            tried_twice(
+                context.tools.recall, ledger, seen, query, scene=ledger.scene, k=k,
+                also=hits_of_question(state["plan"], ledger.scene.name if ledger.scene else ""),
+            )  # fmt: skip
         except BackendError as error:  # an embedder behind a server
             ledger.note(failure_of(action.event_id, error, ledger))
     return {}

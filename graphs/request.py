@@ -11,8 +11,9 @@ from graphs.state import State
 from tools.decision import Budget
 from tools.errors import UserError
 from tools.medianames import VIDEO_SUFFIXES
+from tools.scoping import parse_moment
 
-__all__ = ["budget_of", "paths_of", "question_of"]
+__all__ = ["budget_of", "paths_of", "question_of", "started_of"]
 
 SUFFIX = "|".join(sorted(re.escape(s) for s in VIDEO_SUFFIXES))
 PATHS = re.compile(
@@ -50,6 +51,19 @@ def paths_of(state: State, query: str) -> tuple[list[str], str]:
     listed = state.get("videos") or ()
     given = [*([listed] if isinstance(listed, str) else listed), *named]
     return list(dict.fromkeys(given or state.get("paths") or ())), PATHS.sub("the video", query)
+
+
+def started_of(state: State, videos: list[str]) -> str:
+    """When the one video in scope was taken, as the caller says. Raises UserError."""
+    given = state.get("started")
+    if not given:
+        return ""
+    if len(videos) > 1:
+        raise UserError(
+            "one start was given for several videos",
+            remedy="ask about one, or name the files like gate_20261128_220000.mp4",
+        )
+    return parse_moment(given)
 
 
 def budget_of(state: State, default: Budget) -> Budget:

@@ -29,6 +29,11 @@ class Input(TypedDict, total=False):
     """The scene whose rules apply. Kept for follow-ups."""
     scene_free: bool
     """Judge by general priors, without any scene's rules."""
+    started: str | None
+    """When the video's first frame was taken (ISO 8601, the camera's clock): rules may have hours.
+    """
+    camera: str | None
+    """Which camera took the videos: rules may be for some cameras only."""
     budget: Budget | dict[str, float | int | None] | None
     """What the run may spend."""
     run_id: str | None
@@ -59,6 +64,10 @@ class State(TypedDict, total=False):
     """Name of the scene."""
     scene_free: bool
     """Whether general priors stand in for a scene."""
+    started: str | None
+    """When the video was taken; cleared at the end of the run."""
+    camera: str | None
+    """Which camera took the videos; cleared at the end of the run."""
     budget: Budget | dict[str, float | int | None] | None
     """The caller's budget; cleared at the end of the run."""
     run_id: str | None

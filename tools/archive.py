@@ -25,6 +25,7 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from tools.errors import StoreError, UserError
+from tools.heldout import FalseAlarms
 from tools.ports import Embedder, SceneProfile
 from tools.record import Record
 from tools.rules import RuleBook, now, unknown_scene
@@ -51,6 +52,8 @@ class SceneRecord(Frozen):
     seconds: float = Field(default=0.0, ge=0)
     """Length of the normal footage."""
     calibration: Calibration = Calibration()
+    false_alarms: FalseAlarms = FalseAlarms()
+    """How often the rules, as induced, fire on held-out normal events."""
     batches: int = Field(default=0, ge=0)
     """Batches of normal footage that voted on the rules."""
     notes: tuple[str, ...] = ()
@@ -74,15 +77,23 @@ class Archive:
         home: the folder of everything that is kept.
         embedder: for the rule index.
         busy_timeout_s: how long to wait for another process's transaction.
+        chroma_url: a Chroma server that keeps the index instead of the home.
 
     Raises:
         StoreError: the record is locked, damaged, from a newer version, or cannot be written.
     """
 
-    def __init__(self, home: Path, embedder: Embedder, *, busy_timeout_s: float = 15.0) -> None:
+    def __init__(
+        self,
+        home: Path,
+        embedder: Embedder,
+        *,
+        busy_timeout_s: float = 15.0,
+        chroma_url: str | None = None,
+    ) -> None:
         self.home = home
         self._record = Record(home / "record.db", busy_timeout_s=busy_timeout_s)
-        self.rules = RuleBook(self._record, home / "chroma", embedder)
+        self.rules = RuleBook(self._record, home / "chroma", embedder, server=chroma_url)
         self._profiles: dict[Path, SceneProfile] = {}
 
     def close(self) -> None:

@@ -87,6 +87,12 @@ class Plan(Frozen):
     query: str
     intent: Intent
     targets: tuple[Target, ...] = ()
+    counts: tuple[Target, ...] = ()
+    """What counts as unusual for this question alone, besides the scene's rules."""
+    ignores: tuple[Target, ...] = ()
+    """What this question wants left out, whatever the scene's rules say of it."""
+    unmet: str = ""
+    """What the question says for itself that could not be taken into account, in words."""
     window: Window | None = None
     moment_s: float | None = None
     """The instant a WHY question names, in seconds."""

@@ -7,21 +7,35 @@ normal footage may show.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from math import inf, log2
+from math import inf, log2, sqrt
 
+from pydantic import Field
+
+from tools.concepts import tests_of
 from tools.decision import Intent, Plan
 from tools.ports import Verifier
 from tools.predicates import evaluate
 from tools.proposals import Proposal
 from tools.scoring import Calibration
 from tools.sidebyside import side_by_side, waits
-from tools.types import Description, Event, RuleHit, RuleKind, Verdict
+from tools.types import (
+    Description,
+    Event,
+    Frozen,
+    Observation,
+    Predicate,
+    Rule,
+    RuleHit,
+    RuleKind,
+    RuleStatus,
+    Verdict,
+)
 from tools.verification import covered_raw
 
-__all__ = ["Held", "calibrate", "tested"]
+__all__ = ["FalseAlarms", "Held", "calibrate", "false_alarms", "tested"]
 
 LEAST_SEEN_S = 0.8
 """What was seen for less is not tested, as in :mod:`tools.backends.embedded.verifier`."""
@@ -35,6 +49,42 @@ stay open, so one event seen wrongly must not set the alarm threshold of a small
 QUESTION = Plan(query="Did anything out of the ordinary happen?", intent=Intent.ANOMALY)
 
 
+class FalseAlarms(Frozen):
+    """How often a rule book fires on normal events that its rules had not seen."""
+
+    fired: int = Field(default=0, ge=0)
+    """Held-out normal events on which an anomalous rule holds."""
+    events: int = Field(default=0, ge=0)
+    seconds: float = Field(default=0.0, ge=0)
+    """Length of those events."""
+
+    @property
+    def rate(self) -> float | None:
+        """Share of normal events; None where none was held out."""
+        return self.fired / self.events if self.events else None
+
+    @property
+    def at_most(self) -> float | None:
+        """Upper end of the share's 95 % interval (Wilson, JASA 1927)."""
+        if not self.events:
+            return None
+        n, p, z = self.events, self.fired / self.events, 1.959964
+        spread = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+        return min(1.0, (p + z * z / (2 * n) + spread) / (1 + z * z / n))
+
+    def text(self) -> str:
+        """In words for a person."""
+        if self.rate is None or self.at_most is None:
+            return "Expected false alarms: not known for this book."
+        hourly = 3600 * self.fired / self.seconds
+        return (
+            f"Expected false alarms of the rules' tests alone: one holds on {self.fired} of "
+            f"{self.events} held-out normal events ({100 * self.rate:.1f} %, at most "
+            f"{100 * self.at_most:.1f} % with 95 % confidence; {hourly:.0f} an hour). Answers "
+            "weigh by how much it holds, against the calibrated threshold."
+        )
+
+
 @dataclass(frozen=True)
 class Held:
     """A held-out normal event as seen, and the rules made without its footage."""
@@ -42,6 +92,8 @@ class Held:
     event: Event
     description: Description
     proposals: tuple[Proposal, ...]
+    fold: int = 0
+    """Events of one fold were held out together."""
 
 
 def tested(
@@ -104,12 +156,10 @@ class _Excess:
 def _excess(rule_id: str, held: Held) -> _Excess:
     proposal = next((p for p in held.proposals if p.rule.id == rule_id), None)
     worst = _Excess()
-    if proposal is None or proposal.rule.predicate is None:
+    if proposal is None:
         return worst
-    for observation in held.description.observations:
-        if observation.interval.seconds < LEAST_SEEN_S:
-            continue
-        result = evaluate(proposal.rule.predicate, observation)
+    for observation, test in _tried(proposal.rule, held):
+        result = evaluate(test, observation)
         if not result.holds:
             continue
         # A bound's strength is 1 − 2^(−ratio); words have no margin.
@@ -118,6 +168,45 @@ def _excess(rule_id: str, held: Held) -> _Excess:
         if ratio > worst.ratio:
             worst = _Excess(ratio, value if isinstance(value, float) else 0.0)
     return worst
+
+
+def _tried(rule: Rule, held: Held) -> Iterator[tuple[Observation, Predicate]]:
+    for observation in held.description.observations:
+        if observation.interval.seconds >= LEAST_SEEN_S:
+            for test in tests_of(rule):
+                yield observation, test
+
+
+def false_alarms(final: Sequence[Proposal], held: Sequence[Held]) -> FalseAlarms:
+    """On how many held-out events the book fires that neither made nor relaxed its rules.
+
+    Each fold is judged by rules made without it, relaxed and retired by what the other folds show.
+
+    Args:
+        final: the rules as they are before the test.
+    """
+    fired = 0
+    for fold in {h.fold for h in held}:
+        settled, factors, _ = tested(final, [h for h in held if h.fold != fold])
+        active = {
+            p.rule.id
+            for p in settled
+            if p.rule.kind is RuleKind.ANOMALOUS and p.rule.status is RuleStatus.ACTIVE
+        }
+        fired += sum(_fires(h, active, factors) for h in held if h.fold == fold)
+    seconds = sum(h.event.interval.seconds for h in held)
+    return FalseAlarms(fired=fired, events=len(held), seconds=round(seconds, 3))
+
+
+def _fires(held: Held, active: AbstractSet[str], factors: Mapping[str, float]) -> bool:
+    rules = [
+        p.relaxed(factors.get(p.rule.id, 1.0)).rule for p in held.proposals if p.rule.id in active
+    ]
+    return any(
+        evaluate(test, observation).holds
+        for rule in rules
+        for observation, test in _tried(rule, held)
+    )
 
 
 def calibrate(

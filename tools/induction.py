@@ -1,64 +1,69 @@
 """Induction: from a few normal clips to a profile, voted rules and a calibration.
 
-1. The captioner learns the scene from all clips.
-2. Batches of the clips (random parts of them, or of the time of a single one) are observed each on
-   its own and vote on candidate rules (:mod:`tools.proposals`), after AnomalyRuler (ECCV 2024).
-3. Held-out test: each fold of the clips is judged with a profile and with rules made from the
-   others. A rule that fires on held-out normal events is relaxed, or retired where that does not
-   help; the strengths that remain calibrate the scene (cross-conformal prediction, Vovk 2015).
+1. *watch*: the captioner learns the scene from all clips and describes them.
+2. *vote*: batches of the clips (random parts of them, or of the time of a single one) are observed
+   each on its own and vote on candidate rules (:mod:`tools.proposals`), after AnomalyRuler (ECCV
+   2024). *draft*: a language model, where one is set, proposes rules from each batch's captions,
+   which pass the same count of votes (:mod:`tools.drafts`).
+3. *merge*: rules that say the same become one, rules that contradict each other are dropped.
+4. *test*: each fold of the clips is judged with a profile and with rules made from the others. A
+   rule that fires on held-out normal events is relaxed, or retired where that does not help; the
+   strengths that remain calibrate the scene (cross-conformal prediction, Vovk 2015), and how often
+   the book fires on them is its expected rate of false alarms.
 
 A captioner that gives words and measures nothing is served by :mod:`tools.deduction.induction`: its
-captions vote.
+captions vote, and are tried on held-out captions there.
+
+:class:`Induction` does the steps; ``graphs/induce.py`` is the state machine over them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from itertools import count, pairwise
-from math import ceil, comb
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tools.archive import SceneRecord, check_scene_name
-from tools.boundaries import build_tree
-from tools.deduction import NormalClip, induce_from_captions, words_only
-from tools.errors import MediaError, UserError
-from tools.heldout import Held, calibrate, tested
+from tools.deduction import CaptionBook, NormalClip, induce_from_captions, words_only
+from tools.drafts import draft_proposals, settled
+from tools.errors import BackendError, BudgetSpent, UserError
+from tools.heldout import FalseAlarms, Held, calibrate, false_alarms, tested
+from tools.normal import (
+    Seen,
+    Unit,
+    batches_of,
+    clip_provenance,
+    described,
+    distinct,
+    folds_of,
+    interval_of,
+    merged,
+    open_clips,
+    units_of,
+    witnesses,
+)
 from tools.ports import (
     BoundaryDetector,
     Captioner,
     Clip,
+    Drafter,
     FrameSource,
     Progress,
     SceneProfile,
     Verifier,
 )
-from tools.proposals import Proposal, Witness, propose
+from tools.proposals import Proposal, propose
 from tools.scoring import Calibration
-from tools.sidebyside import side_by_side, waits
-from tools.types import (
-    Description,
-    Event,
-    Interval,
-    Provenance,
-    Rule,
-    RuleStatus,
-    content_id,
-)
-from tools.video import OpenedVideo, find_videos, open_video
+from tools.types import Provenance, Rule, RuleStatus
 
 if TYPE_CHECKING:
     from tools.toolbox import Toolbox
 
-__all__ = ["Induced", "induce", "induce_and_save"]
-
-MAX_FOLDS = 6
-MIN_PIECE_S = 1.0
-MIN_BLOCK_S = 2.0
+__all__ = ["Induced", "Induction", "SceneInduction", "induce", "induce_and_save"]
 
 
 @dataclass(frozen=True)
@@ -73,21 +78,251 @@ class Induced:
     """What a person should know: rules relaxed or refuted, footage left out, what is missing."""
     clips: tuple[Provenance, ...]
     batches: int
+    false_alarms: FalseAlarms = field(default_factory=FalseAlarms)
 
 
-@dataclass(frozen=True)
-class _Unit:
-    """A part of the footage that is kept together in votes and folds."""
+@dataclass(eq=False)
+class Induction:
+    """An induction under way. Its steps are done in order: watch, vote, draft, merge, test.
 
-    clip: Clip
-    events: tuple[Event, ...]
+    Args:
+        scene: name of the scene.
+        clips: normal footage, all from one viewpoint.
+        drafter: a language model that proposes rules; None for none.
+        batches: how many batches vote; by default up to five.
+        seed: for the random make-up of the batches.
+        min_event_s: shortest event, in seconds.
+    """
+
+    scene: str
+    clips: Sequence[FrameSource | Clip]
+    captioner: Captioner
+    detector: BoundaryDetector
+    verifier: Verifier
+    drafter: Drafter | None = None
+    batches: int | None = None
+    seed: int = 0
+    min_event_s: float = 2.0
+    progress: Progress | None = None
+
+    notes: tuple[str, ...] = ()
+    final: tuple[Proposal, ...] = ()
+    drafted: tuple[Proposal, ...] = ()
+    false_alarms: FalseAlarms = field(default_factory=FalseAlarms)
+    calibration: Calibration = field(default_factory=Calibration)
+    _whole: list[Clip] = field(default_factory=list)
+    _units: tuple[Unit, ...] = ()
+    _seen: tuple[Seen, ...] = ()
+    _groups: tuple[tuple[int, ...], ...] = ()
+    _profile: SceneProfile | None = None
+    _book: CaptionBook | None = None
+
+    def watch(self) -> None:
+        """Learn the scene from all clips and describe them.
+
+        Raises UserError for no clips or clips of several viewpoints, MediaError.
+        """
+        self._whole, twice = distinct(self.clips)
+        if not self._whole:
+            raise UserError(
+                f"no normal clips for scene “{self.scene}”", remedy="name at least one video"
+            )
+        self._profile = self.captioner.learn(self.scene, self._whole, progress=self.progress)
+        self._units = units_of(self._whole, self.detector, self.min_event_s, self._tell)
+        everything = range(len(self._units))
+        self._seen = described(
+            self._units, everything, self.captioner, self.profile, self._tell, "watching the clips"
+        )
+        rng = np.random.default_rng(self.seed)
+        self._groups = batches_of(len(self._units), self.batches, rng)
+        self.notes = twice + _problems(self._units, self._seen)
+
+    def vote(self) -> None:
+        """What the batches agree on of what was measured; of captions alone, of what they say."""
+        if self._seen_well and all(words_only(s.description) for s in self._seen_well):
+            self._book = induce_from_captions(self.scene, self._told(), seed=self.seed)
+            self.final = tuple(Proposal(rule) for rule in self._book.rules)
+            self.notes += self._book.notes
+            return
+        self.final = self._proposals(frozenset(range(len(self._units))))
+
+    def draft(self) -> None:
+        """What the batches agree on of what a language model proposes from their captions.
+
+        A model that does not answer is told in the notes; the measured rules stand without it.
+        """
+        if self.drafter is None:
+            return
+        shown = [
+            [
+                (s.description.caption, _shown_at(self._units[s.unit], s))
+                for s in self._seen
+                if s.unit in group and not s.description.problems
+            ]
+            for group in self._groups
+        ]
+        try:
+            self.drafted, said = draft_proposals(
+                self.scene, shown, self.drafter, self.captioner.attributes, self._tell
+            )
+        except (BackendError, BudgetSpent) as error:
+            said = (f"{self.drafter.name} proposed no rules: {error.message}",)
+        self.notes += said
+
+    def merge(self) -> None:
+        """Make one rule of those that say the same, drop those that contradict each other."""
+        self.final, said = settled(self.final, self.drafted)
+        self.notes += said
+
+    def test(self) -> None:
+        """Try the rules on held-out normal footage: relax, retire, calibrate.
+
+        Raises UserError where nothing is left to judge by.
+        """
+        held = self._hold_out() if self._book is None else self._all_seen()
+        self.false_alarms = (
+            false_alarms(self.final, held) if self._book is None else self._alarms_of_words()
+        )
+        self.final, factors, said = tested(self.final, held)
+        active = {p.rule.id for p in self.final if p.rule.status is RuleStatus.ACTIVE}
+        if self._book is None:  # verdicts on words have a scale of their own
+            self.calibration = calibrate(held, active, factors, self.verifier)
+        if not active:
+            raise UserError(
+                f"nothing could be learned of scene “{self.scene}”: no rule found support in the"
+                " clips",
+                remedy="give longer normal clips in which something moves",
+            )
+        self.notes += said + self._missing()
+        if self._book is None and not self.calibration.scores:
+            self.notes += ("no held-out normal event could be judged: scores are not calibrated",)
+
+    def outcome(self) -> Induced:
+        return Induced(
+            profile=self.profile,
+            rules=tuple(p.rule for p in self.final),
+            calibration=self.calibration,
+            notes=self.notes,
+            clips=tuple(clip_provenance(clip) for clip in self._whole),
+            batches=len(self._groups) if self._book is None else self._book.batches,
+            false_alarms=self.false_alarms,
+        )
+
+    @property
+    def profile(self) -> SceneProfile:
+        if self._profile is None:
+            raise ValueError("nothing was watched yet")
+        return self._profile
+
+    # ------------------------------------------------------------ pieces
+
+    @property
+    def _longest_s(self) -> float:
+        return max((interval_of(clip).seconds for clip in self._whole), default=0.0)
+
+    def _tell(self, what: str, done: int, total: int) -> None:
+        if self.progress is not None:
+            self.progress(what, done, total)
+
+    def _proposals(self, members: frozenset[int]) -> tuple[Proposal, ...]:
+        """What the batches say when only these units are known."""
+        known = [[u for u in group if u in members] for group in self._groups]
+        votes = [witnesses(self._units, self._seen, group) for group in known if group]
+        return propose(self.scene, votes, self.captioner.attributes, longest_s=self._longest_s)
+
+    @property
+    def _seen_well(self) -> tuple[Seen, ...]:
+        return tuple(s for s in self._seen if not s.description.problems)
+
+    def _told(self) -> list[NormalClip]:
+        """The captions of each part of the footage, with the frame each begins at."""
+        told = []
+        for number, unit in enumerate(self._units):
+            info = unit.clip.source.info
+            captions = tuple(
+                (round(s.event.interval.start_s * info.fps), s.description.caption.text)
+                for s in self._seen_well
+                if s.unit == number
+            )
+            told.append(NormalClip(info.id, info.name, captions))
+        return told
+
+    def _all_seen(self) -> tuple[Held, ...]:
+        """Every caption's event, for the drafted rules alone: the others were tried already."""
+        return tuple(Held(s.event, s.description, self._kept_drafts) for s in self._seen_well)
+
+    def _alarms_of_words(self) -> FalseAlarms:
+        rate = self._book.false_alarm_rate if self._book is not None else None
+        if rate is None:
+            return FalseAlarms()
+        events = [s.event for s in self._seen_well]
+        seconds = sum(e.interval.seconds for e in events)
+        return FalseAlarms(fired=round(rate * len(events)), events=len(events), seconds=seconds)
+
+    @property
+    def _kept_drafts(self) -> tuple[Proposal, ...]:
+        names = {p.rule.id for p in self.final}
+        return tuple(p for p in self.drafted if p.rule.id in names)
+
+    def _hold_out(self) -> tuple[Held, ...]:
+        """Every unit's events, seen with a profile and rules made from the other folds.
+
+        Drafted rules are tried on all of them: their tests are stated priors, nothing was fitted.
+        """
+        if len(self._units) < 2:
+            return ()
+        held: list[Held] = []
+        folds = folds_of(len(self._units))
+        for number, fold in enumerate(folds, start=1):
+            rest = frozenset(range(len(self._units))) - set(fold)
+            clips = merged([self._units[u].clip for u in sorted(rest)])
+            known = self.captioner.learn(self.scene, clips, base=self.profile)
+            rules = self._proposals(rest) + self._kept_drafts
+            what = f"testing on held-out footage, part {number} of {len(folds)}"
+            seen = described(self._units, fold, self.captioner, known, self._tell, what)
+            held += [
+                Held(s.event, s.description, rules, number)
+                for s in seen
+                if not s.description.problems
+            ]
+        return tuple(held)
+
+    def _missing(self) -> tuple[str, ...]:
+        seen = self._seen
+        measured = {a.name for s in seen for o in s.description.observations for a in o.attributes}
+        ruled = {p.rule.predicate.all[0].attribute for p in self.final if p.rule.predicate}
+        notes: list[str] = []
+        if "dwell" in measured and "dwell" not in ruled:
+            notes.append(
+                f"the longest clip watched lasts {self._longest_s:.0f} s, too short to say how long"
+                " people usually stay: give longer clips for a rule on staying"
+            )
+        measures = bool(self.captioner.attributes)
+        if seen and measures and "place" not in measured:
+            notes.append("too little footage to say where people usually are: no rule on places")
+        if seen and measures and "way" not in measured:
+            notes.append(
+                "too little footage to say which way things go at each place: no rule on it"
+            )
+        return tuple(notes)
 
 
-@dataclass(frozen=True)
-class _Seen:
-    unit: int
-    event: Event
-    description: Description
+def _shown_at(unit: Unit, seen: Seen) -> Provenance:
+    """The clip of a caption, and the frame that shows what it says first."""
+    frames = tuple(o.key_frame for o in seen.description.observations[:1])
+    return clip_provenance(unit.clip).model_copy(update={"frames": frames})
+
+
+def _problems(units: Sequence[Unit], seen: Sequence[Seen]) -> tuple[str, ...]:
+    return tuple(
+        f"{units[s.unit].clip.source.info.name} {s.event.interval} was left out: "
+        + "; ".join(s.description.problems)
+        for s in seen
+        if s.description.problems
+    )
+
+
+# ---------------------------------------------------------------- at once, and on record
 
 
 def induce(
@@ -97,6 +332,7 @@ def induce(
     detector: BoundaryDetector,
     verifier: Verifier,
     *,
+    drafter: Drafter | None = None,
     batches: int | None = None,
     seed: int = 0,
     min_event_s: float = 2.0,
@@ -104,60 +340,84 @@ def induce(
 ) -> Induced:
     """Induce a scene's profile, rules and calibration from normal clips. Deterministic.
 
-    Args:
-        scene: name of the scene.
-        clips: normal footage, all from one viewpoint.
-        batches: how many batches vote; by default up to five.
-        seed: for the random make-up of the batches.
-        min_event_s: shortest event, in seconds.
+    See :class:`Induction` for the arguments and what the steps raise.
+    """
+    work = Induction(
+        scene, clips, captioner, detector, verifier, drafter, batches, seed, min_event_s, progress
+    )
+    for step in (work.watch, work.vote, work.draft, work.merge, work.test):
+        step()
+    return work.outcome()
+
+
+class SceneInduction:
+    """An induction from files to the archive: the clips are open as long as it is entered.
 
     Raises:
-        UserError: no clips, clips of several viewpoints, or nothing to make a rule from.
-        MediaError: a clip cannot be decoded.
+        UserError: an impossible scene name, no videos, or as :class:`Induction`.
+        MediaError: no clip can be read; where some can, the others are named in the notes.
+        StoreError: the archive cannot be written; it is as it was before.
     """
-    tell = progress or _silent
-    whole, twice = _distinct(clips)
-    if not whole:
-        raise UserError(f"no normal clips for scene “{scene}”", remedy="name at least one video")
-    profile = captioner.learn(scene, whole, progress=progress)
-    units = _units(whole, detector, min_event_s, tell)
-    described = _describe(units, range(len(units)), captioner, profile, tell, "watching the clips")
-    notes = twice + _problems(units, described)
-    good = [s for s in described if not s.description.problems]
-    if good and all(words_only(s.description) for s in good):
-        return _by_words(scene, whole, units, good, profile, notes, seed)
-    groups = _groups(len(units), batches, np.random.default_rng(seed))
-    longest = max((_interval(clip).seconds for clip in whole), default=0.0)
 
-    def proposals(members: frozenset[int]) -> tuple[Proposal, ...]:
-        """What the batches say when only these units are known."""
-        known = [[u for u in group if u in members] for group in groups]
-        votes = [_witnesses(units, described, group) for group in known if group]
-        return propose(scene, votes, captioner.attributes, longest_s=longest)
-
-    everything = frozenset(range(len(units)))
-    final = proposals(everything)
-    held = _hold_out(scene, units, captioner, profile, proposals, tell)
-    final, factors, said = tested(final, held)
-    rules = tuple(p.rule for p in final)
-    active = {rule.id for rule in rules if rule.status is RuleStatus.ACTIVE}
-    calibration = calibrate(held, active, factors, verifier)
-    if not any(r.status is RuleStatus.ACTIVE for r in rules):
-        raise UserError(
-            f"nothing could be learned of scene “{scene}”: no rule found support in the clips",
-            remedy="give longer normal clips in which something moves",
+    def __init__(
+        self,
+        tools: Toolbox,
+        paths: Sequence[str | Path],
+        scene: str,
+        *,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> None:
+        check_scene_name(scene)
+        self._tools = tools
+        self._paths = paths
+        self._opened = ExitStack()
+        self.work = Induction(
+            scene,
+            (),
+            tools.captioner,
+            tools.detector,
+            tools.verifier,
+            tools.drafter,
+            seed=seed,
+            min_event_s=tools.min_event_s,
+            progress=progress,
         )
-    notes += said + _missing(described, rules, longest)
-    if not calibration.scores:
-        notes += ("no held-out normal event could be judged: scores are not calibrated",)
-    return Induced(
-        profile=profile,
-        rules=rules,
-        calibration=calibration,
-        notes=notes,
-        clips=tuple(_provenance(clip) for clip in whole),
-        batches=len(groups),
-    )
+        self._unread: tuple[str, ...] = ()
+
+    def __enter__(self) -> SceneInduction:
+        self.work.clips, self._unread = open_clips(self._opened, self._paths)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._opened.close()
+
+    def record(self) -> SceneRecord:
+        """Put the outcome on record, all or nothing."""
+        induced = self.work.outcome()
+        infos = {
+            clip.source.info.id: clip.source.info
+            for given in self.work.clips
+            for clip in [given if isinstance(given, Clip) else Clip(given)]
+        }.values()
+        profile = induced.profile
+        record = SceneRecord(
+            name=self.work.scene,
+            captioner=profile.captioner,
+            profile_version=profile.version,
+            width=profile.width,
+            height=profile.height,
+            clips=induced.clips,
+            seconds=round(sum(info.seconds for info in infos), 3),
+            calibration=induced.calibration,
+            false_alarms=induced.false_alarms,
+            batches=induced.batches,
+            notes=(*self._unread, *induced.notes),
+        )
+        self._tools.archive.save_scene(record, profile, induced.rules)
+        for info in infos:
+            self._tools.archive.add_video(info)
+        return record
 
 
 def induce_and_save(
@@ -170,301 +430,10 @@ def induce_and_save(
 ) -> SceneRecord:
     """Induce a scene from files and folders and put it on record, all or nothing.
 
-    Raises:
-        UserError: an impossible scene name, no videos, or as :func:`induce`.
-        MediaError: no clip can be read; where some can, the others are named in the notes.
-        StoreError: the archive cannot be written; it is as it was before.
+    See :class:`SceneInduction`; ``graphs/induce.py`` does the same as a graph.
     """
-    check_scene_name(scene)
-    with ExitStack() as opened:
-        clips, unread = _open_clips(opened, paths)
-        induced = induce(
-            scene,
-            clips,
-            tools.captioner,
-            tools.detector,
-            tools.verifier,
-            seed=seed,
-            min_event_s=tools.min_event_s,
-            progress=progress,
-        )
-        infos = {clip.info.id: clip.info for clip in clips}.values()
-    profile = induced.profile
-    record = SceneRecord(
-        name=scene,
-        captioner=profile.captioner,
-        profile_version=profile.version,
-        width=profile.width,
-        height=profile.height,
-        clips=induced.clips,
-        seconds=round(sum(info.seconds for info in infos), 3),
-        calibration=induced.calibration,
-        batches=induced.batches,
-        notes=(*unread, *induced.notes),
-    )
-    tools.archive.save_scene(record, profile, induced.rules)
-    for info in infos:
-        tools.archive.add_video(info)
-    return record
-
-
-# ---------------------------------------------------------------- footage
-
-
-def _open_clips(
-    opened: ExitStack, paths: Sequence[str | Path]
-) -> tuple[list[OpenedVideo], tuple[str, ...]]:
-    """The clips that can be read, and what is wrong with the others."""
-    clips: list[OpenedVideo] = []
-    errors: list[MediaError] = []
-    for path in find_videos(paths):
-        try:
-            clips.append(opened.enter_context(open_video(path)))
-        except MediaError as error:
-            errors.append(error)
-    if errors and not clips:
-        raise errors[0]
-    return clips, tuple(f"left out: {error}" for error in errors)
-
-
-def _units(
-    clips: Sequence[Clip], detector: BoundaryDetector, min_event_s: float, tell: Progress
-) -> tuple[_Unit, ...]:
-    """One unit per clip; a single clip is cut into blocks of time."""
-    units: list[_Unit] = []
-    for number, clip in enumerate(clips):
-        info = clip.source.info
-        tell(f"finding events in {info.name}", number, len(clips))
-        tree = build_tree(detector.signal(clip.source), info, min_event_s=min_event_s)
-        for part in _blocks(clip) if len(clips) == 1 else (clip,):
-            units.append(_Unit(part, _events_in(tree.coarse, _interval(part))))
-    tell("finding events", len(clips), len(clips))
-    return tuple(units)
-
-
-def _distinct(clips: Sequence[FrameSource | Clip]) -> tuple[list[Clip], tuple[str, ...]]:
-    """Each stretch of footage once (a copy must not vote), and what is to be said of copies."""
-    kept: dict[tuple[str, Interval], Clip] = {}
-    notes: list[str] = []
-    for given in clips:
-        clip = given if isinstance(given, Clip) else Clip(source=given)
-        first = kept.setdefault((clip.source.info.id, _interval(clip)), clip)
-        if first is not clip:
-            notes.append(f"{clip.source.info.name} is the same as {first.source.info.name}")
-    return list(kept.values()), tuple(notes)
-
-
-def _blocks(clip: Clip) -> tuple[Clip, ...]:
-    """A single clip in up to six blocks of time of at least two seconds each."""
-    whole = _interval(clip)
-    count = min(6, int(whole.seconds / MIN_BLOCK_S))
-    if count < 3:
-        return (clip,)
-    cuts = [whole.start + round(i * (whole.end - whole.start) / count) for i in range(count + 1)]
-    return tuple(
-        Clip(clip.source, Interval(start=a, end=b, time_base=whole.time_base))
-        for a, b in pairwise(cuts)
-    )
-
-
-def _merged(clips: Sequence[Clip]) -> tuple[Clip, ...]:
-    """Neighbouring blocks of one source as one stretch: stays and tracks are not cut there."""
-    merged: list[Clip] = []
-    for clip in clips:
-        last = merged[-1] if merged else None
-        if last is not None and last.source is clip.source and _touch(last, clip):
-            merged[-1] = Clip(clip.source, _interval(last).hull(_interval(clip)))
-        else:
-            merged.append(clip)
-    return tuple(merged)
-
-
-def _touch(first: Clip, second: Clip) -> bool:
-    return _interval(first).end == _interval(second).start
-
-
-def _events_in(events: Sequence[Event], interval: Interval) -> tuple[Event, ...]:
-    """The events cut to an interval, without scraps shorter than a second."""
-    kept: list[Event] = []
-    for event in events:
-        common = event.interval.intersection(interval)
-        if common is None or (common != event.interval and common.seconds < MIN_PIECE_S):
-            continue
-        if common != event.interval:
-            update = {"id": content_id(event.id, common), "interval": common}
-            event = event.model_copy(update=update)
-        kept.append(event)
-    return tuple(kept)
-
-
-def _interval(clip: Clip) -> Interval:
-    return clip.interval or clip.source.info.interval
-
-
-def _provenance(clip: Clip) -> Provenance:
-    return Provenance(video_id=clip.source.info.id, clip=clip.source.info.name)
-
-
-def _groups(
-    count: int, batches: int | None, rng: np.random.Generator
-) -> tuple[tuple[int, ...], ...]:
-    """Make-up of the batches: disjoint where there is enough footage, else random halves."""
-    wanted = min(5, max(3, count)) if batches is None else batches
-    if wanted < 1:
-        raise UserError(f"batches must be at least 1, not {wanted}", remedy="leave it out")
-    if count >= 2 * wanted:
-        order = rng.permutation(count)
-        return tuple(tuple(sorted(int(u) for u in order[i::wanted])) for i in range(wanted))
-    size = max(1, ceil(count / 2))
-    wanted = min(wanted, comb(count, size))
-    groups: list[tuple[int, ...]] = []
-    while len(groups) < wanted:
-        # Start from the units that were chosen least, so that all are heard.
-        uses = [sum(unit in group for group in groups) for unit in range(count)]
-        least = sorted(range(count), key=lambda u: (uses[u], rng.random()))
-        group = tuple(sorted(least[:size]))
-        if group in groups:
-            group = tuple(sorted(int(u) for u in rng.choice(count, size, replace=False)))
-        if group not in groups:
-            groups.append(group)
-    return tuple(groups)
-
-
-def _folds(count: int) -> tuple[tuple[int, ...], ...]:
-    """Contiguous folds: neighbouring clips often show the same people."""
-    parts = np.array_split(np.arange(count), min(MAX_FOLDS, count))
-    return tuple(tuple(int(u) for u in part) for part in parts)
-
-
-# ---------------------------------------------------------------- words alone
-
-
-def _by_words(
-    scene: str,
-    clips: Sequence[Clip],
-    units: Sequence[_Unit],
-    seen: Sequence[_Seen],
-    profile: SceneProfile,
-    notes: tuple[str, ...],
-    seed: int,
-) -> Induced:
-    """Rules from captions alone, for a captioner that measures nothing.
-
-    Verdicts on words have a scale of their own, so there is nothing to calibrate.
-    """
-    told: list[NormalClip] = []
-    for number, unit in enumerate(units):
-        info = unit.clip.source.info
-        captions = tuple(
-            (round(s.event.interval.start_s * info.fps), s.description.caption.text)
-            for s in seen
-            if s.unit == number
-        )
-        told.append(NormalClip(info.id, info.name, captions))
-    book = induce_from_captions(scene, told, seed=seed)
-    if book.false_alarm_rate is not None:
-        rate = f"{book.false_alarm_rate:.1%}"
-        notes += (f"{rate} of the captions of held-out normal footage would alarm",)
-    return Induced(
-        profile=profile,
-        rules=book.rules,
-        calibration=Calibration(),
-        notes=notes + book.notes,
-        clips=tuple(_provenance(clip) for clip in clips),
-        batches=book.batches,
-    )
-
-
-# ---------------------------------------------------------------- looking
-
-
-def _describe(
-    units: Sequence[_Unit],
-    members: Sequence[int],
-    captioner: Captioner,
-    profile: SceneProfile,
-    tell: Progress,
-    what: str,
-) -> tuple[_Seen, ...]:
-    events = [(u, event) for u in members for event in units[u].events]
-    done = count()
-
-    def look(item: tuple[int, Event]) -> _Seen:
-        u, event = item
-        tell(what, next(done), len(events))
-        source = units[u].clip.source
-        return _Seen(
-            u, event, captioner.describe(source, event.interval, profile=profile, detail="fine")
-        )
-
-    seen = side_by_side(look, events, waits(captioner))
-    tell(what, len(events), len(events))
-    return tuple(seen)
-
-
-def _witnesses(
-    units: Sequence[_Unit], seen: Sequence[_Seen], group: Sequence[int]
-) -> list[Witness]:
-    return [
-        Witness(o, units[s.unit].clip.source.info.id, units[s.unit].clip.source.info.name)
-        for s in seen
-        if s.unit in group and not s.description.problems
-        for o in s.description.observations
-    ]
-
-
-# ---------------------------------------------------------------- held-out test
-
-
-def _hold_out(
-    scene: str,
-    units: Sequence[_Unit],
-    captioner: Captioner,
-    profile: SceneProfile,
-    proposals: Callable[[frozenset[int]], tuple[Proposal, ...]],
-    tell: Progress,
-) -> tuple[Held, ...]:
-    if len(units) < 2:
-        return ()
-    held: list[Held] = []
-    folds = _folds(len(units))
-    for number, fold in enumerate(folds, start=1):
-        rest = frozenset(range(len(units))) - set(fold)
-        known = captioner.learn(scene, _merged([units[u].clip for u in sorted(rest)]), base=profile)
-        rules = proposals(rest)
-        what = f"testing on held-out footage, part {number} of {len(folds)}"
-        seen = _describe(units, fold, captioner, known, tell, what)
-        held += [Held(s.event, s.description, rules) for s in seen if not s.description.problems]
-    return tuple(held)
-
-
-# ---------------------------------------------------------------- notes
-
-
-def _problems(units: Sequence[_Unit], seen: Sequence[_Seen]) -> tuple[str, ...]:
-    return tuple(
-        f"{units[s.unit].clip.source.info.name} {s.event.interval} was left out: "
-        + "; ".join(s.description.problems)
-        for s in seen
-        if s.description.problems
-    )
-
-
-def _missing(seen: Sequence[_Seen], rules: Sequence[Rule], longest_s: float) -> tuple[str, ...]:
-    measured = {a.name for s in seen for o in s.description.observations for a in o.attributes}
-    ruled = {r.predicate.all[0].attribute for r in rules if r.predicate}
-    notes: list[str] = []
-    if "dwell" in measured and "dwell" not in ruled:
-        notes.append(
-            f"the longest clip watched lasts {longest_s:.0f} s, too short to say how long people "
-            "usually stay: give longer clips for a rule on staying"
-        )
-    if seen and "place" not in measured:
-        notes.append("too little footage to say where people usually are: no rule on places")
-    if seen and "way" not in measured:
-        notes.append("too little footage to say which way things go at each place: no rule on it")
-    return tuple(notes)
-
-
-def _silent(what: str, done: int, total: int) -> None:
-    """Progress nobody asked for."""
+    with SceneInduction(tools, paths, scene, seed=seed, progress=progress) as induction:
+        work = induction.work
+        for step in (work.watch, work.vote, work.draft, work.merge, work.test):
+            step()
+        return induction.record()

@@ -134,6 +134,10 @@ class SceneView(Frozen):
     clips: tuple[str, ...] = ()
     own_rules: int = 0
     """Active rules written or changed by people: the calibration does not know them."""
+    timed_rules: int = 0
+    """Active rules that hold at some hours or days only."""
+    camera_rules: int = 0
+    """Active rules that hold for some cameras only."""
 
     @property
     def ref(self) -> str:

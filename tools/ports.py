@@ -21,7 +21,9 @@ from tools.types import (
     Event,
     Interval,
     Question,
+    RuleCategory,
     RuleHit,
+    RuleKind,
     Verdict,
     VideoInfo,
 )
@@ -32,6 +34,8 @@ __all__ = [
     "Captioner",
     "Clip",
     "Detail",
+    "Draft",
+    "Drafter",
     "Embedder",
     "Frame",
     "FrameSource",
@@ -231,7 +235,36 @@ class Embedder(Protocol):
     @property
     def dim(self) -> int: ...
 
+    @property
+    def by_meaning(self) -> bool:
+        """Whether other words for the same thing are near each other; else shared wording is."""
+
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A rule that a language model proposes: words only."""
+
+    kind: RuleKind
+    category: RuleCategory
+    text: str
+
+
+class Drafter(Protocol):
+    """A language model that proposes rules of a scene. What it says is voted on and tested."""
+
+    @property
+    def name(self) -> str: ...
+
+    def draft(self, captions: Sequence[str]) -> tuple[Draft, ...]:
+        """Rules from captions of a batch of normal footage. Raises BackendError, BudgetSpent."""
+
+    def group(self, drafts: Sequence[Draft]) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        """Drafts that say the same: (one sentence for all of them, their places from 0).
+
+        Raises BackendError, BudgetSpent.
+        """
 
 
 class Verifier(Protocol):

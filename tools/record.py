@@ -17,15 +17,21 @@ from tools.errors import StoreError
 
 __all__ = ["SCHEMA_VERSION", "Record", "journal_mode"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
-_SCHEMA = (
+_FIRST = (
     "CREATE TABLE scenes (name TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT",
     "CREATE TABLE rules (id TEXT NOT NULL, version INTEGER NOT NULL, scene TEXT NOT NULL,"
     " record TEXT NOT NULL, PRIMARY KEY (id, version)) STRICT",
     "CREATE INDEX rules_of_scene ON rules (scene, id, version)",
     "CREATE TABLE videos (id TEXT PRIMARY KEY, path TEXT NOT NULL, info TEXT NOT NULL) STRICT",
 )
+_ZONES = (
+    "CREATE TABLE zones (scene TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,"
+    " record TEXT NOT NULL, PRIMARY KEY (scene, name, version)) STRICT",
+)
+_STEPS = (_FIRST, _ZONES)
+"""What leads from each version of the record to the next."""
 
 
 def journal_mode(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -> str:
@@ -59,8 +65,8 @@ class Record:
             ) from error
         with self._connect() as connection:
             version = self._version(connection)
-            if version == 0:
-                self._create(connection)
+            if version < SCHEMA_VERSION:
+                self._upgrade(connection)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -107,13 +113,14 @@ class Record:
             )
         return version
 
-    def _create(self, connection: sqlite3.Connection) -> None:
+    def _upgrade(self, connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")
         try:
-            if self._version(connection) == 0:  # another process may have been first
-                for statement in _SCHEMA:
+            # another process may have been first
+            for statements in _STEPS[self._version(connection) :]:
+                for statement in statements:
                     connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             connection.execute("COMMIT")
         finally:
             if connection.in_transaction:

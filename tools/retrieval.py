@@ -1,7 +1,8 @@
-"""Ranking of rules for a query: lexical overlap, and its fusion with dense similarity.
+"""Ranking of rules for a query: BM25 over their words, fused with dense similarity, diversified.
 
-Fusion is by reciprocal rank (Cormack, Clarke, Büttcher, SIGIR 2009), with a small constant since
-the lists are short. Words are weighted by inverse document frequency over the rules at hand.
+Sources: BM25 (Robertson, Zaragoza, *The Probabilistic Relevance Framework*, 2009); reciprocal rank
+fusion (Cormack, Clarke, Büttcher, SIGIR 2009), with a small constant since the lists are short;
+maximal marginal relevance (Carbonell, Goldstein, SIGIR 1998), with likeness as shared words.
 """
 
 from __future__ import annotations
@@ -10,14 +11,27 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
-from tools.predicates import describe, evaluate
-from tools.types import Observation, Rule, RuleHit
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["rank", "words"]
+from tools.predicates import describe
+from tools.scoping import tried
+from tools.types import Observation, Rule, RuleHit, RuleKind, RuleStatus
+
+__all__ = ["MEANING_WEIGHT", "Lexicon", "Shelf", "diversified", "rank", "words"]
 
 _RANK_CONSTANT = 10.0
-_LISTS = 2
+MEANING_WEIGHT = 2.0
+"""Weight of dense similarity against BM25 where it sees meaning: chosen on rules made up for it."""
+_K1, _B = 1.2, 0.75
+"""Saturation and length of BM25: the values of its authors."""
+_LIST = 32
+"""Rules that each way of searching may name before they are fused."""
+_RELEVANCE = 0.7
+"""Weight of relevance against likeness: Carbonell and Goldstein's."""
+_HELD = "its predicate"
 _STOP = frozenset(
     "a about above an and are as at be been by does for from has have here in into is it its more"
     " most no not of off on one or than that the their then there these they this those to up was"
@@ -26,9 +40,13 @@ _STOP = frozenset(
 
 
 def words(text: str) -> tuple[str, ...]:
-    """Content words of a text, lower case, common endings cut; numbers are left out."""
-    found = re.findall(r"[^\W\d_]+", text.casefold())
-    return tuple(_stem(word) for word in found if len(word) > 1 and word not in _STOP)
+    """Content words of a text, lower case, common endings cut; bare numbers are left out."""
+    found = re.findall(r"[^\W_]+", text.casefold())
+    return tuple(
+        _stem(word)
+        for word in found
+        if len(word) > 1 and word not in _STOP and not word.isdecimal()
+    )
 
 
 def _stem(word: str) -> str:
@@ -38,11 +56,82 @@ def _stem(word: str) -> str:
     return word
 
 
+class Lexicon:
+    """BM25 over the texts of rules."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._ids = [rule.id for rule in rules]
+        self.words = {rule.id: frozenset(stems) for rule in rules if (stems := words(rule.text))}
+        counts = [Counter(words(rule.text)) for rule in rules]
+        lengths = np.asarray([sum(c.values()) for c in counts], dtype=np.float64)
+        mean = float(lengths.mean()) if len(lengths) and lengths.any() else 1.0
+        norms = _K1 * (1 - _B + _B * lengths / mean)
+        postings: dict[str, list[tuple[int, int]]] = {}
+        for place, count in enumerate(counts):
+            for word, times in count.items():
+                postings.setdefault(word, []).append((place, times))
+        self._weights: dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]] = {}
+        for word, found in postings.items():
+            places, times = np.asarray(found, dtype=np.int64).T
+            rarity = math.log(1 + (len(rules) - len(found) + 0.5) / (len(found) + 0.5))
+            self._weights[word] = places, rarity * times * (_K1 + 1) / (times + norms[places])
+
+    def search(self, query: str) -> dict[str, float]:
+        """Rule id → BM25 score, of the rules that share a word with the query."""
+        scores = np.zeros(len(self._ids))
+        for word in dict.fromkeys(words(query)):
+            if word in self._weights:
+                places, weights = self._weights[word]
+                scores[places] += weights
+        return {self._ids[n]: float(scores[n]) for n in np.flatnonzero(scores)}
+
+    def shared(self, rule_id: str, query: str) -> tuple[str, ...]:
+        """Stems that a rule shares with the query, the rarest first."""
+        common = self.words.get(rule_id, frozenset()) & frozenset(words(query))
+        return tuple(sorted(common, key=lambda w: (len(self._weights[w][0]), w)))
+
+
+class Shelf:
+    """The rules of one scene, ready for listing and searching.
+
+    Args:
+        latest: the latest version of each rule.
+    """
+
+    def __init__(self, latest: Sequence[Rule]) -> None:
+        self.all = tuple(
+            sorted(
+                latest,
+                key=lambda r: (r.status, r.kind is not RuleKind.NORMAL, r.category, r.id),
+            )
+        )
+        """By status, kind, category and id."""
+        self.rules = tuple(r for r in self.all if r.status is RuleStatus.ACTIVE)
+
+    @cached_property
+    def lexicon(self) -> Lexicon:
+        return Lexicon(self.rules)
+
+    @cached_property
+    def keys(self) -> Mapping[str, str]:
+        """Rule id → what the index calls its version."""
+        return {r.id: f"{r.id}@{r.version}" for r in self.rules}
+
+    @cached_property
+    def documents(self) -> Mapping[str, str]:
+        """What the index holds: version → text."""
+        return {self.keys[r.id]: r.text for r in self.rules}
+
+
 def rank(
     rules: Sequence[Rule],
     query: str,
     similarity: Mapping[str, float],
     observations: Sequence[Observation] = (),
+    *,
+    lexicon: Lexicon | None = None,
+    pool: int = _LIST,
+    dense: float = 1.0,
 ) -> tuple[RuleHit, ...]:
     """All rules that bear on the query, best first.
 
@@ -51,36 +140,74 @@ def rank(
         query: words to search with.
         similarity: rule id → cosine similarity of its text to the query, where known.
         observations: a rule whose predicate holds for one of these comes first.
+        lexicon: of these rules, or of more.
+        pool: rules that each way of searching may name.
+        dense: weight of similarity in the fusion, that of words being 1.
 
     Returns:
         Hits with a score in [0, 1]: the fused rank, raised above 0.5 where the predicate holds.
     """
-    shared = _overlap(rules, query)
-    by_words = _ranks({key: weight for key, (weight, _) in shared.items()})
-    by_meaning = _ranks({key: value for key, value in similarity.items() if value > 0})
-    held = {rule.id: _holds(rule, observations) for rule in rules}
+    lexicon = lexicon or Lexicon(rules)
+    ids = {rule.id for rule in rules}
+    by_words = _ranks({key: s for key, s in lexicon.search(query).items() if key in ids}, pool)
+    by_meaning = _ranks({key: s for key, s in similarity.items() if s > 0}, pool)
     hits: list[tuple[bool, RuleHit]] = []
     for rule in rules:
+        observation = _holds(rule, observations)
+        if observation is None and rule.id not in by_words and rule.id not in by_meaning:
+            continue
         fused = sum(
-            1.0 / (_RANK_CONSTANT + ranks[rule.id])
-            for ranks in (by_words, by_meaning)
+            weight / (_RANK_CONSTANT + ranks[rule.id])
+            for ranks, weight in ((by_words, 1.0), (by_meaning, dense))
             if rule.id in ranks
         )
-        score = fused * (_RANK_CONSTANT + 1.0) / _LISTS
+        score = fused * (_RANK_CONSTANT + 1.0) / (1.0 + dense)
         reasons: list[str] = []
-        observation = held[rule.id]
         if rule.predicate is not None and observation is not None:
             score = 0.5 + score / 2
-            reasons.append(f"its predicate {describe(rule.predicate)} holds for {observation}")
-        if rule.id in shared:
-            reasons.append("shares " + ", ".join(f"“{word}”" for word in shared[rule.id][1]))
+            reasons.append(f"{_HELD} {describe(rule.predicate)} holds for {observation}")
+        if rule.id in by_words:
+            shared = ", ".join(f"“{word}”" for word in lexicon.shared(rule.id, query)[:4])
+            reasons.append(f"shares {shared}, rank {by_words[rule.id]}")
         if rule.id in by_meaning:
             reasons.append(f"similarity {similarity[rule.id]:.2f}, rank {by_meaning[rule.id]}")
-        if reasons:
-            hit = RuleHit(rule=rule, score=min(score, 1.0), reason="; ".join(reasons))
-            hits.append((held[rule.id] is not None, hit))
+        hit = RuleHit(rule=rule, score=min(score, 1.0), reason="; ".join(reasons))
+        hits.append((observation is not None, hit))
     hits.sort(key=lambda each: (not each[0], -each[1].score, each[1].rule.id))
     return tuple(hit for _, hit in hits)
+
+
+def diversified(hits: Sequence[RuleHit], k: int, lexicon: Lexicon) -> tuple[RuleHit, ...]:
+    """The ``k`` hits of greatest marginal relevance, in their order.
+
+    Each pick weighs its score against its likeness to what was picked before; a rule whose
+    predicate holds is picked whatever it is like.
+    """
+    best = hits[0].score if hits else 1.0
+    held = [n for n, hit in enumerate(hits) if hit.reason.startswith(_HELD)][:k]
+    chosen = list(held)
+    left = [n for n in range(len(hits)) if n not in chosen][: 4 * k + _LIST]
+    likest = dict.fromkeys(left, 0.0)
+    last = list(held)
+    while left and len(chosen) < k:
+        for n in left:
+            likest[n] = max((likest[n], *(_likeness(hits[n], hits[m], lexicon) for m in last)))
+        pick = max(
+            left,
+            key=lambda n: (_RELEVANCE * hits[n].score / best - (1 - _RELEVANCE) * likest[n], -n),
+        )
+        left.remove(pick)
+        chosen.append(pick)
+        last = [pick]
+    return tuple(hits[n] for n in sorted(chosen))
+
+
+def _likeness(a: RuleHit, b: RuleHit, lexicon: Lexicon) -> float:
+    """Share of common words of two rules that say the same kind of thing; else 0."""
+    if (a.rule.kind, a.rule.scope) != (b.rule.kind, b.rule.scope):
+        return 0.0
+    mine, other = (lexicon.words.get(h.rule.id, frozenset()) for h in (a, b))
+    return len(mine & other) / len(mine | other) if mine or other else 0.0
 
 
 def _holds(rule: Rule, observations: Sequence[Observation]) -> str | None:
@@ -89,28 +216,13 @@ def _holds(rule: Rule, observations: Sequence[Observation]) -> str | None:
         return None
     best: tuple[float, str] | None = None
     for observation in observations:
-        result = evaluate(rule.predicate, observation)
+        result = tried(rule, rule.predicate, observation)
         if result.holds and (best is None or result.strength > best[0]):
             best = (result.strength, observation.id)
     return best[1] if best else None
 
 
-def _overlap(rules: Sequence[Rule], query: str) -> dict[str, tuple[float, tuple[str, ...]]]:
-    """Rule id → (weight of the shared words, those words as the rule's stems, heaviest first)."""
-    documents = {rule.id: frozenset(words(rule.text)) for rule in rules}
-    frequency = Counter(word for document in documents.values() for word in document)
-    weight = {w: math.log(1 + (len(rules) + 0.5) / (n + 0.5)) for w, n in frequency.items()}
-    asked = frozenset(words(query))
-    found: dict[str, tuple[float, tuple[str, ...]]] = {}
-    for key, document in documents.items():
-        common = sorted(document & asked, key=lambda w: (-weight[w], w))
-        if common:
-            norm = math.sqrt(sum(weight[w] for w in document))
-            found[key] = (sum(weight[w] for w in common) / norm, tuple(common[:4]))
-    return found
-
-
-def _ranks(values: Mapping[str, float]) -> dict[str, int]:
-    """1-based ranks, largest first, ties by id."""
+def _ranks(values: Mapping[str, float], pool: int) -> dict[str, int]:
+    """1-based ranks of the first few, largest first, ties by id."""
     ordered = sorted(values, key=lambda key: (-values[key], key))
-    return {key: place for place, key in enumerate(ordered, start=1)}
+    return {key: place for place, key in enumerate(ordered[:pool], start=1)}

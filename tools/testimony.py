@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 
 from tools.concepts import tests_of
 from tools.predicates import evaluate
+from tools.scoping import tried
 from tools.types import Description, Observation, Point, Predicate, RuleHit, RuleKind
 
 __all__ = ["MAX_RAW", "NOVEL_RAW", "excused_by", "past_normal", "raw_of", "without"]
@@ -57,13 +58,13 @@ def past_normal(
 def excused_by(seen: Description, rules: Sequence[RuleHit]) -> frozenset[str]:
     """Observations that a person's own rule calls normal."""
     allowed = [
-        predicate
+        (hit, predicate)
         for hit in rules
         if hit.rule.kind is RuleKind.NORMAL and hit.rule.source == "user"
         for predicate in tests_of(hit.rule)
     ]
     return frozenset(
-        o.id for o in seen.observations for predicate in allowed if evaluate(predicate, o).holds
+        o.id for o in seen.observations for hit, test in allowed if tried(hit, test, o).holds
     )
 
 

@@ -20,6 +20,7 @@ from tools.ports import (
     BoundaryDetector,
     Captioner,
     Detail,
+    Drafter,
     Embedder,
     Listening,
     Planner,
@@ -28,8 +29,8 @@ from tools.ports import (
     SceneProfile,
     Verifier,
 )
-from tools.predicates import evaluate
 from tools.priors import prior_hits
+from tools.scoping import Occasion, occasion_of, stamp_in, tried, within
 from tools.scoring import Calibration, Thresholds, thresholds
 from tools.types import (
     Answer,
@@ -66,6 +67,7 @@ class Toolbox:
     verifier: Verifier
     planner: Planner
     embedder: Embedder
+    drafter: Drafter | None = None
     min_event_s: float = 2.0
     false_alarm_rate: float = 0.01
     abstain_rate: float = 0.05
@@ -74,9 +76,22 @@ class Toolbox:
 
     # -- what is known -----------------------------------------------------------
 
-    def probe(self, ledger: Ledger, path: str) -> VideoInfo:
-        """What is known of a video before it is decoded. Raises MediaError."""
-        info = ledger.call("probe", {"path": path}, VideoInfo, lambda: probe(path))
+    def probe(self, ledger: Ledger, path: str, *, started: str = "", camera: str = "") -> VideoInfo:
+        """What is known of a video before it is decoded. Raises MediaError.
+
+        Args:
+            started: when its first frame was taken (ISO 8601); else the stamp in its name counts.
+            camera: name of the camera.
+        """
+
+        def work() -> VideoInfo:
+            info = probe(path)
+            dated = {"started": started or stamp_in(info.name), "camera": camera}
+            return info.model_copy(update=dated)
+
+        request = {"path": path} | ({"started": started} if started else {})
+        request |= {"camera": camera} if camera else {}
+        info = ledger.call("probe", request, VideoInfo, work)
         self.archive.add_video(info)
         return info
 
@@ -101,8 +116,12 @@ class Toolbox:
                     f"scene {name!r} has no active rules",
                     remedy=f"induce some: vidocq induce NORMAL... --scene {name}",
                 )
-            own = sum(rule.source == "user" for rule in rules)
-            return self._view(record).model_copy(update={"own_rules": own})
+            counted = {
+                "own_rules": sum(rule.source == "user" for rule in rules),
+                "timed_rules": sum(rule.scope.timed for rule in rules),
+                "camera_rules": sum(bool(rule.scope.cameras) for rule in rules),
+            }
+            return self._view(record).model_copy(update=counted)
 
         return ledger.call("scene", {"name": name}, SceneView, view)
 
@@ -291,28 +310,50 @@ class Toolbox:
     # -- what is known of it, and what follows -----------------------------------
 
     def recall(
-        self, ledger: Ledger, look: Look, query: str, *, scene: SceneView | None, k: int
+        self,
+        ledger: Ledger,
+        look: Look,
+        query: str,
+        *,
+        scene: SceneView | None,
+        k: int,
+        also: tuple[RuleHit, ...] = (),
     ) -> Recall:
         """The rules that bear on what was seen; without a scene, the general priors.
+
+        Rules for other cameras, hours or days are left out; ``also`` is what the question itself
+        says.
 
         Raises StoreError.
         """
         seen = look.description.observations
+        video = ledger.videos.get(look.event.video_id)
+        interval = look.event.interval
+        occasion = occasion_of(video, interval) if video is not None else Occasion()
 
         def work() -> Recall:
             hits = prior_hits()
             if scene is not None:
-                hits = self.archive.rules.retrieve(scene.name, query, k=k, observations=seen)
-                hits += _deciding(self.archive.rules.list(scene.name), hits, seen)
+                rules = [r for r in self.archive.rules.list(scene.name) if occasion.admits(r.scope)]
+                hits = self.archive.rules.retrieve(
+                    scene.name, query, k=k, observations=seen, occasion=occasion
+                )
+                hits += _deciding(rules, hits, seen)
+                hits = tuple(_timed(hit, video, interval) for hit in hits)
+            hits += also
             return Recall(event_id=look.event.id, query=query, k=k, hits=hits)
 
-        request = {
+        request: dict[str, object] = {
             "scene": scene.ref if scene else None,
             "event": look.event.id,
             "observations": [o.id for o in seen],
             "query": query,
             "k": k,
         }
+        if also:
+            request["also"] = also
+        if video is not None and (video.started or video.camera):
+            request["occasion"] = [video.camera, video.started]
         return ledger.call("recall", request, Recall, work)
 
     def judge(
@@ -360,6 +401,12 @@ class Toolbox:
         )
 
 
+def _timed(hit: RuleHit, video: VideoInfo | None, interval: Interval) -> RuleHit:
+    """The hit with the parts of the event in which its rule's hours and days apply."""
+    parts = within(hit.rule.scope, video, interval)
+    return hit if parts is None else hit.model_copy(update={"within": parts})
+
+
 def _deciding(
     rules: Sequence[Rule], hits: Sequence[RuleHit], seen: Sequence[Observation]
 ) -> tuple[RuleHit, ...]:
@@ -373,7 +420,7 @@ def _deciding(
         if rule.id in known or (rule.source == "induced" and rule.kind is RuleKind.NORMAL):
             continue
         tests = tests_of(rule)
-        witness = next((o.id for o in seen for test in tests if evaluate(test, o).holds), None)
+        witness = next((o.id for o in seen for test in tests if tried(rule, test, o).holds), None)
         if witness is not None:
             found.append(RuleHit(rule=rule, score=0.0, reason=f"its test holds for {witness}"))
     return tuple(found)

@@ -254,6 +254,56 @@ def halves(
 
 
 @app.command()
+def rules(
+    what: Annotated[
+        str, typer.Argument(help="retrieval, edits, kills, or all.", metavar="WHAT")
+    ] = "all",
+    count: Annotated[int, typer.Option(min=100, help="Rules to search among.")] = 100_000,
+    scenes: Annotated[int, typer.Option(min=1, help="Scenes they belong to.")] = 100,
+    embedder: Annotated[
+        list[str] | None, typer.Option(help="hashed, sentences; repeat for both.")
+    ] = None,
+    killed: Annotated[int, typer.Option(min=1, help="Processes to kill.")] = 200,
+) -> None:
+    """The rule book: planted rules found among many, edits side by side, kills at any moment."""
+    from evals.bench import rules as bench
+    from tools.errors import UserError
+
+    if what not in {"all", "retrieval", "edits", "kills"}:
+        raise UserError(f"no bench “{what}”", remedy="one of: retrieval, edits, kills, all")
+    if what in {"all", "retrieval"}:
+        for name in embedder or ["hashed"]:
+            r = bench.retrieval(
+                rules=count,
+                scenes=scenes,
+                embedder=name,
+                tell=lambda line: typer.echo(line, err=True),
+            )
+            typer.echo(
+                f"retrieval, {r.embedder}: {r.rules} rules in {r.scenes} scenes, {r.queries} "
+                f"queries: recall@5 with one part in other words {r.reworded:.3f}, with all "
+                f"{r.paraphrased:.3f}, of rules alone on their subject, all in other words, "
+                f"{r.alone:.3f}, by their own words {r.terms:.3f}; p50 {r.p50_ms:.1f} ms, p95 "
+                f"{r.p95_ms:.1f} ms (processor {r.cpu_p95_ms:.1f} ms); made in {r.build_s:.0f} s, "
+                f"peak {r.peak_mb:.0f} MB"
+            )
+    if what in {"all", "edits"}:
+        e = bench.edits()
+        typer.echo(
+            f"edits: {e.acknowledged} from {e.processes} processes in {e.seconds:.1f} s: "
+            f"{e.lost} lost, {e.doubled} doubled or with gaps, index "
+            f"{'differs from' if e.index_differs else 'agrees with'} the record"
+        )
+    if what in {"all", "kills"}:
+        k = bench.kills(count=killed)
+        typer.echo(
+            f"kills: {k.kills} in {k.seconds:.0f} s, {k.acknowledged} versions acknowledged: "
+            f"{k.lost} lost, {k.half_imported} half imported, {k.unreadable} unreadable "
+            f"afterwards; index damaged {k.damaged} times, differed {k.index_differed} times"
+        )
+
+
+@app.command()
 def deduction(
     data: Annotated[
         Path | None, typer.Option(help="Folder of caption data; without it the one in VIDOCQ_DATA.")

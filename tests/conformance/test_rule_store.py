@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +20,7 @@ from tools.errors import StoreError, UserError
 from tools.ports import SceneProfile
 from tools.predicates import parse
 from tools.rules import induced_id
+from tools.scoping import Occasion
 from tools.types import (
     Attribute,
     Interval,
@@ -25,6 +29,7 @@ from tools.types import (
     RuleCategory,
     RuleKind,
     RuleStatus,
+    Scope,
     TimeBase,
 )
 
@@ -122,6 +127,38 @@ def test_retired_rules_rest_and_come_back(archive: Archive) -> None:
     back = rules.edit(GLIDE.id, status=RuleStatus.ACTIVE)
     assert (back.version, back.support) == (3, 4)  # the statement is the one that was voted on
     assert rules.retrieve("gate", "something glides")[0].rule == back
+
+
+def test_going_back_is_a_version_of_its_own(archive: Archive) -> None:
+    rules = archive.rules
+    rules.edit(GLIDE.id, text="Nothing glides.", scope=Scope(hours=("22:00", "06:00")))
+    rules.retire(GLIDE.id)
+    back = rules.revert(GLIDE.id, 1, author="ann")
+    assert (back.version, back.text, back.support, back.author) == (4, GLIDE.text, 4, "ann")
+    assert (back.scope, back.status) == (Scope(), RuleStatus.ACTIVE)
+    assert rules.revert(GLIDE.id, 1).version == 4
+    assert rules.get(f"rule:{GLIDE.id}@2").text == "Nothing glides."
+    with pytest.raises(UserError, match="versions 1 to 4"):
+        rules.revert(GLIDE.id, 9)
+
+
+def test_a_zone_is_kept_in_versions_and_taken_out_of_use(archive: Archive) -> None:
+    rules = archive.rules
+    square = ((0.0, 0.0), (8.0, 0.0), (8.0, 8.0))
+    zone, _ = rules.set_zone("gate", "fence", square)
+    scope = Scope(zone=zone.name, polygon=zone.polygon)
+    rule = rules.add("gate", "Nobody at the fence.", ANOMALOUS, ACTIVITY, scope=scope)
+    with pytest.raises(UserError, match=f"zone “fence” is used by {rule.id}"):
+        rules.drop_zone("gate", "fence")
+    _, moved = rules.set_zone("gate", "fence", square[::-1])
+    assert [r.version for r in moved] == [2]
+    assert rules.set_zone("gate", "fence", square[::-1]) == (rules.zone("gate", "fence"), ())
+    rules.retire(rule.id)
+    assert rules.drop_zone("gate", "fence").version == 3
+    assert rules.zones("gate") == {}
+    assert rules.set_zone("gate", "fence", square)[0].version == 4
+    with pytest.raises(UserError, match="no zone “fance” in scene “gate”; did you mean “fence”"):
+        rules.zone("gate", "fance")
 
 
 def test_a_stale_edit_is_refused(archive: Archive) -> None:
@@ -303,12 +340,95 @@ def test_an_index_that_cannot_be_opened_is_said(archive: Archive) -> None:
     assert expected(archive)
 
 
-def test_another_embedder_is_refused(archive: Archive) -> None:
+def test_another_embedder_is_refused_until_the_index_is_made_again(archive: Archive) -> None:
     expected(archive)
     archive.close()
     other = Archive(archive.home, HashedEmbedder(64))
-    with pytest.raises(UserError, match=r"hashed-ngrams-512/1, not with hashed-ngrams-64/1"):
+    with pytest.raises(
+        UserError, match=r"hashed-ngrams-512/1, not with hashed-ngrams-64/1"
+    ) as told:
         other.rules.retrieve("gate", "glides")
+    assert told.value.remedy.startswith("vidocq rules reindex")
+    assert other.rules.reindex(["gate"]) == {"gate": 3}
+    assert other.rules.retrieve("gate", "glides")
+    other.close()
+
+
+def test_rules_of_other_hours_and_cameras_are_not_found(archive: Archive) -> None:
+    rules = archive.rules
+    night = Scope(hours=("22:00", "06:00"))
+    rules.add("gate", "Something glides at night.", ANOMALOUS, ACTIVITY, scope=night)
+    rules.add("gate", "Something glides, north.", ANOMALOUS, ACTIVITY, scope=Scope(cameras=("n",)))
+
+    def found(occasion: Occasion | None) -> set[str]:
+        hits = rules.retrieve("gate", "something glides", k=9, occasion=occasion)
+        return {h.rule.text for h in hits if h.rule.scope != Scope()}
+
+    assert len(found(None)) == 2
+    assert found(Occasion()) == set()
+    assert found(Occasion("n", datetime(2026, 11, 28, 12))) == {"Something glides, north."}
+    assert found(Occasion("s", datetime(2026, 11, 28, 23))) == {"Something glides at night."}
+
+
+def test_repetitions_give_way(archive: Archive) -> None:
+    """Eight copies of one statement do not crowd out the only other rule that bears on it."""
+    for number in range(8):
+        archive.rules.add("gate", f"Nobody may smoke: sign {number}.", ANOMALOUS, ACTIVITY)
+    archive.rules.add("gate", "Someone who smokes must be told to leave.", ANOMALOUS, ACTIVITY)
+    hits = archive.rules.retrieve("gate", "nobody may smoke, says a sign", k=3)
+    assert hits[0].rule.text.startswith("Nobody may smoke: sign")
+    assert "Someone who smokes must be told to leave." in {h.rule.text for h in hits}
+
+
+# ---------------------------------------------------------------- a server
+
+
+@pytest.fixture(scope="module")
+def chroma_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real Chroma server on a free port of this machine."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder = tmp_path_factory.mktemp("chroma-server")
+    command = [
+        str(Path(sys.executable).with_name("chroma")), "run", "--host", "127.0.0.1",
+        "--port", str(port), "--path", str(folder),
+    ]  # fmt: skip
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        for _ in range(300):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.kill()
+        server.wait()
+
+
+def test_a_server_keeps_the_index(archive: Archive, chroma_url: str) -> None:
+    embedder = HashedEmbedder()
+    served = Archive(archive.home, embedder, chroma_url=chroma_url)
+    assert expected(served) == expected(archive)
+    assert "similarity" in served.rules.retrieve("gate", "something glides")[0].reason
+    served.rules.add("gate", "Dogs run about.", NORMAL, ACTIVITY)
+    assert served.rules.retrieve("gate", "dogs run")[0].rule.text == "Dogs run about."
+    other = Archive(archive.home, HashedEmbedder(64), chroma_url=chroma_url)
+    with pytest.raises(UserError, match=r"indexed with the embedder hashed-ngrams-512/1"):
+        other.rules.retrieve("gate", "glides")
+    assert other.rules.reindex(["gate"]) == {"gate": 4}
+    assert other.rules.retrieve("gate", "dogs run")[0].rule.text == "Dogs run about."
+
+
+def test_a_server_that_is_not_there_is_said(archive: Archive) -> None:
+    gone = Archive(archive.home, HashedEmbedder(), chroma_url="http://127.0.0.1:9")
+    with pytest.raises(StoreError, match=r"^http://127.0.0.1:9: the Chroma server does not answer"):
+        gone.rules.retrieve("gate", "glides")
+    wrong = Archive(archive.home, HashedEmbedder(), chroma_url="chroma:8000")
+    with pytest.raises(UserError, match="is no address of a Chroma server"):
+        wrong.rules.retrieve("gate", "glides")
 
 
 _EDIT_AND_SEARCH = """

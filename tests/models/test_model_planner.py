@@ -107,3 +107,12 @@ def test_what_nothing_measures_is_left_to_words(brain: Brain, planner: ModelPlan
     plan = planner.plan("Was there a red coat?", PlanningContext(scene=None))
     (condition,) = plan.targets[0].predicate.all
     assert (condition.attribute, condition.value) == (UNMEASURED, "red coat")
+
+
+def test_what_a_question_says_for_itself_is_kept(brain: Brain, planner: ModelPlanner) -> None:
+    brain.plan = {"intent": "anomaly", "targets": []}
+    query = "Anything unusual? Running counts as unusual here, but ignore the gardener's cart."
+    plan = planner.plan(query, CONTEXT)
+    assert (plan.intent, plan.planner) == (Intent.ANOMALY, planner.name)
+    assert [t.concept for t in plan.counts] == ["running"]
+    assert [t.concept for t in plan.ignores] == ["a large object"]

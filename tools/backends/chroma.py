@@ -12,10 +12,13 @@ import re
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import chromadb
 import numpy as np
@@ -26,12 +29,16 @@ from chromadb.utils.embedding_functions import register_embedding_function
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from tools.backends.embedded.embedder import HashedEmbedder
 from tools.errors import StoreError, UserError
 from tools.ports import Embedder
 from tools.types import content_id
 
-__all__ = ["ChromaIndex", "VidocqEmbedding"]
+__all__ = ["ChromaIndex", "ChromaServerIndex", "VidocqEmbedding"]
+
+T = TypeVar("T")
+
+BATCH = 5000
+"""Chroma refuses more than 5461 at once."""
 
 
 @register_embedding_function
@@ -53,10 +60,19 @@ class VidocqEmbedding(chromadb.EmbeddingFunction[chromadb.Documents]):
 
     @staticmethod
     def build_from_config(config: dict[str, Any]) -> VidocqEmbedding:
-        embedder = HashedEmbedder(int(config["dim"]))
-        if embedder.name != config["embedder"]:
-            raise ValueError(f"no embedder {config['embedder']!r} is built in")
-        return VidocqEmbedding(embedder)
+        return VidocqEmbedding(_Declared(str(config["embedder"]), int(config["dim"])))
+
+
+@dataclass(frozen=True)
+class _Declared:
+    """The embedder a collection was made with, by name: vectors always come from ours."""
+
+    name: str
+    dim: int
+    by_meaning: bool = False
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        raise StoreError(f"the embedder {self.name} is known by name only")
 
 
 class ChromaIndex:
@@ -70,6 +86,9 @@ class ChromaIndex:
 
     def __init__(self, folder: Path, embedder: Embedder, *, lock_timeout_s: float = 30.0) -> None:
         self._folder = folder
+        self._where = str(folder)
+        self._stamp = folder.with_name(folder.name + ".stamp")
+        self._seen: object = None
         self._embedder = embedder
         self._mutex = threading.RLock()
         self._lock = FileLock(str(folder) + ".lock", timeout=lock_timeout_s)
@@ -94,23 +113,54 @@ class ChromaIndex:
         if not documents or not np.any(vector):
             return ()
         with self._exclusive():
+            return self._mended(lambda: self._search(scene, documents, vector, k))
+
+    def rebuild(self, scene: str, documents: Mapping[str, str]) -> int:
+        """Make a scene's collection again with the present embedder, whatever was in it.
+
+        Returns how many documents it holds. Raises as :meth:`search`.
+        """
+        name = _collection_name(scene)
+
+        def again() -> int:
+            self._ready(name)
+            self._drop(name)
+            return int(self._collection(scene, documents).count())
+
+        with self._exclusive():
+            return self._mended(again)
+
+    def held(self, scene: str) -> frozenset[str]:
+        """Ids of what is in a scene's collection, as it is; none where there is no collection."""
+        name = _collection_name(scene)
+        with self._exclusive():
+            self._ready(name)
             try:
-                return self._search(scene, documents, vector, k)
-            except BaseException as error:
-                if not _broken(error):
-                    raise
-            self._discard()
-            try:
-                return self._search(scene, documents, vector, k)
-            except BaseException as error:
-                if not _broken(error):
-                    raise
-                self.close()
-                raise self._unusable(error) from error
+                found = self._client.get_collection(name, embedding_function=None)
+            except NotFoundError:
+                return frozenset()
+            return frozenset(found.get(include=[])["ids"])
+
+    def _mended(self, work: Callable[[], T]) -> T:
+        """The work done; where the files turn out to be broken, after making them again."""
+        try:
+            return work()
+        except BaseException as error:
+            if not _broken(error):
+                raise
+        self._discard()
+        try:
+            return work()
+        except BaseException as error:
+            if not _broken(error):
+                raise
+            self.close()
+            raise self._unusable(error) from error
 
     def close(self) -> None:
         """Let go of the files. A later search opens them again."""
         client, self._client = self._client, None
+        self._seen = None
         self._synced.clear()
         if client is not None:
             client.close()
@@ -150,25 +200,50 @@ class ChromaIndex:
         """The scene's collection, holding exactly ``documents``."""
         name = _collection_name(scene)
         wanted = frozenset(documents)
-        if self._synced.get(name) != wanted:
-            # The record has moved on, perhaps through another process: drop what is in memory.
-            self.close()
-        if self._client is None:
-            self._open()
+        self._ready(name)
         collection = self._get_or_make(name)
         if self._synced.get(name) == wanted:
             return collection
         present = set(collection.get(include=[])["ids"])
-        if surplus := sorted(present - wanted):
-            collection.delete(ids=surplus)
-        missing = sorted(wanted - present)
-        step = 5000  # Chroma refuses batches above 5461
-        for start in range(0, len(missing), step):
-            ids = missing[start : start + step]
+        surplus, missing = sorted(present - wanted), sorted(wanted - present)
+        if surplus or missing:
+            self._writing()
+        for start in range(0, len(surplus), BATCH):
+            collection.delete(ids=surplus[start : start + BATCH])
+        for start in range(0, len(missing), BATCH):
+            ids = missing[start : start + BATCH]
             texts = [documents[i] for i in ids]
-            collection.add(ids=ids, documents=texts, embeddings=self._embedder.embed(texts))
+            collection.upsert(ids=ids, documents=texts, embeddings=self._embedder.embed(texts))
         self._synced[name] = wanted
         return collection
+
+    def _ready(self, name: str) -> None:
+        """A client that sees what other processes wrote."""
+        if self._client is not None and self._seen != self._state():
+            self.close()
+        if self._client is None:
+            self._open()
+            self._seen = self._state()
+
+    def _state(self) -> object:
+        """What changes when another process writes, or somebody takes the files away."""
+        try:
+            return self._stamp.read_text(), (self._folder / "chroma.sqlite3").stat().st_ino
+        except OSError:
+            return None
+
+    def _writing(self) -> None:
+        """Tell other processes that what they have in memory is old."""
+        self._stamp.write_text(uuid.uuid4().hex)
+        self._seen = self._state()
+
+    def _drop(self, name: str) -> None:
+        self._synced.pop(name, None)
+        try:
+            self._client.delete_collection(name)
+        except NotFoundError:
+            return
+        self._writing()
 
     def _get_or_make(self, name: str) -> Any:
         function = VidocqEmbedding(self._embedder)
@@ -176,6 +251,8 @@ class ChromaIndex:
         try:
             collection = self._client.get_collection(name, embedding_function=None)
         except NotFoundError:
+            self._synced.pop(name, None)
+            self._writing()
             return self._client.create_collection(
                 name,
                 metadata=mine,
@@ -185,9 +262,9 @@ class ChromaIndex:
         theirs = {key: (collection.metadata or {}).get(key) for key in mine}
         if theirs != mine:
             raise UserError(
-                f"{self._folder}: indexed with the embedder {theirs['embedder']}, not with"
+                f"{self._where}: indexed with the embedder {theirs['embedder']}, not with"
                 f" {self._embedder.name}",
-                remedy=f"configure that embedder, or delete {self._folder}: it is made again",
+                remedy="vidocq rules reindex, or configure that embedder",
             )
         return self._client.get_collection(name, embedding_function=function)
 
@@ -221,10 +298,91 @@ class ChromaIndex:
         )
 
 
+class ChromaServerIndex(ChromaIndex):
+    """The same on a Chroma server, which somebody else runs; a client only.
+
+    Args:
+        url: e.g. ``http://127.0.0.1:8000``.
+    """
+
+    def __init__(self, url: str, embedder: Embedder) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise UserError(
+                f"“{url}” is no address of a Chroma server",
+                remedy="set chroma_url to e.g. http://127.0.0.1:8000",
+            )
+        self._parts = parts
+        self._where = url
+        self._embedder = embedder
+        self._mutex = threading.RLock()
+        self._client: Any = None
+        self._synced: dict[str, frozenset[str]] = {}
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        with self._mutex:
+            yield
+
+    def _ready(self, name: str) -> None:
+        """A server shows every client the same, but other clients may have written."""
+        if self._client is None:
+            self._open()
+        self._synced.pop(name, None)
+
+    def _writing(self) -> None:
+        """Nobody keeps a copy."""
+
+    def _open(self) -> None:
+        secure = self._parts.scheme == "https"
+        port = self._parts.port or (443 if secure else 80)
+        try:
+            self._client = chromadb.HttpClient(
+                host=str(self._parts.hostname),
+                port=port,
+                ssl=secure,
+                settings=Settings(anonymized_telemetry=False),
+            )
+        except Exception as error:
+            if _unreachable(error):
+                raise self._unusable(error) from error
+            raise
+
+    def _discard(self) -> None:
+        """Let go of the connection; on a server nothing is deleted that may be another's."""
+        try:
+            self.close()
+        finally:
+            self._client = None
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._client = None
+        self._synced.clear()
+
+    def _unusable(self, error: BaseException) -> StoreError:
+        return StoreError(
+            f"{self._where}: the Chroma server does not answer as one: {_first_line(error)}",
+            remedy="start it (chroma run --host 127.0.0.1), or unset chroma_url to keep the index"
+            " in VIDOCQ_HOME",
+        )
+
+
+def _unreachable(error: BaseException) -> bool:
+    return (
+        isinstance(error, ValueError | OSError | ChromaError) or "httpx" in type(error).__module__
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def _broken(error: BaseException) -> bool:
     """Whether an error means that Chroma's files are unusable (its Rust part panics on some)."""
     known = (ChromaError, ValueError, RuntimeError, AttributeError, OSError, sqlite3.Error)
-    return isinstance(error, known) or type(error).__name__ == "PanicException"
+    named = type(error).__name__ == "PanicException" or "httpx" in type(error).__module__
+    return isinstance(error, known) or named
 
 
 def _intact(file: Path) -> bool:

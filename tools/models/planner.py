@@ -63,9 +63,23 @@ class ModelPlanner(Planner):
             stand_in = self._embedded.plan(query, context)
             why = f"{stand_in.planner}, because {self.model.name} gave no plan: {error.message}"
             return stand_in.model_copy(update={"planner": why})
+        made = self._with_definitions(made, query, context)
         if not told.note:
             return made
         return made.model_copy(update={"planner": f"{self.name} ({told.note})"})
+
+    def _with_definitions(self, made: Plan, query: str, context: PlanningContext) -> Plan:
+        """What the question says for itself alone is read by the embedded grammar."""
+        if made.intent is not Intent.ANOMALY:
+            return made
+        try:
+            own = self._embedded.plan(query, context)
+        except UserError:  # of a time window, which the model may have understood
+            return made
+        if own.intent is not Intent.ANOMALY:
+            return made
+        said = {"counts": own.counts, "ignores": own.ignores, "unmet": own.unmet}
+        return made.model_copy(update=said)
 
     def _plan(self, query: str, value: Mapping[str, Any], context: PlanningContext) -> Plan:
         """The plan a reply stands for. Raises UserError for one that does not hold together."""

@@ -31,7 +31,10 @@ __all__ = [
     "RuleHit",
     "RuleKind",
     "RuleStatus",
+    "Scope",
     "Verdict",
+    "Weekday",
+    "Zone",
 ]
 
 # ---------------------------------------------------------------- observations and captions
@@ -213,6 +216,42 @@ class Predicate(Frozen):
     all: tuple[Condition, ...] = Field(min_length=1)
 
 
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Corner = tuple[float, float]
+"""x and y in pixels of the upright frame."""
+
+
+class Zone(Frozen):
+    """A named part of a scene's picture, one version of it."""
+
+    scene: str
+    name: str
+    version: int = Field(ge=1)
+    polygon: tuple[Corner, ...] = Field(min_length=3)
+    author: str = ""
+    status: RuleStatus = RuleStatus.ACTIVE
+    created: str = ""
+    """UTC, ISO 8601."""
+
+
+class Scope(Frozen):
+    """Where and when a rule applies. What is empty does not limit it."""
+
+    cameras: tuple[str, ...] = ()
+    hours: tuple[str, str] | None = None
+    """``("22:00", "06:00")``: half-open, on the camera's clock; may reach over midnight."""
+    weekdays: tuple[Weekday, ...] = ()
+    """Days on which its hours begin: Friday from 22:00 to 06:00 ends on Saturday."""
+    zone: str = ""
+    """Name of the zone, for people; ``polygon`` is what counts."""
+    polygon: tuple[Corner, ...] = ()
+    """The zone as it was when this version was written."""
+
+    @property
+    def timed(self) -> bool:
+        return self.hours is not None or bool(self.weekdays)
+
+
 class Provenance(Frozen):
     """Where a rule was seen: a clip and frames of it that support the rule."""
 
@@ -231,6 +270,7 @@ class Rule(Frozen):
     category: RuleCategory
     text: str = Field(min_length=1)
     predicate: Predicate | None = None
+    scope: Scope = Scope()
     support: int = Field(default=0, ge=0)
     """Votes: batches of normal footage that agree."""
     batches: int = Field(default=0, ge=0)
@@ -253,6 +293,8 @@ class RuleHit(Frozen):
     rule: Rule
     score: Score
     reason: str
+    within: tuple[Interval, ...] | None = None
+    """The parts of the event in which the rule's hours and days apply; None: all of it."""
 
 
 class Match(Frozen):

@@ -224,6 +224,10 @@ class VideoInfo(Frozen):
     """Average frames per second."""
     variable_rate: bool = False
     codec: str = ""
+    camera: str = ""
+    """Name of the camera, where it was given; rules may be for some cameras only."""
+    started: str = ""
+    """When its first frame was taken: ISO 8601 on the camera's clock; empty where not known."""
     damage: str = ""
     """What is missing of it though it can be read, in words; empty where nothing is known to be."""
 

@@ -45,6 +45,10 @@ class HashedEmbedder:
     def dim(self) -> int:
         return self._dim
 
+    @property
+    def by_meaning(self) -> bool:
+        return False
+
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embeddings of shape ``(len(texts), dim)``, L2-normalised; a text without any letter or
         digit gives the zero vector."""

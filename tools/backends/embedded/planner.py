@@ -11,8 +11,10 @@ import re
 from tools.concepts import CONCEPTS, Concept, directions_in, find_concepts
 from tools.decision import Intent, Plan, Target, Window
 from tools.errors import UserError
+from tools.plainwords import YARDSTICK, stated_bounds
 from tools.ports import PlanningContext
-from tools.types import Condition, Predicate, parse_clock
+from tools.predicates import describe
+from tools.types import Predicate, parse_clock
 
 __all__ = ["EmbeddedPlanner"]
 
@@ -38,10 +40,26 @@ OPEN = re.compile(
     r"\b(?:anything|something|everything|nothing|what|anyone|someone|is this|is it|all)\b",
     re.IGNORECASE,
 )
+HAPPENED = re.compile(
+    r"\b(?:what|anything|something) (?:happen(?:s|ed)?|is happening|'s going on)\b", re.IGNORECASE
+)
 DEFINES = re.compile(
     r"\b(?:counts? as|count(?:s|ed)? as|call(?:s|ed)?|consider(?:s|ed)?|treat(?:s|ed)?|regard\w*"
     r"|is|are|as|be) (?:it |this |that |them )?(?:to be )?(?:as )?(?:an? )?"
     r"(?:unusual|anomal\w+|abnormal|forbidden|not allowed|alarm|violation)",
+    re.IGNORECASE,
+)
+PIECES = re.compile(
+    r"(?<=[.;!?])\s+|,?\s+(?:but|and)\s+(?=(?:please )?(?:ignor|disregard|leave|not count))"
+    r"|,?\s+(?=(?:except|apart from|not counting|leaving out|ignoring)\b)",
+    re.IGNORECASE,
+)
+"""Where a question ends and what it says for itself begins."""
+IGNORE = re.compile(
+    r"^(?:please )?(?:ignor(?:e|ing)|disregard(?:ing)?|leave out|leaving out"
+    r"|(?:do not|don['’]t|not) count(?:ing)?|except(?: for)?|apart from)\b(?P<after>.+)"
+    r"|^(?!(?:is|are|was|were|does|do|did|has|have)\b)(?P<before>.+?)\b(?:is|are|counts? as) "
+    r"(?:perfectly |quite )?(?:normal|fine|ok|okay|allowed|permitted|usual|expected)\b[^?]*$",
     re.IGNORECASE,
 )
 CANNOT = re.compile(
@@ -54,10 +72,6 @@ CANNOT = re.compile(
 )
 """What the embedded backends cannot see; a question about it is refused even when it also names
 something they can."""
-YARDSTICK = re.compile(
-    r"\b(?:the )?(?:usual |normal )?walking (?:speed|pace)\b|\busual speed\b", re.IGNORECASE
-)
-"""What speeds are measured against; it asks for nobody who walks."""
 COMMON = frozenset(
     """a about all an and any anybody anyone anything are as at be been before after between by can
     clip clips could count counts did do does during ever everyone exactly find first footage for
@@ -94,29 +108,29 @@ class EmbeddedPlanner:
             follow_up = _follow_up(text)
             if follow_up is not None:
                 return self._follow_up(text, follow_up, context)
+        rest, counts, ignores, unmet = _definitions(rest)
+        named = YARDSTICK.sub(" ", rest)
         if CANNOT.search(rest):
             return self._unsupported(text)
         concepts = find_concepts(named)
+        own = {"counts": counts, "ignores": ignores, "unmet": unmet}
+        common = {"query": text, "window": window, "planner": self.name, **own}
         open_question = UNUSUAL.search(rest) and OPEN.search(rest) and not DEFINES.search(rest)
         if open_question or (UNUSUAL.search(rest) and not concepts):
-            return Plan(query=text, intent=Intent.ANOMALY, window=window, planner=self.name)
+            return Plan.model_validate({**common, "intent": Intent.ANOMALY})
         if concepts:
             targets = tuple(_target(concept, phrase, rest) for concept, phrase in concepts)
-            return Plan(
-                query=text,
-                intent=Intent.CHECK
-                if UNUSUAL.search(rest) or DEFINES.search(rest)
-                else Intent.FIND,
-                targets=_joined(_specific(targets), rest),
-                window=window,
-                planner=self.name,
+            called = UNUSUAL.search(rest) or DEFINES.search(rest)
+            return Plan.model_validate(
+                {
+                    **common,
+                    "intent": Intent.CHECK if called else Intent.FIND,
+                    "targets": _joined(_specific(targets), rest),
+                    "counts": (),
+                }
             )
-        if re.search(
-            r"\b(?:what|anything|something) (?:happen(?:s|ed)?|is happening|'s going on)\b",
-            rest,
-            re.I,
-        ):
-            return Plan(query=text, intent=Intent.ANOMALY, window=window, planner=self.name)
+        if HAPPENED.search(rest):
+            return Plan.model_validate({**common, "intent": Intent.ANOMALY})
         return self._unsupported(text)
 
     def _follow_up(self, text: str, intent: Intent, context: PlanningContext) -> Plan:
@@ -147,6 +161,49 @@ class EmbeddedPlanner:
             "colours, speech or intentions. They can answer whether anything was out of the "
             f"ordinary, and when and where there was: {known}.",
         )
+
+
+def _definitions(text: str) -> tuple[str, tuple[Target, ...], tuple[Target, ...], str]:
+    """The question without what it says for itself alone: what counts, what to ignore, a note.
+
+    "Anything unusual? Riding counts as unusual here, but ignore the gardener's cart."
+    """
+    pieces = [p for p in PIECES.split(text) if p.strip(" ,.;")]
+    kept: list[str] = []
+    whole: list[str] = []
+    counts: list[Target] = []
+    ignores: list[Target] = []
+    lost: list[str] = []
+    for piece in pieces:
+        said = piece.strip(" ,.;")
+        ignored = IGNORE.match(said)
+        if ignored:
+            what = (ignored["after"] or ignored["before"]).strip(" ?")
+            found = _specific(tuple(_target(c, p, what) for c, p in find_concepts(what)))
+            ignores += [_ignored(t, what) for t in _joined(found, what)]
+            lost += [] if found else [what]
+        elif len(pieces) > 1 and DEFINES.search(said) and not said.endswith("?"):
+            found = _specific(tuple(_target(c, p, said) for c, p in find_concepts(said)))
+            counts += _joined(found, said)
+            whole.append(piece)
+        else:
+            kept.append(piece)
+            whole.append(piece)
+    note = "; ".join(f"“{what}” was not taken into account: nothing of it is measured"
+                     for what in lost)  # fmt: skip
+    if not kept and (counts or ignores or lost):
+        kept = ["Did anything unusual happen?"]
+    asked = " ".join(kept)
+    if not (UNUSUAL.search(asked) and OPEN.search(asked)):  # it asks for what it defines
+        return " ".join(whole or kept), (), tuple(ignores), note
+    return asked, tuple(counts), tuple(ignores), note
+
+
+def _ignored(target: Target, phrase: str) -> Target:
+    """A target to ignore, with what that leaves out said."""
+    caveat = f"left out for this question ({phrase}): {describe(target.predicate)}"
+    caveat += f"; {target.caveat}" if target.caveat else ""
+    return target.model_copy(update={"phrase": phrase, "caveat": caveat})
 
 
 def _follow_up(text: str) -> Intent | None:
@@ -205,7 +262,7 @@ def _seconds(token: str, unit: str = "") -> float:
 
 
 def _target(concept: Concept, phrase: str, text: str) -> Target:
-    predicate = _with_numbers(concept.predicate, text)
+    predicate = stated_bounds(concept.predicate, text)
     predicate = Predicate(all=(*predicate.all, *directions_in(text)))
     untested = _untested(text)
     caveats = [concept.caveat] if concept.caveat else []
@@ -214,25 +271,6 @@ def _target(concept: Concept, phrase: str, text: str) -> Target:
     return Target(
         phrase=phrase, concept=concept.name, predicate=predicate, caveat="; ".join(caveats)
     )
-
-
-def _with_numbers(predicate: Predicate, text: str) -> Predicate:
-    """Bounds the sentence itself states: seconds of dwelling, times the usual walking speed."""
-    conditions = list(predicate.all)
-    stated = (
-        ("dwell", rf"(?:more|longer) than ({NUMBER}) ?(s(?:ec\w*)?|min\w*)\b", "s"),
-        ("speed", rf"(?:faster|more) than ({NUMBER}) ?(?:×|x|times)", "× usual walking speed"),
-    )
-    for attribute, pattern, unit in stated:
-        match = re.search(pattern, text, re.IGNORECASE)
-        if match is None:
-            continue
-        bound = float(match.group(1))
-        if attribute == "dwell" and match.group(2).lower().startswith("min"):
-            bound *= 60
-        conditions = [c for c in conditions if c.attribute != attribute]
-        conditions.append(Condition(attribute=attribute, op=">", value=bound, unit=unit))
-    return Predicate(all=tuple(conditions))
 
 
 def _specific(targets: tuple[Target, ...]) -> tuple[Target, ...]:

@@ -16,7 +16,8 @@ from tools.concepts import tests_of
 from tools.decision import Intent, Plan
 from tools.deduction import words_only
 from tools.ports import Verifier
-from tools.predicates import describe, evaluate
+from tools.predicates import PredicateResult, describe, evaluate
+from tools.scoping import tried
 from tools.scoring import sustained
 from tools.testimony import MAX_RAW, excused_by, past_normal, raw_of, without
 from tools.types import (
@@ -182,26 +183,29 @@ class EmbeddedVerifier(Verifier):
         """Statements that hold, strongest first."""
         found: list[_Applied] = []
         for observation in _things(seen, whole_scene=True):
+            if any(evaluate(t.predicate, observation).holds for t in plan.ignores):
+                continue
             if plan.intent in {Intent.FIND, Intent.CHECK}:
                 for target in plan.targets if observation.subject != "scene" else ():
                     ref = target_ref(target.concept)
-                    hit = _holds(
-                        ref, RuleKind.ANOMALOUS, target.predicate, observation, "predicate"
-                    )
+                    result = evaluate(target.predicate, observation)
+                    hit = _match(ref, RuleKind.ANOMALOUS, result, observation, "predicate")
                     if hit is not None:
                         found.append(
                             _Applied(hit, observation, target.predicate, target.concept, False)
                         )
                 continue
             brief = observation.interval.seconds < LEAST_SEEN_S
-            for rule in (h.rule for h in rules if h.rule.kind is RuleKind.ANOMALOUS):
-                if brief and rule.source == "induced":
+            for given in rules:
+                rule = given.rule
+                induced = rule.source == "induced"
+                if rule.kind is not RuleKind.ANOMALOUS or (brief and induced):
                     continue
                 how = "lexical" if rule.predicate is None else "predicate"
                 for predicate in tests_of(rule):
-                    hit = _holds(rule.ref, rule.kind, predicate, observation, how)
+                    result = tried(given, predicate, observation)
+                    hit = _match(rule.ref, rule.kind, result, observation, how)
                     if hit is not None:
-                        induced = rule.source == "induced"
                         found.append(_Applied(hit, observation, predicate, rule.text, induced))
         if plan.intent is Intent.ANOMALY:
             excused = excused_by(seen, rules)
@@ -264,10 +268,9 @@ def _things(seen: Description, *, whole_scene: bool = False) -> tuple[Observatio
     return tuple(o for o in seen.observations if o.subject != "scene")
 
 
-def _holds(
-    ref: str, kind: RuleKind, predicate: Predicate, observation: Observation, how: str
+def _match(
+    ref: str, kind: RuleKind, result: PredicateResult, observation: Observation, how: str
 ) -> Match | None:
-    result = evaluate(predicate, observation)
     if not result.holds:
         return None
     return Match(

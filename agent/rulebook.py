@@ -1,0 +1,402 @@
+"""``vidocq rules``: read, write, change and search the rules of a scene."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agent.options import (
+    AuthorOption,
+    JsonOption,
+    SceneOption,
+    archive,
+    guarded,
+    linted,
+    print_json,
+    scene_of,
+    show,
+)
+from tools.errors import UserError
+
+if TYPE_CHECKING:
+    from agent.runtime import Stores
+    from tools.plainwords import Understood
+    from tools.types import Predicate, Scope
+
+__all__ = ["rules_app"]
+
+rules_app = typer.Typer(no_args_is_help=True, help="The rules of a scene: read, write, review.")
+
+
+class Kind(StrEnum):
+    """Kinds of rules, as in tools.types, which is too heavy to import for ``--help``."""
+
+    NORMAL = "normal"
+    ANOMALOUS = "anomalous"
+
+
+class Category(StrEnum):
+    """Categories of rules."""
+
+    ACTIVITY = "activity"
+    OBJECT = "object"
+    ENVIRONMENT = "environment"
+    MOTION = "motion"
+
+
+WhenOption = Annotated[
+    str | None,
+    typer.Option(
+        "--when",
+        metavar="TEST",
+        help='Test by code, e.g. "speed > 1.8 and activity in {runs}".',
+    ),
+]
+RuleArgument = Annotated[str, typer.Argument(metavar="RULE", help="Id of the rule.")]
+HoursOption = Annotated[str | None, typer.Option(help="Hours it holds, e.g. 22:00-06:00.")]
+DaysOption = Annotated[str | None, typer.Option(help="Days it holds, e.g. mon-fri.")]
+ZoneOption = Annotated[str | None, typer.Option(help="Zone it holds in.")]
+CameraOption = Annotated[
+    list[str] | None, typer.Option("--camera", help="Camera it holds for. Repeatable.")
+]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+@rules_app.command("list")
+@guarded
+def rules_list(
+    scene: SceneOption = None,
+    retired: Annotated[bool, typer.Option("--all", help="Retired rules too.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List the rules of a scene; without --scene, the scenes."""
+    from agent.console import out, table
+
+    with archive() as stores:
+        name = scene or stores.settings.scene
+        if name is None:
+            records = stores.archive.scenes()
+            if as_json:
+                print_json([r.model_dump(mode="json") for r in records])
+                return
+            rows = table("scene", "rules", "clips", "seconds", "induced")
+            for r in records:
+                count = len(stores.archive.rules.list(r.name))
+                rows.add_row(r.name, str(count), str(len(r.clips)), f"{r.seconds:.0f}", r.created)
+            out.print(rows if records else "No scenes yet: vidocq induce NORMAL... --scene NAME")
+            return
+        rules = stores.archive.rules.list(name, include_retired=retired)
+        expected = stores.archive.scene(name).false_alarms.text()
+    show(rules, as_json)
+    if not as_json:
+        own = sum(r.source == "user" and r.status == "active" for r in rules)
+        out.print(f"{expected}{f' Not counting the {own} written by people.' if own else ''}")
+
+
+@rules_app.command("add")
+@guarded
+def rules_add(
+    text: Annotated[str, typer.Argument(help="The rule, in plain words.")],
+    scene: SceneOption = None,
+    kind: Annotated[
+        Kind | None, typer.Option(help="What the rule calls it; else the sentence says it.")
+    ] = None,
+    category: Annotated[Category | None, typer.Option(help="What it is about.")] = None,
+    when: WhenOption = None,
+    hours: HoursOption = None,
+    days: DaysOption = None,
+    zone: ZoneOption = None,
+    camera: CameraOption = None,
+    words_only: Annotated[
+        bool, typer.Option("--words-only", help="No test by code: for language models alone.")
+    ] = False,
+    yes: YesOption = False,
+    author: AuthorOption = "user",
+    as_json: JsonOption = False,
+) -> None:
+    """Add a rule of your own, in plain words; shows how it is tested and asks."""
+    from agent.console import remark
+    from tools.concepts import tests_of
+    from tools.plainwords import Understood, understand
+    from tools.types import RuleCategory, RuleKind
+
+    with archive() as stores:
+        name = scene_of(stores, scene)
+        book = stores.archive.rules
+        zones = book.zones(name)
+        chosen = RuleKind(kind) if kind else None
+        given = _predicate(stores, when)
+        attributes = stores.tools.captioner.attributes
+        if given is not None or words_only:
+            plain = RuleKind.ANOMALOUS
+            understood = Understood(
+                text,
+                chosen or plain,
+                RuleCategory.ACTIVITY,
+                given,
+                _no_scope(),
+                tests=(given,) if given else (),
+            )
+        else:
+            known = {} if zone is None else {zone: book.zone(name, zone)}
+            understood = understand(text, zones | known, name, kind=chosen, attributes=attributes)
+        scope = _scope(stores, name, understood.scope, hours, days, zone, camera)
+        asked = given is None and not words_only and understood.tests
+        _explain(understood, scope)
+        if asked and not yes:
+            _confirm()
+        rule = book.add(
+            name,
+            text,
+            understood.kind,
+            RuleCategory(category) if category else understood.category,
+            understood.predicate,
+            scope=scope,
+            author=author,
+        )
+        findings = [f for f in linted(stores, book.list(name)) if rule.id in f.rules]
+    for finding in findings:
+        if finding.problem != "untestable":
+            others = ", ".join(i for i in finding.rules if i != rule.id)
+            remark(f"note: {finding.problem}{f' with {others}' if others else ''}: {finding.text}")
+    if not tests_of(rule):
+        remark(
+            "note: nothing of this rule can be checked by code, so it is kept as words only, for a "
+            "language model to apply; give a test with --when TEST"
+        )
+    show((rule,), as_json)
+
+
+@rules_app.command("edit")
+@guarded
+def rules_edit(
+    rule_id: RuleArgument,
+    text: Annotated[str | None, typer.Option(help="New text.")] = None,
+    kind: Annotated[Kind | None, typer.Option(help="New kind.")] = None,
+    category: Annotated[Category | None, typer.Option(help="New category.")] = None,
+    when: WhenOption = None,
+    no_test: Annotated[bool, typer.Option("--no-test", help="Remove the test by code.")] = False,
+    hours: HoursOption = None,
+    days: DaysOption = None,
+    zone: ZoneOption = None,
+    camera: CameraOption = None,
+    anywhere: Annotated[
+        bool, typer.Option("--anywhere", help="Remove hours, days, zone and cameras.")
+    ] = False,
+    restore: Annotated[bool, typer.Option(help="Bring a retired rule back.")] = False,
+    author: AuthorOption = "user",
+    as_json: JsonOption = False,
+) -> None:
+    """Write a new version of a rule."""
+    from tools.predicates import describe
+    from tools.types import RuleCategory, RuleKind, RuleStatus
+
+    with archive() as stores:
+        book = stores.archive.rules
+        predicate = _predicate(stores, when)
+        last = book.get(rule_id.partition("@")[0])
+        if predicate is not None and text is None:  # the old sentence would say something else
+            text = f"Something is seen with {describe(predicate)}."
+        before = _no_scope() if anywhere else last.scope
+        rule = book.edit(
+            last.id,
+            text=text,
+            kind=RuleKind(kind) if kind else None,
+            category=RuleCategory(category) if category else None,
+            predicate=predicate,
+            drop_predicate=no_test,
+            scope=_scope(stores, last.scene, before, hours, days, zone, camera),
+            status=RuleStatus.ACTIVE if restore else None,
+            author=author,
+        )
+    show((rule,), as_json)
+
+
+@rules_app.command("retire")
+@guarded
+def rules_retire(
+    rule_id: RuleArgument, author: AuthorOption = "user", as_json: JsonOption = False
+) -> None:
+    """Take a rule out of use; its history stays."""
+    with archive() as stores:
+        rule = stores.archive.rules.retire(rule_id, author=author)
+    show((rule,), as_json)
+
+
+@rules_app.command("history")
+@guarded
+def rules_history(rule_id: RuleArgument, as_json: JsonOption = False) -> None:
+    """All versions of a rule."""
+    with archive() as stores:
+        versions = stores.archive.rules.history(rule_id)
+    show(versions, as_json)
+
+
+@rules_app.command("diff")
+@guarded
+def rules_diff(
+    rule_id: Annotated[str, typer.Argument(metavar="RULE", help="Id, or ID@VERSION.")],
+    other: Annotated[
+        int | None, typer.Argument(metavar="VERSION", help="Version to compare with.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What changed between two versions: by default between the last two."""
+    from agent.console import out
+    from tools.rulechanges import difference
+
+    with archive() as stores:
+        book = stores.archive.rules
+        new = book.get(rule_id)
+        versions = book.history(new.id)
+        if other is None and new.version == 1:
+            raise UserError(
+                f"rule {new.id} has one version only", remedy="there is nothing to compare"
+            )
+        old = book.get(new.id, other or new.version - 1)
+        if "@" not in rule_id and other is not None and other == versions[-1].version:
+            old, new = new, old
+    changes = difference(old, new)
+    if as_json:
+        print_json({"old": old.ref, "new": new.ref, "changes": [list(c) for c in changes]})
+        return
+    out.print(f"{old.id} @{old.version} → @{new.version} (by {new.author}, {new.created})")
+    for name, before, after in changes:
+        out.print(f"  {name}", markup=False)
+        out.print(f"  - {before}", style="red", markup=False)
+        out.print(f"  + {after}", style="green", markup=False)
+    if not changes:
+        out.print("  they say the same")
+
+
+@rules_app.command("revert")
+@guarded
+def rules_revert(
+    rule_id: RuleArgument,
+    version: Annotated[int, typer.Argument(help="The version to go back to.")],
+    author: AuthorOption = "user",
+    as_json: JsonOption = False,
+) -> None:
+    """Write a new version that says what an earlier one said."""
+    with archive() as stores:
+        rule = stores.archive.rules.revert(rule_id, version, author=author)
+    show((rule,), as_json)
+
+
+@rules_app.command("search")
+@guarded
+def rules_search(
+    query: Annotated[str, typer.Argument(help="What was seen, or what is looked for.")],
+    scene: SceneOption = None,
+    at: Annotated[
+        str | None, typer.Option(help="When, e.g. 2026-11-28T23:00: leaves other hours out.")
+    ] = None,
+    camera: Annotated[str | None, typer.Option(help="Of which camera.")] = None,
+    count: Annotated[int, typer.Option("--top", min=1, help="How many.")] = 8,
+    as_json: JsonOption = False,
+) -> None:
+    """The rules that bear most on something, each with its score and the reason."""
+    from datetime import datetime
+
+    from agent.console import out
+    from tools.scoping import Occasion, parse_moment
+
+    occasion = None
+    if at is not None or camera is not None:
+        occasion = Occasion(camera or "", datetime.fromisoformat(parse_moment(at)) if at else None)
+    with archive() as stores:
+        book = stores.archive.rules
+        hits = book.retrieve(scene_of(stores, scene), query, count, occasion=occasion)
+        embedder = book.embedder
+    if as_json:
+        print_json([h.model_dump(mode="json") for h in hits])
+        return
+    for hit in hits:
+        out.print(
+            f"{hit.score:.2f}  {hit.rule.id}@{hit.rule.version}  {hit.rule.text}", markup=False
+        )
+        out.print(f"      {hit.reason}", style="dim", markup=False)
+    if not hits:
+        out.print(f"No rule bears on it ({embedder}).")
+
+
+# ---------------------------------------------------------------- pieces
+
+
+def _predicate(stores: Stores, text: str | None) -> Predicate | None:
+    if text is None:
+        return None
+    from tools.predicates import parse, validate
+
+    predicate = parse(text)
+    validate(predicate, stores.tools.captioner.attributes)
+    return predicate
+
+
+def _no_scope() -> Scope:
+    from tools.types import Scope
+
+    return Scope()
+
+
+def _scope(
+    stores: Stores,
+    scene: str,
+    scope: Scope,
+    hours: str | None,
+    days: str | None,
+    zone: str | None,
+    cameras: list[str] | None,
+) -> Scope:
+    """The scope with what the options say."""
+    from tools.scoping import parse_hours, parse_weekdays
+
+    changes: dict[str, Any] = {}
+    if hours is not None:
+        changes["hours"] = parse_hours(hours)
+    if days is not None:
+        changes["weekdays"] = parse_weekdays(days)
+    if zone is not None:
+        drawn = stores.archive.rules.zone(scene, zone)
+        changes |= {"zone": drawn.name, "polygon": drawn.polygon}
+    if cameras:
+        changes["cameras"] = tuple(cameras)
+    return scope.model_copy(update=changes)
+
+
+def _explain(understood: Understood, scope: Scope) -> None:
+    """How a sentence was understood, before it is written."""
+    from agent.console import remark
+    from tools.predicates import describe
+    from tools.scoping import describe_scope
+
+    if not understood.tests:
+        for caveat in understood.caveats:
+            remark(f"note: {caveat}")
+        return
+    tests = " or ".join(describe(test) for test in understood.tests)
+    remark(f"understood as {understood.kind}: {tests}")
+    if where := describe_scope(scope):
+        remark(f"only: {where}")
+    for caveat in understood.caveats:
+        remark(f"note: {caveat}")
+    if understood.unchecked:
+        remark(
+            f"note: not checked, because nothing measures it: {', '.join(understood.unchecked)}; "
+            "the rule applies whether or not that is so"
+        )
+
+
+def _confirm() -> None:
+    try:
+        agreed = typer.confirm("Write this rule?", default=True, err=True)
+    except typer.Abort:  # nobody there to ask
+        typer.echo("", err=True)
+        agreed = False
+    if not agreed:
+        raise UserError(
+            "not confirmed: nothing was written",
+            remedy="add --yes in scripts; --when TEST to say the test, --words-only for none",
+        )

@@ -1,0 +1,229 @@
+"""``vidocq rules``: books as files, what is wrong with them, their index, and zones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent.options import (
+    AuthorOption,
+    JsonOption,
+    SceneOption,
+    archive,
+    guarded,
+    linted,
+    print_json,
+    scene_of,
+)
+from agent.rulebook import rules_app
+from tools.errors import UserError
+
+__all__ = ["rules_app", "zone_app"]
+
+zone_app = typer.Typer(no_args_is_help=True, help="Named parts of a scene's picture.")
+rules_app.add_typer(zone_app, name="zone")
+
+
+@rules_app.command("export")
+@guarded
+def rules_export(
+    scene: SceneOption = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", "-o", help="File to write; else stdout.", metavar="YAML")
+    ] = None,
+    retired: Annotated[bool, typer.Option("--all", help="Retired rules too.")] = False,
+) -> None:
+    """Write a scene's rules as YAML, to be edited and reviewed."""
+    from agent.console import remark
+    from tools.rulefile import export_rules
+
+    with archive() as stores:
+        name = scene_of(stores, scene)
+        rules = stores.archive.rules.list(name, include_retired=retired)
+        text = export_rules(name, rules, stores.archive.rules.zones(name))
+    if to is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        to.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(
+            f"{to}: cannot be written: {error.strerror}", remedy="name another file"
+        ) from None
+    remark(f"wrote {len(rules)} rules to {to}")
+
+
+@rules_app.command("import")
+@guarded
+def rules_import(
+    file: Annotated[Path, typer.Argument(help="YAML as `rules export` writes it.")],
+    scene: SceneOption = None,
+    retire_missing: Annotated[
+        bool, typer.Option("--retire-missing", help="Retire rules that the file does not have.")
+    ] = False,
+    author: AuthorOption = "user",
+    as_json: JsonOption = False,
+) -> None:
+    """Write what a YAML file says into the record, all or nothing."""
+    from agent.console import out, remark
+    from tools.rulefile import import_rules, read_rules
+
+    with archive() as stores:
+        found = read_rules(file, stores.tools.captioner.attributes)
+        name = scene or found.scene or scene_of(stores, None)
+        record = stores.archive.scene(name)
+        done = import_rules(
+            stores.archive.rules,
+            found,
+            name,
+            (record.width, record.height),
+            author=author,
+            retire_missing=retire_missing,
+        )
+        findings = linted(stores, stores.archive.rules.list(name))
+    if as_json:
+        print_json(
+            {
+                "scene": name,
+                "added": [r.ref for r in done.added],
+                "changed": [r.ref for r in done.changed],
+                "retired": [r.ref for r in done.retired],
+                "zones": [z.name for z in done.zones],
+                "same": done.same,
+            }
+        )
+        return
+    out.print(
+        f"Scene {name}: {len(done.added)} added, {len(done.changed)} changed, "
+        f"{len(done.retired)} retired, {done.same} as they were; "
+        f"{len(done.zones)} zone{'' if len(done.zones) == 1 else 's'} drawn."
+    )
+    if findings:
+        remark(f"note: {len(findings)} things to look at: vidocq rules lint --scene {name}")
+
+
+@rules_app.command("lint")
+@guarded
+def rules_lint(
+    file: Annotated[
+        Path | None, typer.Argument(help="YAML to look at instead of the record.")
+    ] = None,
+    scene: SceneOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Name rules that contradict, repeat, never count or cannot be tested."""
+    from agent.console import out
+    from tools.rulefile import read_rules
+
+    with archive() as stores:
+        lines: dict[str, int] = {}
+        if file is None:
+            rules = stores.archive.rules.list(scene_of(stores, scene))
+        else:
+            found = read_rules(file, stores.tools.captioner.attributes)
+            name = scene or found.scene or scene_of(stores, None)
+            record = stores.archive.scene(name)
+            zones = {n: z.polygon for n, z in stores.archive.rules.zones(name).items()}
+            drawn = found.corners(record.width, record.height)
+            everything = found.rules(name, zones | drawn)
+            rules = tuple(r for r in everything if r.status == "active")
+            lines = {r.id: e.line for r, e in zip(everything, found.entries, strict=True)}
+        findings = linted(stores, rules)
+    if as_json:
+        print_json([f.model_dump(mode="json") for f in findings])
+    else:
+        for finding in findings:
+            where = ", ".join(
+                f"{file}:{lines[i]}" if i.startswith("line-") else
+                f"{file}:{lines[i]} {i}" if i in lines else i
+                for i in finding.rules
+            )  # fmt: skip
+            out.print(f"{finding.problem}: {where}: {finding.text}", markup=False)
+        if not findings:
+            out.print(f"{len(rules)} rules: nothing to complain about.")
+    if findings:
+        raise typer.Exit(1)
+
+
+@rules_app.command("reindex")
+@guarded
+def rules_reindex(
+    scene: SceneOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the retrieval index again from the record, with the embedder that is set now."""
+    from agent.console import out
+
+    with archive() as stores:
+        names = [scene] if scene else [s.name for s in stores.archive.scenes()]
+        done = stores.archive.rules.reindex(names)
+        embedder = stores.archive.rules.embedder
+    if as_json:
+        print_json({"embedder": embedder, "rules": done})
+        return
+    out.print(f"Indexed {sum(done.values())} rules of {len(done)} scenes with {embedder}.")
+
+
+@zone_app.command("add")
+@guarded
+def zone_add(
+    name: Annotated[str, typer.Argument(help="Its name, as sentences will say it.")],
+    polygon: Annotated[
+        str, typer.Option(help='Corners in pixels, "X,Y X,Y X,Y".', metavar="CORNERS")
+    ],
+    scene: SceneOption = None,
+    author: AuthorOption = "user",
+) -> None:
+    """Define a zone, or draw it anew: rules that name it get a new version."""
+    from agent.console import out
+    from tools.scoping import parse_corners
+
+    with archive() as stores:
+        where = scene_of(stores, scene)
+        record = stores.archive.scene(where)
+        corners = parse_corners(polygon, record.width, record.height)
+        if not name.strip() or len(name) > 64 or any(c in name for c in '"\n'):
+            raise UserError(f"“{name}” cannot name a zone", remedy="use a plain word like fence")
+        zone, moved = stores.archive.rules.set_zone(where, name.strip(), corners, author=author)
+    out.print(f"Zone {zone.name}@{zone.version} of scene {where}: {_corners(zone.polygon)}")
+    if moved:
+        out.print(f"{len(moved)} rules follow it: {', '.join(r.id for r in moved)}")
+
+
+@zone_app.command("list")
+@guarded
+def zone_list(scene: SceneOption = None, as_json: JsonOption = False) -> None:
+    """The zones of a scene."""
+    from agent.console import out
+
+    with archive() as stores:
+        name = scene_of(stores, scene)
+        zones = stores.archive.rules.zones(name)
+    if as_json:
+        print_json([z.model_dump(mode="json") for z in zones.values()])
+        return
+    for zone in zones.values():
+        out.print(f"{zone.name}@{zone.version}  {_corners(zone.polygon)}", markup=False)
+    if not zones:
+        out.print(f"Scene {name} has no zones: vidocq rules zone add NAME --polygon CORNERS")
+
+
+@zone_app.command("remove")
+@guarded
+def zone_remove(
+    name: Annotated[str, typer.Argument(help="Name of the zone.")],
+    scene: SceneOption = None,
+    author: AuthorOption = "user",
+) -> None:
+    """Take a zone out of use; refused while a rule names it."""
+    from agent.console import out
+
+    with archive() as stores:
+        zone = stores.archive.rules.drop_zone(scene_of(stores, scene), name, author=author)
+    out.print(f"Zone {zone.name} is no longer in use.")
+
+
+def _corners(polygon: tuple[tuple[float, float], ...]) -> str:
+    return " ".join(f"{x:g},{y:g}" for x, y in polygon)

@@ -1,0 +1,210 @@
+"""``vidocq rules`` as a person uses it: plain words, zones, files, versions, search, bad input."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.walkway import SCENE, Walkway
+
+SENTENCE = "Nobody may stand at the fence for more than 30 seconds at night"
+POLYGON = "0,120 360,120 360,239 0,239"
+IN = ("--scene", SCENE)
+
+
+@pytest.fixture
+def fenced(vidocq: Run, learned: Path) -> Path:
+    done = vidocq("rules", "zone", "add", "fence", "--polygon", POLYGON, *IN)
+    assert done.exit_code == 0, done.output
+    return learned
+
+
+def rule_id(output: str) -> str:
+    return str(json.loads(output)[0]["id"])
+
+
+def test_a_sentence_becomes_a_rule_that_is_shown_first(vidocq: Run, fenced: Path) -> None:
+    done = vidocq("rules", "add", SENTENCE, *IN, "--yes", "--json")
+    (rule,) = json.loads(done.stdout)
+    assert rule["text"] == SENTENCE
+    assert [c["attribute"] for c in rule["predicate"]["all"]] == ["activity", "subject", "dwell"]
+    assert rule["scope"]["hours"] == ["22:00", "06:00"]
+    assert (rule["scope"]["zone"], len(rule["scope"]["polygon"])) == ("fence", 4)
+    assert "understood as anomalous: activity in {stands}" in done.stderr
+    assert "only: in the zone fence, 22:00–06:00" in done.stderr
+    assert "in the zone fence, 22:00–06:00" in vidocq("rules", "list", *IN).stdout
+
+
+def test_a_rule_against_another_is_said_to_be_so(vidocq: Run, learned: Path) -> None:
+    slow = ("rules", "add", "Up to 3.", *IN, "--kind", "normal", "--when", "dwell < 9")
+    assert "note:" not in vidocq(*slow).stderr
+    done = vidocq("rules", "add", "Over 2.", *IN, "--when", "dwell > 5")
+    assert "note: contradictory with " in done.stderr
+    assert "5 < dwell < 9 is normal by one and anomalous by the other" in done.stderr
+
+
+def test_what_is_not_confirmed_is_not_written(
+    vidocq: Run, refused: Callable[..., str], fenced: Path
+) -> None:
+    assert "not confirmed: nothing was written (add --yes" in refused("rules", "add", SENTENCE, *IN)
+    assert SENTENCE not in vidocq("rules", "list", *IN).stdout
+
+
+def test_rules_in_zones_follow_them(vidocq: Run, fenced: Path) -> None:
+    name = rule_id(vidocq("rules", "add", SENTENCE, *IN, "-y", "--json").stdout)
+    moved = vidocq("rules", "zone", "add", "fence", "--polygon", "0,200 360,200 360,239", *IN)
+    assert f"1 rules follow it: {name}" in moved.stdout
+    assert "fence@2" in vidocq("rules", "zone", "list", *IN).stdout
+    diff = vidocq("rules", "diff", name).stdout
+    assert "- 0,120 360,120 360,239 0,239" in diff
+    assert "+ 0,200 360,200 360,239" in diff
+
+
+def test_versions_are_compared_and_gone_back_to(vidocq: Run, learned: Path) -> None:
+    name = rule_id(vidocq("rules", "add", "No riding.", *IN, "-y", "--json").stdout)
+    vidocq("rules", "edit", name, "--when", "speed > 3", "--hours", "8-17", "--text", "Slow.")
+    diff = json.loads(vidocq("rules", "diff", name, "--json").stdout)
+    assert {c[0] for c in diff["changes"]} == {"text", "test", "scope"}
+    (back,) = json.loads(vidocq("rules", "revert", name, "1", "--json").stdout)
+    assert (back["version"], back["text"], back["scope"]["hours"]) == (3, "No riding.", None)
+    assert "they say the same" in vidocq("rules", "diff", f"{name}@3", "1").stdout
+
+
+def test_out_to_a_file_and_back(vidocq: Run, fenced: Path, tmp_path: Path) -> None:
+    vidocq("rules", "add", SENTENCE, *IN, "-y")
+    assert vidocq("rules", "export", *IN, "-o", "gate.yaml").exit_code == 0
+    book = tmp_path / "gate.yaml"
+    text = book.read_text()
+    assert text == vidocq("rules", "export", *IN).stdout
+    assert vidocq("rules", "import", "gate.yaml").stdout.startswith(
+        f"Scene {SCENE}: 0 added, 0 changed, 0 retired,"
+    )
+    book.write_text(text.replace("dwell > 30 s", "dwell > 40 s"))
+    assert "1 changed" in vidocq("rules", "import", "gate.yaml").stdout
+
+
+def test_lint_names_what_is_wrong_and_where(vidocq: Run, learned: Path, tmp_path: Path) -> None:
+    book = tmp_path / "book.yaml"
+    book.write_text(
+        f"scene: {SCENE}\nrules:\n  - kind: normal\n    text: Up to 2.\n    when: speed < 2\n"
+        "  - kind: anomalous\n    text: Over 1.5.\n    when: speed > 1.5\n"
+        "  - kind: anomalous\n    text: No umbrellas.\n"
+    )
+    done = vidocq("rules", "lint", "book.yaml")
+    assert done.exit_code == 1
+    assert "contradictory: book.yaml:3, book.yaml:6: 1.5 < speed < 2 is normal by one" in (
+        done.stdout
+    )
+    assert "untestable: book.yaml:9: no test" in done.stdout
+    induced = vidocq("rules", "lint", *IN)
+    assert induced.exit_code == 0, induced.stdout
+    assert "nothing to complain about" in induced.stdout
+
+
+def test_search_says_score_and_reason_and_heeds_the_hour(vidocq: Run, fenced: Path) -> None:
+    vidocq("rules", "add", SENTENCE, *IN, "-y")
+    query = ("rules", "search", "somebody stands at the fence", *IN)
+    assert SENTENCE in vidocq(*query).stdout.splitlines()[0]
+    assert "shares" in vidocq(*query).stdout.splitlines()[1]
+    assert SENTENCE in vidocq(*query, "--at", "2026-11-28T23:00").stdout
+    assert SENTENCE not in vidocq(*query, "--at", "2026-11-28T12:00").stdout
+
+
+def test_another_embedder_is_refused_until_reindexed(
+    vidocq: Run, refused: Callable[..., str], learned: Path
+) -> None:
+    from tools.archive import Archive
+    from tools.backends.embedded.embedder import HashedEmbedder
+
+    small = Archive(learned, HashedEmbedder(64))
+    small.rules.reindex([SCENE])
+    small.close()
+    query = ("rules", "search", "running", *IN)
+    hashed = {"VIDOCQ_EMBEDDER": "hashed"}
+    assert "(vidocq rules reindex, or configure that embedder)" in refused(*query, **hashed)
+    assert "with hashed-ngrams-512/1" in vidocq("rules", "reindex", **hashed).stdout
+    assert vidocq(*query, **hashed).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("add", "Nobody may wait at the bus stop", *IN), "no zone “bus-stop” in scene “gate”"),
+        (("add", "No riding", "--scene", "gat"), "no scene “gat”; did you mean “gate”?"),
+        (("add", "No riding", *IN, "--hours", "noon"), "“noon” are no hours"),
+        (("add", "No riding", *IN, "--days", "someday"), "“someday” is no weekday"),
+        (("add", "No riding", *IN, "--zone", "moat"), "no zone “moat” in scene “gate”"),
+        (("add", "x", *IN, "--when", "sped > 1"), "no attribute “sped” is measured here"),
+        (("zone", "add", "moat", "--polygon", "0,0 1,1", *IN), "encloses nothing"),
+        (("zone", "add", "moat", "--polygon", "0,0 999,1 5,5", *IN), "outside the picture"),
+        (("zone", "remove", "moat", *IN), "no zone “moat”"),
+        (("import", "none.yaml"), "none.yaml: cannot be read"),
+        (("lint", "none.yaml"), "none.yaml: cannot be read"),
+        (("export", "--scene", "gat"), "no scene “gat”; did you mean “gate”?"),
+        (("export", *IN, "-o", "no/such/folder.yaml"), "cannot be written"),
+        (("revert", "nothing", "1"), "no rule “nothing”"),
+        (("diff", "nothing"), "no rule “nothing”"),
+        (("search", "x", *IN, "--at", "noon"), "“noon” is no date and time"),
+        (("reindex", "--scene", "gat"), "no scene “gat”"),
+    ],
+)
+def test_bad_input_is_one_line(
+    refused: Callable[..., str], learned: Path, arguments: tuple[str, ...], problem: str
+) -> None:
+    assert problem in refused("rules", *arguments)
+
+
+def test_bad_yaml_names_file_and_line(
+    refused: Callable[..., str], learned: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "book.yaml").write_text(f"scene: {SCENE}\nrules:\n  - kind: [\n")
+    assert "book.yaml:4: not YAML" in refused("rules", "import", "book.yaml")
+    (tmp_path / "book.yaml").write_text("scene: gat\nrules: []\n")
+    assert "no scene “gat”; did you mean “gate”?" in refused("rules", "import", "book.yaml")
+
+
+def test_a_chroma_server_that_is_not_there(refused: Callable[..., str], learned: Path) -> None:
+    query = ("rules", "search", "running", *IN)
+    told = refused(*query, code=1, VIDOCQ_CHROMA_URL="http://127.0.0.1:9")
+    assert told.startswith("http://127.0.0.1:9: the Chroma server does not answer as one: ")
+    assert "unset chroma_url" in told
+    assert "is no address" in refused(*query, VIDOCQ_CHROMA_URL="localhost")
+
+
+def test_a_sentence_model_that_is_not_there(
+    refused: Callable[..., str], learned: Path, tmp_path: Path
+) -> None:
+    told = refused("rules", "list", VIDOCQ_EMBEDDER_MODEL=str(tmp_path / "nothing"))
+    assert "holds no sentence model" in told
+
+
+def test_hours_are_heeded_when_a_video_is_asked_about(
+    vidocq: Run, learned: Path, walkway: Walkway
+) -> None:
+    """A rule of the night counts at night, not by day, and not where the hour is not known."""
+    vidocq("rules", "add", "Riding is fine at night", *IN, "-y")
+    ask = ("ask", "Anything unusual?", walkway.bike, *IN, "--json")
+    answers = {
+        when: json.loads(vidocq(*ask, *(["--started", when] if when else [])).stdout)
+        for when in ("", "2026-11-28T12:00", "2026-11-28T23:00")
+    }
+    labels = {when: a["decision"]["label"] for when, a in answers.items()}
+    assert labels[""] == labels["2026-11-28T12:00"] == "anomalous"
+    assert labels["2026-11-28T23:00"] != "anomalous"
+    assert (
+        "1 of the rules hold at some hours or days only and were not applied"
+        in (answers[""]["answer"])
+    )
+    assert "hours or days only" not in answers["2026-11-28T12:00"]["answer"]
+
+
+def test_a_question_ignores_what_it_names(vidocq: Run, learned: Path, walkway: Walkway) -> None:
+    query = "Anything unusual? Ignore people riding."
+    answer = json.loads(vidocq("ask", query, walkway.bike, *IN, "--json").stdout)
+    assert answer["decision"]["label"] != "anomalous"
+    assert "left out for this question (people riding)" in answer["answer"]
+    assert vidocq("rules", "list", *IN).stdout.count("this question") == 0

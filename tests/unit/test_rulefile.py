@@ -1,0 +1,259 @@
+"""Rule books as files: out and back, all or nothing, errors with their line; and linting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tools.archive import Archive, SceneRecord
+from tools.backends.embedded.embedder import HashedEmbedder
+from tools.errors import UserError
+from tools.linting import lint
+from tools.ports import SceneProfile
+from tools.predicates import parse, validate
+from tools.rulefile import Imported, export_rules, import_rules, read_rules
+from tools.types import Rule, RuleCategory, RuleKind, RuleStatus, Scope
+
+NORMAL, ANOMALOUS = RuleKind.NORMAL, RuleKind.ANOMALOUS
+ACTIVITY = RuleCategory.ACTIVITY
+ATTRIBUTES = {"speed": "× usual walking speed", "dwell": "s", "direction": ""}
+SIZE = (360, 240)
+SQUARE = ((0.0, 100.0), (200.0, 100.0), (200.0, 200.0))
+FAST = validate(parse("speed > 2"), ATTRIBUTES)
+
+
+def save(archive: Archive, scene: str) -> None:
+    made = {"captioner": "c", "width": 360, "height": 240, "seconds": 1.0}
+    profile = SceneProfile(scene=scene, clips=(), version="v1", **made)  # type: ignore[arg-type]
+    record = SceneRecord.model_validate({"name": scene, "profile_version": "v1", **made})
+    archive.save_scene(record, profile, [])
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Archive]:
+    archive = Archive(tmp_path / "home", HashedEmbedder())
+    save(archive, "gate")
+    yield archive
+    archive.close()
+
+
+def exported(archive: Archive, *, retired: bool = True) -> str:
+    rules = archive.rules.list("gate", include_retired=retired)
+    return export_rules("gate", rules, archive.rules.zones("gate"))
+
+
+def imported(archive: Archive, text: str, scene: str = "gate", **options: bool) -> Imported:
+    path = archive.home / "book.yaml"
+    path.write_text(text, encoding="utf-8")
+    found = read_rules(path, ATTRIBUTES)
+    return import_rules(archive.rules, found, scene, SIZE, author="ann", **options)
+
+
+def filled(archive: Archive) -> None:
+    rules = archive.rules
+    zone, _ = rules.set_zone("gate", "fence", SQUARE)
+    scope = Scope(
+        hours=("22:00", "06:00"), weekdays=("sat",), cameras=("n", "s"), zone="fence",
+        polygon=zone.polygon,
+    )  # fmt: skip
+    rules.add("gate", "Nobody runs: “never”, #1!", ANOMALOUS, ACTIVITY, FAST, scope=scope)
+    rules.add("gate", "yes", NORMAL, ACTIVITY)  # a word that YAML takes for a truth value
+    rules.retire(rules.add("gate", "Dogs.", ANOMALOUS, RuleCategory.OBJECT).id)
+
+
+# ---------------------------------------------------------------- out and back
+
+
+def test_a_book_comes_back_as_it_went_out(archive: Archive) -> None:
+    filled(archive)
+    before = archive.rules.list("gate", include_retired=True)
+    text = exported(archive)
+    done = imported(archive, text)
+    assert (done.added, done.changed, done.retired, done.same) == ((), (), (), 3)
+    assert archive.rules.list("gate", include_retired=True) == before
+    assert exported(archive) == text
+    assert "hours: 22:00-06:00" in text
+    assert "zone: fence" in text
+
+
+def test_a_book_moves_to_another_home_and_another_scene(archive: Archive, tmp_path: Path) -> None:
+    filled(archive)
+    text = exported(archive)
+    other = Archive(tmp_path / "other", HashedEmbedder())
+    save(other, "gate")
+    moved = imported(other, text)
+    assert [r.id for r in other.rules.list("gate", include_retired=True)] == [
+        r.id for r in archive.rules.list("gate", include_retired=True)
+    ]
+    assert [z.name for z in moved.zones] == ["fence"]
+    save(archive, "yard")
+    copied = imported(archive, text, "yard")
+    ours = {r.id for r in archive.rules.list("gate", include_retired=True)}
+    assert len(copied.added) == 3
+    assert not ours & {r.id for r in copied.added}
+    assert len(imported(archive, text, "yard").added) == 0
+
+
+def test_an_edited_file_makes_versions(archive: Archive) -> None:
+    filled(archive)
+    text = exported(archive).replace("speed > 2 ", "speed > 3 ").replace("status: retired", "")
+    text += "  - kind: normal\n    text: Carts may pass.\n    when: speed < 1.5\n"
+    done = imported(archive, text)
+    assert [len(d) for d in (done.added, done.changed)] == [1, 2]
+    by_text = {r.text: r for r in archive.rules.list("gate")}
+    assert by_text["Nobody runs: “never”, #1!"].version == 2
+    assert by_text["Nobody runs: “never”, #1!"].author == "ann"
+    assert by_text["Dogs."].status is RuleStatus.ACTIVE
+    assert by_text["Carts may pass."].predicate == validate(parse("speed < 1.5"), ATTRIBUTES)
+
+
+def test_missing_rules_stay_unless_asked_otherwise(archive: Archive) -> None:
+    filled(archive)
+    text = "scene: gate\nrules: []\n"
+    assert imported(archive, text).retired == ()
+    assert len(imported(archive, text, retire_missing=True).retired) == 2
+    assert archive.rules.list("gate") == ()
+
+
+def test_a_zone_drawn_anew_moves_its_rules(archive: Archive) -> None:
+    filled(archive)
+    done = imported(archive, exported(archive).replace("200,200", "100,200"))
+    (zone,) = done.zones
+    assert zone.version == 2
+    (rule,) = [r for r in archive.rules.list("gate") if r.scope.zone]
+    assert (rule.version, rule.scope.polygon) == (2, zone.polygon)
+    assert archive.rules.get(rule.id, 1).scope.polygon == SQUARE
+
+
+# ---------------------------------------------------------------- what is wrong with a file
+
+RULE = "rules:\n  - kind: normal\n    text: A.\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem"),
+    [
+        ("rules:\n  - kind: [normal\n", 3, "not YAML"),
+        ("rules:\n\t- a\n", 2, "not YAML"),
+        ("", 1, "the file is empty"),
+        ("- a\n- b\n", 1, "expected “key: value” lines"),
+        ("scene: gate\n", 1, "there is no list “rules”"),
+        ("rules: none\n", 1, "“rules” must be a list"),
+        ("rulez: []\n", 1, "unknown key “rulez”; did you mean “rules”"),
+        (RULE + "    colour: red\n", 4, "unknown key “colour”"),
+        (RULE + "    text: B.\n", 4, "“text” is given twice"),
+        ("rules:\n  - kind: normal\n", 2, "the rule has no text"),
+        ("rules:\n  - text: A.\n", 2, "the rule has no kind"),
+        ("rules:\n  - kind: odd\n    text: A.\n", 2, "“odd” is none of: normal, anomalous"),
+        (RULE + "    status: gone\n", 4, "“gone” is none of: active, retired"),
+        (RULE + "    version: x\n", 4, "“x” is no version"),
+        (RULE + "    hours: noon\n", 4, "“noon” are no hours"),
+        (RULE + "    weekdays: someday\n", 4, "“someday” is no weekday"),
+        (RULE + "    zone: fence\n", 2, "no zone “fence” in scene “gate”"),
+        (RULE + "    when: speed >\n", 4, "expected a number"),
+        (RULE + "    when: sped > 2\n", 4, "no attribute “sped” is measured here; did you mean"),
+        (RULE + "    text2: [1]\n", 4, "unknown key"),
+        ("zones:\n  fence: 0,0 1,1\n" + RULE, 2, "encloses nothing"),
+        ("zones:\n  fence: 0,0 900,0 900,1\n" + RULE, 2, "outside the picture"),
+        ("rules:\n  - {id: a, kind: normal, text: A.}\n  - {id: a, kind: normal, text: B.}\n", 3,
+         "rule a stands in line 2 already"),
+        ("rules:\n  - kind: normal\n    text: [A, B]\n", 3, "expected a single value"),
+    ],
+)  # fmt: skip
+def test_a_complaint_names_file_and_line(
+    archive: Archive, text: str, line: int, problem: str
+) -> None:
+    with pytest.raises(UserError) as told:
+        imported(archive, text)
+    assert f"book.yaml:{line}: " in told.value.message
+    assert problem in told.value.message
+    assert told.value.remedy
+    assert archive.rules.list("gate", include_retired=True) == ()
+
+
+def test_nothing_of_a_bad_file_is_written(archive: Archive) -> None:
+    filled(archive)
+    before = exported(archive)
+    text = before.replace("speed > 2 ", "speed > 9 ").replace("200,200", "100,200")
+    with pytest.raises(UserError, match=r"book.yaml:\d+: no zone “gone”"):
+        imported(archive, text + "  - kind: normal\n    text: Z.\n    zone: gone\n")
+    assert exported(archive) == before
+
+
+def test_a_rule_changed_in_the_meantime_is_not_overwritten(archive: Archive) -> None:
+    filled(archive)
+    text = exported(archive)
+    (rule,) = [r for r in archive.rules.list("gate") if r.predicate]
+    archive.rules.edit(rule.id, text="Changed by another.")
+    with pytest.raises(UserError, match=r"book.yaml:\d+: rule .* is at version 2, not 1"):
+        imported(archive, text.replace("speed > 2 ", "speed > 9 "))
+    assert archive.rules.get(rule.id).text == "Changed by another."
+
+
+def test_unreadable_files_are_said(archive: Archive, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be read: No such file"):
+        read_rules(tmp_path / "none.yaml", ATTRIBUTES)
+    (tmp_path / "b.yaml").write_bytes(b"rules: \xff\xfe")
+    with pytest.raises(UserError, match="not UTF-8 text"):
+        read_rules(tmp_path / "b.yaml", ATTRIBUTES)
+
+
+# ---------------------------------------------------------------- linting
+
+
+def rule(name: str, text: str, when: str = "", kind: RuleKind = ANOMALOUS, **more: object) -> Rule:
+    made = Rule(
+        id=name, scene="gate", version=1, kind=kind, category=ACTIVITY, text=text,
+        predicate=parse(when) if when else None, source="user",
+    )  # fmt: skip
+    return made.model_copy(update=more)
+
+
+def found(*rules: Rule) -> list[tuple[str, tuple[str, ...]]]:
+    return [(f.problem, f.rules) for f in lint(rules, ATTRIBUTES)]
+
+
+def test_contradictory_rules() -> None:
+    slow = rule("slow", "Up to 2.", "speed <= 2", NORMAL, source="induced")
+    fast = rule("fast", "Above 1.5.", "speed > 1.5")
+    assert found(slow, fast) == [("contradictory", ("slow", "fast"))]
+    assert "1.5 < speed < 2" in lint([slow, fast], ATTRIBUTES)[0].text
+    assert found(slow, rule("fast", "Above 2.", "speed > 2")) == []
+    same = [rule("a", "No dogs run.", kind=NORMAL), rule("b", "no dogs  run")]
+    assert ("contradictory", ("a", "b")) in found(*same)
+
+
+def test_an_exception_is_no_contradiction() -> None:
+    morning = Scope(hours=("06:00", "08:00"))
+    fast = rule("fast", "Above 1.5.", "speed > 1.5")
+    early = rule("early", "Runners.", "speed > 1.2", NORMAL, scope=morning)
+    assert found(early, fast) == []
+    late = fast.model_copy(update={"scope": Scope(hours=("22:00", "23:00"))})
+    assert found(early, late) == []
+
+
+def test_duplicate_rules() -> None:
+    assert found(rule("a", "Nobody runs."), rule("b", "nobody RUNS")) == [("duplicate", ("a", "b"))]
+    same = [rule("a", "One.", "speed > 2"), rule("b", "Two.", "speed > 2")]
+    assert found(*same) == [("duplicate", ("a", "b"))]
+    assert found(same[0], same[1].model_copy(update={"scope": Scope(weekdays=("sun",))})) == []
+
+
+def test_unreachable_rules() -> None:
+    assert found(rule("a", "Never.", "speed > 3 and speed < 2")) == [("unreachable", ("a",))]
+    assert found(rule("a", "Never.", "activity == runs and activity == walks")) == [
+        ("unreachable", ("a",))
+    ]
+    runs = rule("runs", "Fast runners.", "activity == runs and speed > 2")
+    excuse = rule("ok", "Running is fine.", "activity in {runs, walks}", NORMAL)
+    assert found(runs, excuse) == [("unreachable", ("runs", "ok"))]
+
+
+def test_untestable_rules() -> None:
+    assert found(rule("a", "No umbrellas.")) == [("untestable", ("a",))]
+    (told,) = lint([rule("a", "Shiny.", "sped > 3")], ATTRIBUTES)
+    assert told.text == "the captioner gives no attribute “sped” (did you mean “speed”?)"
+    lost = rule("a", "Fast.", "speed > 3", scope=Scope(zone="fence"))
+    assert found(lost) == [("untestable", ("a",))]
