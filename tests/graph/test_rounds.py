@@ -61,7 +61,9 @@ def test_where_something_was_found_it_zooms_in(agent: Agent, home: Path, walkway
     # A closer look may leave a suspicion that asks for more rules; it never asks for another look.
     assert kinds(rounds)[:2] == [{"look"}, {"zoom"}]
     assert kinds(rounds)[2:] in ([], [{"rules"}])
-    assert {a.reason for a in rounds[1]} == {"something was found: when exactly, and what?"}
+    found = "something was found: when exactly, and what?"
+    # What comes right after the rider may be in doubt until it is looked at closely, too.
+    assert {found} <= {a.reason for a in rounds[1]} <= {found, "the score is uncertain"}
     assert (decision.cost.rounds, decision.cost.looks) == (
         len(rounds),
         sum(map(len, rounds[:2])),
