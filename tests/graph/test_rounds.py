@@ -68,11 +68,10 @@ def test_where_something_was_found_it_zooms_in(agent: Agent, home: Path, walkway
         len(rounds),
         sum(map(len, rounds[:2])),
     )
-    looks = ledger_of(home, decision).looks.values()
-    assert {(k.event.level, k.detail) for k in looks} == {
-        (Level.COARSE, "coarse"),
-        (Level.FINE, "fine"),
-    }
+    looks = {(k.event.level, k.detail) for k in ledger_of(home, decision).looks.values()}
+    expected = {(Level.COARSE, "coarse"), (Level.FINE, "fine")}
+    # A stretch without finer events is looked at closely as it is.
+    assert expected <= looks <= expected | {(Level.COARSE, "fine")}
     # The answer rests on the closer look.
     assert ledger_of(home, decision).looks[decision.events[0].event_id].detail == "fine"
 
