@@ -34,7 +34,8 @@ def calibrated(verdict: Verdict, limits: Thresholds) -> Verdict:
     """The verdict on the scene's calibrated scale (see tools.scoring).
 
     Matches get their own strength on that scale. A raw strength past the alarm threshold that no
-    active rule covers gives *uncertain* with the reason: measurement alone accuses nobody. A score
+    active rule covers gives *uncertain* with the reason, the verifier's own where it gave one:
+    measurement alone accuses nobody. A score
     the verifier set itself (a rule written by a person, a question's own definition) is kept where
     it is higher.
     """
@@ -52,8 +53,10 @@ def calibrated(verdict: Verdict, limits: Thresholds) -> Verdict:
     elif score >= 0.5:
         changes |= {
             "score": None,
-            "reason": f"measured {verdict.raw:.1f}× the normal limit, but no active rule "
-            "accounts for it",
+            "reason": verdict.reason
+            or f"measured {verdict.raw:.1f}× the normal limit, but no active rule accounts for it",
         }
+    if changes["score"] is not None:
+        changes["reason"] = ""
     changes["id"] = content_id(verdict.id, limits)
     return verdict.model_copy(update=changes)

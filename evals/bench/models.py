@@ -285,7 +285,7 @@ def _verdict_request(model: ChatModel, number: int) -> ChatRequest:
 
     rules = in_order(_rules())
     text = load("verify").render(
-        rules=rules_text(rules), event=event_text(_event(number)[1], rules), answers="(none asked)"
+        rules=rules_text(rules), event=event_text(_event(number)[1], rules), answers=""
     )
     return grade_request(model, (user(text),), purpose="judge")
 

@@ -147,7 +147,10 @@ def test_a_request_that_makes_no_sense(
     [
         ({"VIDOCQ_BACTH": "3"}, "environment variable VIDOCQ_BACTH is not a setting"),
         ({"VIDOCQ_BATCH": "x"}, "batch (environment VIDOCQ_BATCH)"),
-        ({"VIDOCQ_CAPTIONER": "gpt"}, "captioner: there is no backend 'gpt' (available: embedded"),
+        (
+            {"VIDOCQ_CAPTIONER": "gpt"},
+            "captioner: there is no backend 'gpt' (available: embedded, openai:…)",
+        ),
         ({"VIDOCQ_CONFIG": "gone.toml"}, "gone.toml: no such settings file"),
     ],
 )

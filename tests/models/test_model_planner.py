@@ -93,6 +93,12 @@ def test_so_it_does_for_a_dead_server_and_a_spent_budget(
     assert "cannot be reached" in planner.plan(QUESTION, CONTEXT).planner
 
 
+def test_a_follow_up_keeps_the_moment_it_names(brain: Brain, planner: ModelPlanner) -> None:
+    brain.plan = {"intent": "why", "targets": []}
+    plan = planner.plan("Why was 00:12 flagged?", PlanningContext(scene=None, has_decision=True))
+    assert (plan.intent, plan.moment_s) == (Intent.WHY, 12.0)
+
+
 def test_what_nothing_measures_is_left_to_words(brain: Brain, planner: ModelPlanner) -> None:
     brain.plan = {
         "intent": "find",

@@ -59,6 +59,7 @@ def test_an_accusation_names_rule_and_thing_and_costs_at_most_four_tokens(
     brain: Brain, verifier: ModelVerifier
 ) -> None:
     brain.verdict = lambda _: peaked(8)
+    verifier.model.capabilities  # noqa: B018
     purse = Purse()
     with tallied(purse) as tally:
         verdict = verifier.judge(PLAN, event_of(), words_only(), [no_test()])
@@ -78,7 +79,7 @@ def test_an_accusation_without_a_rule_accuses_nobody(brain: Brain, verifier: Mod
     verdict = verifier.judge(PLAN, event_of(), words_only(), [no_test()])
     settled = calibrated(verdict, LIMITS)
     assert (settled.score, settled.matches) == (None, ())
-    assert "no active rule" in settled.reason
+    assert "names no rule" in settled.reason
 
 
 @pytest.mark.parametrize("seen", [words_only(), seen_of(observation_of(speed=1.0))])

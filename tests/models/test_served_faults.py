@@ -383,6 +383,18 @@ def test_capabilities_are_found_by_trying(
     assert able.prefix_cache
 
 
+def test_a_model_that_says_nothing_unasked_is_found_out_all_the_same(
+    brain: Brain, server: ModelServer, connect: Connect
+) -> None:
+    def silent(request: dict[str, object]) -> Reply:
+        closed = {"structured_outputs", "response_format", "logprobs"} & set(request)
+        return brain(request) if closed else Reply(chat_body(""))
+
+    server.answer = silent
+    able = connect().capabilities
+    assert (able.choice, able.json_schema, able.images > 0) == (True, True, True)
+
+
 def test_a_model_that_is_not_served_is_named_with_those_that_are(
     server: ModelServer, connect: Connect
 ) -> None:

@@ -19,6 +19,7 @@ __all__ = ["UNMEASURED", "ModelPlanner"]
 
 PLAN_TOKENS = 500
 MOST_RULES = 40
+FOLLOW_UPS = frozenset({Intent.WHY, Intent.CONFIDENCE})
 UNMEASURED = "words"
 """Attribute of a test that no captioner can make: the verifier is to judge by words."""
 
@@ -83,16 +84,20 @@ class ModelPlanner(Planner):
     def _plan(self, query: str, value: Mapping[str, Any], context: PlanningContext) -> Plan:
         """The plan a reply stands for. Raises UserError for one that does not hold together."""
         intent = Intent(value["intent"])
-        if intent in {Intent.WHY, Intent.CONFIDENCE} and not context.has_decision:
+        if intent in FOLLOW_UPS and not context.has_decision:
             raise UserError(f"intent {intent}: there is no earlier answer to ask about")
         if intent in {Intent.FIND, Intent.CHECK} and not value["targets"]:
             raise UserError(f"intent {intent} needs at least one target")
+        moment = None
+        if intent in FOLLOW_UPS:
+            moment = self._embedded.plan(query, context).moment_s
         targets = value["targets"] if intent in {Intent.FIND, Intent.CHECK} else ()
         return Plan(
             query=query,
             intent=intent,
             targets=tuple(_target(t, context) for t in targets),
             window=_window(value.get("window")),
+            moment_s=moment,
             planner=self.name,
             note=value.get("note", "").strip() or _excuse(intent),
         )

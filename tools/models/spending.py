@@ -15,11 +15,24 @@ from contextvars import ContextVar
 from tools.errors import BudgetSpent
 from tools.types import Frozen
 
-__all__ = ["BUDGET_SPENT", "ModelCall", "Purse", "Tally", "allowed", "charge", "tallied"]
+__all__ = [
+    "BUDGET_SPENT",
+    "DISCOVERY",
+    "ModelCall",
+    "Purse",
+    "Tally",
+    "allowed",
+    "charge",
+    "tallied",
+]
 
 
 BUDGET_SPENT = "budget spent"
 """How the message of every BudgetSpent begins."""
+
+
+DISCOVERY = "discovery"
+"""Purpose of calls that find out what a model can do: they cost tokens, but are no run's calls."""
 
 
 class ModelCall(Frozen):
@@ -73,7 +86,7 @@ class Purse:
 
     def restore(self, call: ModelCall) -> None:
         """Count a call made before an interruption."""
-        self.calls += not call.kept
+        self.calls += not call.kept and call.purpose != DISCOVERY
         self.add(call)
 
     @property

@@ -286,9 +286,11 @@ class ModelVerifier(Verifier):
         raw: float | None = None,
         covered: float | None = None,
     ) -> Verdict:
-        doubt = opinion.graded.doubt
+        doubt = reason = opinion.graded.doubt
         if doubt:
             score = raw = covered = None
+        elif opinion.accuses and not matches and score is None:
+            reason = "the model finds it out of the ordinary, but names no rule that it breaks"
         claims = [
             Claim(
                 text=f"{opinion.thing.text}: {opinion.rule.text}",
@@ -322,7 +324,7 @@ class ModelVerifier(Verifier):
             id=identity,
             event_id=event.id,
             score=score,
-            reason=doubt,
+            reason=reason,
             raw=raw,
             covered=covered,
             claims=tuple(claims),

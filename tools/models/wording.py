@@ -22,7 +22,7 @@ __all__ = [
 
 MOST_THINGS = 9
 """Things of an event that are shown, so that each has a number of one digit."""
-MOST_MEASURED = 4
+MOST_MEASURED = 3
 """Of measured things the most surprising: what is told of each is long."""
 NEAR = 0.7
 """Surprise from which a measurement is worth telling: 1 is the normal limit."""
@@ -77,8 +77,8 @@ def event_text(seen: Description, rules: Sequence[Rule]) -> str:
 
 def answers_text(answers: Sequence[Answer]) -> str:
     """Questions with their answers; why a question could not be answered is left out."""
-    told = (f"Q: {a.question.text}\nA: {_answer(a)}" for a in answers)
-    return "\n".join(told) or "(none asked)"
+    told = [f"Q: {a.question.text}\nA: {_answer(a)}" for a in answers]
+    return "\n".join(["\nIndependent questions put to the frames:", *told, ""]) if told else ""
 
 
 def _answer(answer: Answer) -> str:

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from time import sleep
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,7 +25,7 @@ from tools.backends.served.wire import (
 )
 from tools.errors import BackendError, UserError
 from tools.models.chat import Capabilities, ChatModel, ChatReply, ChatRequest, Usage
-from tools.models.spending import ModelCall, allowed, charge
+from tools.models.spending import DISCOVERY, ModelCall, allowed, charge
 from tools.sidebyside import side_by_side
 
 __all__ = ["ServedModel", "parse_address"]
@@ -127,16 +128,8 @@ class ServedModel(ChatModel):
             allowed()
             begun = time.perf_counter()
             outcome, tries, usage = self._tried(body)
-            failed = outcome if isinstance(outcome, BackendError) else None
-            fault = failed.fault if failed is not None else ""
-            self._breaker.told(failed)
-            charge(
-                ModelCall(
-                    model=self.name, purpose=request.purpose, key=request.key,
-                    prompt=usage.prompt, generated=usage.generated, cached=usage.cached,
-                    seconds=round(time.perf_counter() - begun, 6), tries=tries, fault=fault,
-                )
-            )  # fmt: skip
+            self._breaker.told(outcome if isinstance(outcome, BackendError) else None)
+            self._charge(request, outcome, tries, usage, begun)
         if isinstance(outcome, BackendError):
             raise outcome
         return outcome
@@ -150,6 +143,23 @@ class ServedModel(ChatModel):
             return self.chat(request)
         except BackendError as error:
             return error
+
+    def _charge(
+        self,
+        request: ChatRequest,
+        outcome: ChatReply | BackendError,
+        tries: int,
+        usage: Usage,
+        begun: float,
+    ) -> None:
+        charge(
+            ModelCall(
+                model=self.name, purpose=request.purpose, key=request.key,
+                prompt=usage.prompt, generated=usage.generated, cached=usage.cached,
+                seconds=round(time.perf_counter() - begun, 6), tries=tries,
+                fault=outcome.fault if isinstance(outcome, BackendError) else "",
+            )
+        )  # fmt: skip
 
     def _tried(self, body: dict[str, Any]) -> tuple[ChatReply | BackendError, int, Usage]:
         """The reply or the error after the last try, the number of tries, what it cost."""
@@ -191,8 +201,10 @@ class ServedModel(ChatModel):
         return answer.status_code, answer.content
 
     def _probe(self, request: ChatRequest, choice: ChoiceStyle) -> ChatReply:
-        """A request outside any budget. Raises BackendError."""
-        outcome, _, _ = self._tried(body_of(request, self._model, choice))
+        """A request to find out about the model, outside any bound. Raises BackendError."""
+        begun = time.perf_counter()
+        outcome, tries, usage = self._tried(body_of(request, self._model, choice))
+        self._charge(replace(request, purpose=DISCOVERY), outcome, tries, usage, begun)
         if isinstance(outcome, BackendError):
             raise outcome
         return outcome

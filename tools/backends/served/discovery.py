@@ -24,6 +24,10 @@ SCHEMA = {
     "required": ["mark"],
     "properties": {"mark": {"enum": [MARK]}},
 }
+FEW = 4
+"""Tokens of a probe: a first token alone may be a blank, which is no reply."""
+SILENT = frozenset({"empty", "length", "refusal"})
+"""Faults of a reply to a request that the server took."""
 MOST_IMAGES = (16, 8, 4, 1)
 LOGPROBS = (20, 5)
 GREY = base64.b64decode(
@@ -70,13 +74,23 @@ def _served(get: Get, probe: Probe, where: str) -> tuple[int | None, str]:
             remedy="correct the name, or start the server with --served-model-name",
             fault="unknown_model",
         )
-    probe(ChatRequest((user("Hello"),), 1), "")
+    _accepted(probe, ChatRequest((user("Hello"),), FEW))
     mine: dict[str, Any] = next((m for m in listed or () if m.get("id") == model), {})
     length = mine.get("max_model_len")
     status, raw = get("/version")
     version = _json(raw).get("version") if status == 200 else None
     context = length if isinstance(length, int) and length > 0 else None
     return context, version if isinstance(version, str) else ""
+
+
+def _accepted(probe: Probe, request: ChatRequest) -> ChatReply | None:
+    """The reply to what the server takes, None where it says nothing. Raises where it refuses."""
+    try:
+        return probe(request, "")
+    except BackendError as error:
+        if error.fault not in SILENT:
+            raise
+        return None
 
 
 def _tried(probe: Probe, request: ChatRequest, choice: ChoiceStyle = "") -> ChatReply | None:
@@ -90,7 +104,7 @@ def _tried(probe: Probe, request: ChatRequest, choice: ChoiceStyle = "") -> Chat
 
 
 def _gives_chances(probe: Probe, count: int) -> bool:
-    reply = _tried(probe, ChatRequest((user("Hello"),), 1, chances=count))
+    reply = _tried(probe, ChatRequest((user("Hello"),), FEW, chances=count))
     return reply is not None and bool(reply.tokens) and len(reply.tokens[0].top) >= min(count, 2)
 
 
@@ -107,12 +121,18 @@ def _keeps_schema(probe: Probe) -> bool:
 
 def _sees(probe: Probe, count: int) -> bool:
     pictures = (Picture(GREY),) * count
-    return _tried(probe, ChatRequest((user(*pictures, "Hello"),), 1)) is not None
+    try:
+        _accepted(probe, ChatRequest((user(*pictures, "Hello"),), FEW))
+    except BackendError as error:
+        if error.passing and error.fault != "server":
+            raise
+        return False
+    return True
 
 
 def _keeps_prefixes(probe: Probe) -> bool:
     """Whether the same long prompt sent again is reported as cached."""
-    long = ChatRequest((user("The same words once more. " * 24),), 1)
+    long = ChatRequest((user("The same words once more. " * 24),), FEW)
     return any((r := _tried(probe, long)) is not None and r.usage.cached > 0 for _ in range(2))
 
 
