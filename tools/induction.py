@@ -142,6 +142,9 @@ class Induction:
         if self._seen_well and all(words_only(s.description) for s in self._seen_well):
             self._book = induce_from_captions(self.scene, self._told(), seed=self.seed)
             self.final = tuple(Proposal(rule) for rule in self._book.rules)
+            if self._book.false_alarm_rate is not None:
+                rate = f"{self._book.false_alarm_rate:.1%}"
+                self.notes += (f"{rate} of the captions of held-out normal footage would alarm",)
             self.notes += self._book.notes
             return
         self.final = self._proposals(frozenset(range(len(self._units))))
@@ -185,8 +188,8 @@ class Induction:
         )
         self.final, factors, said = tested(self.final, held)
         active = {p.rule.id for p in self.final if p.rule.status is RuleStatus.ACTIVE}
-        if self._book is None:  # verdicts on words have a scale of their own
-            self.calibration = calibrate(held, active, factors, self.verifier)
+        judged = held if self._book is None else self._held_words()
+        self.calibration = calibrate(judged, active, factors, self.verifier)
         if not active:
             raise UserError(
                 f"nothing could be learned of scene “{self.scene}”: no rule found support in the"
@@ -251,6 +254,21 @@ class Induction:
         """Every caption's event, for the drafted rules alone: the others were tried already."""
         return tuple(Held(s.event, s.description, self._kept_drafts) for s in self._seen_well)
 
+    def _held_words(self) -> tuple[Held, ...]:
+        """Every caption's event with the rules that the captions of other parts gave."""
+        folds = folds_of(len(self._units))
+        held: list[Held] = []
+        for fold in folds if len(folds) > 1 else ():
+            rest = [t for n, t in enumerate(self._told()) if n not in fold]
+            if not any(t.captions for t in rest):
+                continue
+            rules = induce_from_captions(self.scene, rest, seed=self.seed).rules
+            proposals = tuple(Proposal(rule) for rule in rules) + self._kept_drafts
+            held += [
+                Held(s.event, s.description, proposals) for s in self._seen_well if s.unit in fold
+            ]
+        return tuple(held)
+
     def _alarms_of_words(self) -> FalseAlarms:
         rate = self._book.false_alarm_rate if self._book is not None else None
         if rate is None:
@@ -288,6 +306,8 @@ class Induction:
         return tuple(held)
 
     def _missing(self) -> tuple[str, ...]:
+        if self._book is not None:  # nothing is measured
+            return ()
         seen = self._seen
         measured = {a.name for s in seen for o in s.description.observations for a in o.attributes}
         ruled = {p.rule.predicate.all[0].attribute for p in self.final if p.rule.predicate}
@@ -297,10 +317,9 @@ class Induction:
                 f"the longest clip watched lasts {self._longest_s:.0f} s, too short to say how long"
                 " people usually stay: give longer clips for a rule on staying"
             )
-        measures = bool(self.captioner.attributes)
-        if seen and measures and "place" not in measured:
+        if seen and "place" not in measured:
             notes.append("too little footage to say where people usually are: no rule on places")
-        if seen and measures and "way" not in measured:
+        if seen and "way" not in measured:
             notes.append(
                 "too little footage to say which way things go at each place: no rule on it"
             )

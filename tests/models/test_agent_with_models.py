@@ -24,7 +24,7 @@ RIDER = [{"subject": "person", "activity": "rides a bicycle", "where": "right", 
 
 
 def suspicious(text: str) -> dict[str, float]:
-    return peaked(8) if "bicycle" in text else peaked(0)
+    return peaked(8) if "rides a bicycle" in text else peaked(0)
 
 
 @pytest.fixture(scope="module")
