@@ -175,7 +175,8 @@ class ModelVerifier(Verifier):
         opinion = self._opinion(text, rules, things(seen), answers)
         against = _against(opinion, measured, seen)
         raw = min(raw_of(opinion.graded.value), MAX_RAW)
-        if measured.matches or against:  # what code tested outranks words
+        # What code measured outranks words; what it reads in a captioner's words is no measurement.
+        if (measured.matches and seen.series) or against:
             return self._outranked(measured, opinion, against, answers)
         matches: tuple[Match, ...] = ()
         if opinion.accuses and opinion.rule is not None and opinion.thing is not None:
