@@ -47,7 +47,7 @@ def test_a_reply_that_does_not_fit_is_asked_for_again(brain: Brain, model: Serve
 
 def test_what_cannot_be_read_is_an_error(brain: Brain, model: ServedModel) -> None:
     brain.always = says("I am afraid I cannot do that.")
-    with pytest.raises(BackendError, match="not JSON"):
+    with pytest.raises(BackendError, match="declined"):
         ModelDrafter(model).draft(["A man walks."])
 
 
