@@ -114,8 +114,8 @@ def lives(
     """
     known = shown(tracks, sights, geometry, causal=causal)
     found = [_life(own, sights, geometry, causal) for own in known]
-    if not causal:
-        found += rests(known, geometry)
+    if not causal and sights:
+        found += rests(known, geometry, (sights[0].seconds, sights[-1].seconds))
     return [life for life in found if life is not None]
 
 

@@ -35,15 +35,19 @@ _LEAST_S = 1.0
 """Shorter stays are steps aside."""
 
 
-def rests(known: Sequence[Shown], geometry: Geometry) -> list[Life]:
+def rests(known: Sequence[Shown], geometry: Geometry, span: tuple[float, float]) -> list[Life]:
     """Lives of those who stay, by the evidence that ends or begins with their stay.
 
     Args:
         known: what all tracks show.
+        span: first and last moment looked at, seconds.
     """
     found: list[Life] = []
+    first, last = span
     for stay, members in _members(known):
-        if stay.last - stay.start < _LEAST_S:
+        # Whose beginning or end was not seen may be anybody's.
+        seen = first + _LEAST_S <= stay.start and stay.last <= last - _LEAST_S
+        if not seen or stay.last - stay.start < _LEAST_S:
             continue
         ends = ((stay.start, 1.0), (stay.last, -1.0))
         level = max(_ending(known, stay, at, sign, geometry) for at, sign in ends)
