@@ -117,8 +117,10 @@ def scaling(processes: int = 2, *, seconds: float = 30.0) -> Scaling:
         profile = _learned(normal[:1])
         clips = [looped(c, seconds, c.with_name(f"long-{c.name}")) for c in normal]
         load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-        jobs = [_job(c, embedded_captioner(), profile, "coarse") for c in clips] * processes
-        (one, one_cpu), (several, several_cpu) = (_side_by_side(n, jobs) for n in (1, processes))
+        jobs = [_job(c, embedded_captioner(), profile, "coarse") for c in clips]
+        (one, one_cpu), (several, several_cpu) = (
+            _side_by_side(n, jobs, processes) for n in (1, processes)
+        )
         return Scaling(
             processes=processes,
             one_s=round(one, 2),
@@ -190,13 +192,14 @@ def _floor(clip: Path, size: tuple[int, int]) -> float:
     return time.process_time() - begun
 
 
-def _side_by_side(processes: int, jobs: Sequence[Job]) -> tuple[float, float]:
-    """Seconds of wall clock and of processor for all jobs, without the start of the processes."""
+def _side_by_side(processes: int, jobs: Sequence[Job], times: int) -> tuple[float, float]:
+    """Seconds of wall clock and of processor for all jobs as often as said, without the start of
+    the processes; each time is one process's."""
     context = get_context("spawn")
     with context.Pool(processes, _meet, (context.Barrier(processes),)) as pool:
-        pool.map(_look, [(jobs[0], True)] * processes, chunksize=1)
+        pool.map(_warm, [jobs[0]] * processes, chunksize=1)
         begun = time.perf_counter()
-        used = pool.map(_look, [(job, False) for job in jobs], chunksize=1)
+        used = pool.map(_look, [jobs] * times, chunksize=1)
         return time.perf_counter() - begun, sum(used)
 
 
@@ -207,25 +210,25 @@ def _meet(barrier: Any) -> None:
     _meeting[:] = [barrier]
 
 
-def _look(given: tuple[Job, bool]) -> float:
-    """Processor seconds of all looks at a video; to warm up, at its first second only.
-
-    After that the processes wait for one another, so that each of them has warmed up.
-    """
-    job, warm = given
-    begun = time.process_time()
-    captioner = embedded_captioner()
+def _warm(job: Job) -> None:
+    """Look at a video's first second, then wait until every process has."""
     with open_video(job.video.path, threads=1) as source:
-        if warm:
-            first = Interval.from_seconds(0.0, 1.0, source.info.time_base)
-            captioner.describe(source, first, profile=job.profile)
-            _meeting[0].wait()
-            return time.process_time() - begun
+        first = Interval.from_seconds(0.0, 1.0, source.info.time_base)
+        embedded_captioner().describe(source, first, profile=job.profile)
+    _meeting[0].wait()
+
+
+def _look(jobs: Sequence[Job]) -> float:
+    """Processor seconds of all looks at some videos, one after the other."""
+    begun = time.process_time()
+    for job in jobs:
+        captioner = embedded_captioner()
         own = Job(
             job.video, job.detector, captioner, job.profile, job.detail, job.zoom, job.min_event_s
         )
-        for event in segmented(own, source).tree.coarse:
-            captioner.describe(source, event.interval, profile=job.profile, detail=job.detail)
+        with open_video(job.video.path, threads=1) as source:
+            for event in segmented(own, source).tree.coarse:
+                captioner.describe(source, event.interval, profile=job.profile, detail=job.detail)
     return time.process_time() - begun
 
 
