@@ -102,8 +102,14 @@ def thresholds(
 def _upper_quantile(ascending: NDArray[np.float64], rate: float) -> tuple[float, bool]:
     """Value exceeded by a share ``rate`` of the population; True where the tail was extended.
 
-    Conformal rank where the sample is large enough, otherwise an exponential tail fitted to the
-    excesses over the upper quartile (peaks over threshold, Pickands 1975, shape 0).
+    Conformal rank where the sample is large enough, otherwise a tail over the upper quartile u
+    (peaks over threshold, Pickands 1975). The k excesses are taken for exponential with an unknown
+    mean; what they predict of the next one is then Pareto (Aitchison & Dunsmore 1975, ch. 2):
+
+        u + k · mean · ((share / rate)^(1 / k) − 1)
+
+    which is the exponential tail for many and much further out for a few, as it must be: four
+    normal events cannot show what one in a hundred looks like.
     """
     n = len(ascending)
     rank = math.ceil((n + 1) * (1 - rate))
@@ -114,7 +120,7 @@ def _upper_quantile(ascending: NDArray[np.float64], rate: float) -> tuple[float,
     if len(excess) == 0:
         return float(ascending[-1]), True
     share = len(excess) / n
-    tail = start + float(np.mean(excess)) * math.log(share / rate)
+    tail = start + float(np.sum(excess)) * ((share / rate) ** (1 / len(excess)) - 1)
     return float(max(tail, ascending[-1])), True
 
 

@@ -184,7 +184,7 @@ def test_a_stay_past_half_of_what_is_normal_counts_as_it_turns_out() -> None:
         walk=still, windows={}, objects={"dwell": usual}, directions={}, place=None, clips=1,
         seconds=60.0, view=1.0,
     )  # fmt: skip
-    found = surprises(measure(made, still), normal, ["dwell"])
+    found = surprises(measure(made, still), normal, ["dwell"])["dwell"]
     assert found[20] == pytest.approx(2.0 / 6.0, abs=0.05)
     assert found[32:] == pytest.approx(2.0, abs=0.05)
 
@@ -193,7 +193,7 @@ def test_where_somebody_goes_half_hidden_is_taken_from_where_it_can_be_told() ->
     seen_whole = walk(1, 20.0)
     rows = [r.copy() for r in seen_whole.rows]
     for hidden in rows[30:60]:  # a window among others: its feet are no one's
-        hidden[Det.KIND] = Kind.PART
+        hidden[Det.KIND], hidden[Det.HIDDEN] = Kind.PART, 1
     made = Track(frames=seen_whole.frames, pts=seen_whole.pts, times=seen_whole.times, rows=rows)
     still = PlaceMap(np.ones((5, 9), np.float32), 24)
     rare = PlaceMap(np.full((5, 9), 0.001, np.float32), 24)
@@ -204,7 +204,48 @@ def test_where_somebody_goes_half_hidden_is_taken_from_where_it_can_be_told() ->
     )  # fmt: skip
     seen = measure(made, still, rare)
     assert np.isnan(seen.place[40:50]).all()
-    assert surprises(seen, normal, ["place"])[40:50].min() > 1.5
+    assert surprises(seen, normal, ["place"])["place"][40:50].min() > 1.5
+
+
+def test_where_somebody_was_hidden_lies_between_what_was_told_before_and_after() -> None:
+    made = walk(1, 60.0)
+    for hidden in made.rows[40:80]:
+        hidden[Det.KIND], hidden[Det.HIDDEN] = Kind.PART, 1
+    made = Track(frames=made.frames, pts=made.pts, times=made.times, rows=made.rows)
+    still = PlaceMap(np.ones((5, 9), np.float32), 24)
+    rare = PlaceMap(np.repeat([[0.2] * 4 + [0.001] * 5], 5, axis=0).astype(np.float32), 24)
+    normal = Normal(
+        walk=still, windows={}, objects={"place": Distribution(0.2, 0.01, 100, log=True)},
+        directions={}, place=rare, clips=12, seconds=240.0, view=1.0,
+    )  # fmt: skip
+    found = surprises(measure(made, still, rare), normal, ["place"])["place"]
+    assert found[:35].max() < 0.05
+    assert found[85:].min() > 1.5
+    assert 0.4 * found[85] < found[60] < 0.6 * found[85]
+
+
+def test_who_enters_by_the_border_does_not_stay_there() -> None:
+    enters = walk(1, 60.0)
+    for n in range(12):  # what the border leaves of a box grows, and its middle hardly moves
+        enters.rows[n][[Det.X0, Det.X1, Det.CUT]] = 0.0, 4.0 + 0.4 * n, 1.0
+    chain = [(t.times, t.array) for t in (enters,)]
+    assert stays(chain)[0][0].max() == 0.0
+    for one in enters.rows:
+        one[Det.U] = 0.1  # one who only leans in
+    leaning = Track(frames=enters.frames, pts=enters.pts, times=enters.times, rows=enters.rows)
+    assert stays([(leaning.times, leaning.array)])[0][0][:12].max() > 0.5
+
+
+def test_a_stay_goes_on_while_another_identity_holds_who_stays() -> None:
+    first = track(np.full(40, 50.0), 60.0)
+    xs = np.concatenate([np.arange(30.0, 50.0, 1.6), np.full(12, 50.0)])
+    taken = track(xs, 60.0, start=4.0)
+    third = track(np.full(40, 50.0), 60.0, start=7.4)
+    found = stays([(t.times, t.array) for t in (first, taken, third)])
+    assert found[1][0][-3:].max() > 5.5  # has hardly moved for half a second
+    assert found[2][0][-1] == pytest.approx(11.3, abs=0.3)
+    passing = track(np.arange(30.0, 84.0, 1.6), 60.0, start=4.0)
+    assert stays([(t.times, t.array) for t in (first, passing)])[1][0].max() == 0.0
 
 
 def test_one_who_paces_within_a_spot_stays_there() -> None:

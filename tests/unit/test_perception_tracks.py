@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tools.backends.embedded.perception.detections import Det, Kind
+from tools.backends.embedded.perception.detections import Det, Kind, detect
 from tools.backends.embedded.perception.evidence import top_mean
 from tools.backends.embedded.perception.geometry import Geometry
 from tools.backends.embedded.perception.motion import relative
 from tools.backends.embedded.perception.objects import measure
+from tools.backends.embedded.perception.percepts import Blob, FramePercept, Health
 from tools.backends.embedded.perception.settings import DEFAULTS
 from tools.backends.embedded.perception.statistics import Distribution, Histogram, PlaceMap
 from tools.backends.embedded.perception.tracks import FrameDetections, link
@@ -51,6 +52,33 @@ def test_window_of_a_rigid_object_and_of_limbs() -> None:
     values = relative(grid, seen, walk)
     assert values["glide"][best] == pytest.approx(2.0, rel=0.02)
     assert relative(grid, limbs, walk)["glide"][best] < 0.0
+
+
+def test_feet_are_hidden_where_somebody_nearer_stands_below_them() -> None:
+    place = geometry()
+    grid = WindowGrid(place, DEFAULTS)
+    mask = np.zeros((120, 160), np.uint8)
+    mask[38:62, 60:74] = 1  # far
+    mask[60:84, 62:76] = 1  # nearer, right below
+    mask[50:66, 72:110] = 1  # a wide thing that joins them to …
+    mask[40:64, 106:118] = 1  # … one below whom there is nobody
+    flow = np.zeros((120, 160, 2), np.float32)
+    flow[..., 0] = 1.0
+    blob = np.zeros((1, len(Blob)), np.float32)
+    blob[0, [Blob.X0, Blob.Y0, Blob.X1, Blob.Y1]] = 60, 38, 118, 84
+    blob[0, Blob.AREA], blob[0, Blob.SPREAD] = mask.sum(), 1.0
+    seen = FramePercept(
+        0, 0, np.zeros(len(Health), np.float32), grid.measure(mask, flow, 0.1), blob
+    )
+    found = detect(place, grid, seen)
+    assert set(found[:, Det.KIND]) == {Kind.PART}
+
+    def at(x: float, foot: float) -> float:
+        near = np.hypot((found[:, Det.X0] + found[:, Det.X1]) / 2 - x, found[:, Det.Y1] - foot)
+        assert near.min() < 9
+        return float(found[near.argmin(), Det.HIDDEN])
+
+    assert (at(67, 62), at(69, 84), at(112, 64)) == (1.0, 0.0, 0.0)
 
 
 def test_no_windows_where_people_are_too_small() -> None:
@@ -111,6 +139,21 @@ def test_crossing_objects_keep_their_identities() -> None:
     fast = next(t for t in tracks if t.rows[0][Det.U] > 0)
     assert fast.frames == list(range(40))
     assert all(r[Det.U] > 0 for r in fast.rows)
+
+
+def test_who_comes_in_where_another_has_left_is_another() -> None:
+    frames = []
+    for i in range(60):
+        rows = np.zeros((0, len(Det)))
+        if i < 20:  # leaves by the left border: the strip that is left hardly moves
+            rows = row(max(5.0, 60 - 3.0 * i), 80, -0.05 if i > 14 else -1.2)[None]
+            rows[:, Det.CUT] = float(rows[0, Det.X0] <= 1)
+        elif i > 42:  # another comes in there
+            rows = row(5 + 1.2 * (i - 43), 80, 0.5)[None]
+            rows[:, Det.CUT] = float(i < 45)
+        frames.append(FrameDetections(i, i, i / 10, rows))
+    left, came = link(frames, walk=0.5)
+    assert (left.frames[-1], came.frames[0]) == (19, 43)
 
 
 def test_a_fast_object_is_not_handed_to_a_walker() -> None:

@@ -66,11 +66,22 @@ def test_the_rank_is_the_last_one_that_holds() -> None:
 
 
 def test_a_small_sample_has_its_tail_extended_and_says_so() -> None:
-    # Quartile of 1, 2, 3, 4, 5 is 4; one excess of 1, a share of 1/5: 4 + ln(0.2 / 0.01).
+    # Quartile of 1, 2, 3, 4, 5 is 4; one excess of 1, a share of 1/5: 4 + 0.2 / 0.01 − 1.
     found = thresholds(Calibration(scores=(1.0, 2.0, 3.0, 4.0, 5.0)))
-    assert found.alarm_at == pytest.approx(4 + math.log(20))
-    assert found.normal_below == pytest.approx(4 + math.log(4))
+    assert found.alarm_at == pytest.approx(4 + 19)
+    assert found.normal_below == pytest.approx(4 + 3)
     assert found.extrapolated
+
+
+def test_the_more_excesses_the_nearer_the_tail_is_to_an_exponential_one() -> None:
+    # Excesses of 1 over 4 in a fifth of the events: exponentially 4 + ln(0.2 / 0.01) = 7.0.
+    ends = [
+        thresholds(Calibration(scores=(*([4.0] * (4 * k)), *([5.0] * k)))).alarm_at
+        for k in (1, 2, 5, 19)
+    ]
+    assert ends == sorted(ends, reverse=True)
+    assert ends[0] == pytest.approx(4 + 19)
+    assert ends[-1] == pytest.approx(4 + math.log(20), rel=0.05)
 
 
 def test_the_extended_tail_never_falls_below_what_was_seen() -> None:

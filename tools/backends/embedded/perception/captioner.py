@@ -18,7 +18,7 @@ from tools.backends.embedded.perception.calibration import (
     frame_limits,
     span,
 )
-from tools.backends.embedded.perception.describing import Scene, attribute, observe
+from tools.backends.embedded.perception.describing import Scene, Sighting, attribute, observe
 from tools.backends.embedded.perception.geometry import Geometry
 from tools.backends.embedded.perception.health import (
     Checkup,
@@ -227,8 +227,9 @@ class EmbeddedCaptioner(Captioner):
         tracks = self._linked(source, scene.geometry, whole, detail, [*past, *seen], checkup.blind)
         sightings = (observe(t, interval, info, scene, tracks, whole.start_s) for t in tracks)
         found = [s for s in sightings if s is not None]
-        everything = sorted(found, key=lambda o: (-o.surprise, -o.interval.seconds, o.id))
-        kept = everything[:_MOST_OBSERVATIONS]
+        told = [s.told for s in found]
+        kept = sorted(told, key=lambda o: (-o.surprise, -o.interval.seconds, o.id))
+        kept = kept[:_MOST_OBSERVATIONS]
         ticks = float(info.time_base.fraction)
         frames, motion, others = self._surprise(
             [*past, *seen], interval, ticks, scene, tracks, found
@@ -318,7 +319,7 @@ class EmbeddedCaptioner(Captioner):
         base: float,
         scene: Scene,
         tracks: Sequence[Track],
-        found: Sequence[Observation],
+        found: Sequence[Sighting],
     ) -> tuple[Sequence[FramePercept], FrameSeries, dict[str, dict[int, Point]]]:
         """The frames that count, and how surprising each is by motion and by what else objects
         show (see :mod:`series`); ``base`` seconds per tick."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +25,9 @@ from tools.backends.embedded.perception.tracks import Track
 from tools.backends.embedded.perception.wording import Scale, fact, region
 from tools.types import Attribute, Box, Interval, Observation, Point, VideoInfo, content_id
 
-__all__ = ["POINT_ATTRIBUTES", "Scene", "attribute", "counts", "full_box", "observe"]
+__all__ = [
+    "POINT_ATTRIBUTES", "Scene", "Sighting", "attribute", "counts", "full_box", "observe",
+]  # fmt: skip
 
 POINT_ATTRIBUTES = (
     "speed", "glide", "size", "area", "way", "place", "astray", "dwell", "unattended",
@@ -69,6 +71,15 @@ class Scene:
         return "walkers" if self.geometry.people else "assumed"
 
 
+@dataclass(frozen=True, eq=False)
+class Sighting:
+    """What is told of a track, and its surprise by each attribute at each point of that."""
+
+    told: Observation
+    by: Mapping[str, NDArray[np.float64]]
+    """Attribute: ``(len(told.points),)``."""
+
+
 def full_box(row: NDArray[np.float64], geometry: Geometry) -> Box:
     """A detection's box in full-size pixels, within the frame, at least a pixel wide."""
     sx, sy = geometry.scale
@@ -103,8 +114,8 @@ def observe(
     scene: Scene,
     others: Sequence[Track] = (),
     start_s: float = 0.0,
-) -> Observation | None:
-    """The observation of one track within an interval; None where it is hardly in it.
+) -> Sighting | None:
+    """What one track shows within an interval; None where it is hardly in it.
 
     The track may reach beyond the interval: smoothing uses that, points and numbers do not.
 
@@ -131,7 +142,8 @@ def observe(
     if activity == "stands" and (subject == "small object" or not _stands_out(whole, scene)):
         return None  # noise, a shadow, the trace of something gone: nothing happens to it
     names = [n for n in POINT_ATTRIBUTES if counts(n, subject, activity)]
-    points_surprise = surprises(whole, normal, names)
+    by = surprises(whole, normal, names)
+    strongest = np.max([np.zeros(len(track.frames)), *by.values()], axis=0)
     attributes = [
         attribute(name, value, normal.of(name, small=whole.small))
         for name, value in numbers.items()
@@ -141,7 +153,7 @@ def observe(
     sy = scene.geometry.scale[1]
     tall = median(whole.rows[part, Det.Y1] - whole.rows[part, Det.Y0]) * sy
     attributes.append(Attribute(name="height", value=round(tall, 1), unit=ATTRIBUTES["height"]))
-    strengths = points_surprise.tolist()
+    strengths = strongest.tolist()
     points = tuple(
         Point(
             frame=track.frames[i],
@@ -159,7 +171,7 @@ def observe(
         ),
         default=0.0,
     )
-    best = _key(whole, points_surprise, part)
+    best = _key(whole, strongest, part)
     end = track.pts[last] + _tick(track)
     span = Interval(
         start=max(interval.start, track.pts[first]),
@@ -175,7 +187,7 @@ def observe(
         region(ends[1], info.width, info.height),
     )
     text = fact(subject, activity, attributes, span, where, scale=scene.scale)
-    return Observation(
+    told = Observation(
         id=content_id("observation", info.id, interval, track.frames[first], points, attributes),
         video_id=info.id,
         interval=span,
@@ -188,6 +200,7 @@ def observe(
         box=box,
         points=points,
     )
+    return Sighting(told, {name: values[part] for name, values in by.items()})
 
 
 def _moves_as_it_flows(whole: Measured, part: slice, speed: float) -> bool:
@@ -233,7 +246,7 @@ def _numbers(whole: Measured, part: slice) -> dict[str, float]:
         if len(values):
             q = 0.5 if name in {"limb_motion", "size", "area"} else 1.0 - min(0.25, second)
             numbers[name] = float(np.quantile(values, q))
-    alone = int((whole.rows[part, Det.KIND] != Kind.PART).sum())
+    alone = int((whole.rows[part, Det.HIDDEN] == 0).sum())
     placed = alone >= max(_LEAST_ALONE, 0.15 * len(times))
     place = whole.place[part]
     if placed and np.isfinite(place).any():

@@ -28,6 +28,11 @@ class Kind(IntEnum):
     """A silhouette too small for a person."""
 
 
+_BESIDE, _LOWER, _ABOUT, _GOES_ON = 0.2, 0.6, 0.12, 0.65
+"""A silhouette goes on below a window if 0.6 heights further down (give or take 0.12, and 0.2 to
+the side) a window is as full to this share: under one's own feet it is mostly empty."""
+
+
 class Det(IntEnum):
     """Columns of a detection row. Pixels are analysis pixels; flow in heights per second."""
 
@@ -48,6 +53,8 @@ class Det(IntEnum):
     KIND = 12
     CUT = 13
     """1 where the image border may hide part of it."""
+    HIDDEN = 14
+    """1 for a part whose lower end is not seen to be its feet: somebody nearer is there."""
 
 
 def detect(geometry: Geometry, grid: WindowGrid, percept: FramePercept) -> NDArray[np.float64]:
@@ -93,6 +100,7 @@ def detect(geometry: Geometry, grid: WindowGrid, percept: FramePercept) -> NDArr
             blobs[:, Blob.TONE],
             kind,
             cut,
+            np.zeros(len(blobs)),
         ]
     )
     if not geometry.people:  # without a person's size nothing can be cut into people
@@ -130,7 +138,8 @@ def _split(
         owner[inside] = number
     u, v = seen.u.astype(np.float64), seen.v.astype(np.float64)
     speed = np.hypot(u, v)
-    rank = seen.cover.astype(np.float64) + 0.25 * np.minimum(speed / geometry.walk, 4.0)
+    cover = seen.cover.astype(np.float64)
+    rank = cover + 0.25 * np.minimum(speed / geometry.walk, 4.0)
     order = np.argsort(-np.where(owner >= 0, rank, -1.0), kind="stable")
     order = order[owner[order] >= 0]
     found: list[NDArray[np.float64]] = []
@@ -146,6 +155,10 @@ def _split(
         )  # fmt: skip
         row[Det.AREA] = np.nan
         row[Det.KIND] = Kind.PART
+        beside = np.abs(x - x[best]) <= _BESIDE * tall[best]
+        below = np.abs(foot - foot[best] - _LOWER * tall[best]) <= _ABOUT * tall[best]
+        further = cover[beside & below & (owner >= 0)]
+        row[Det.HIDDEN] = float(further.max(initial=0.0) > _GOES_ON * cover[best])
         region = _region(row, fast) if speed[best] > 1.6 * geometry.walk else None
         if region is not None:
             row[Det.X0] = min(row[Det.X0], region[Blob.X0])

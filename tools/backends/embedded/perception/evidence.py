@@ -44,6 +44,8 @@ _FEWEST = 2
 _EXTEND_S = 3.0
 """An object hidden behind others is followed at its last velocity for at most this long."""
 _VELOCITY_S = 0.6
+_CLEAR_S, _LEAST_CLEAR = 2.5, 3
+"""A velocity is taken clear of the border if there are so many rows within this time."""
 _BORDER = 0.3
 """Heights from the border within which nobody is taken for somebody else."""
 _FIT = 0.35
@@ -170,8 +172,7 @@ def _life(own: Shown, sights: Sequence[Sight], geometry: Geometry, causal: bool)
     index, mean, measured = own.index, own.mean, own.measured
     velocity, rows, times = own.velocity, own.rows, own.times
     # The border cuts limbs off and lets flow in: who moves there cannot be told.
-    margin = _BORDER * rows[:, Det.TALL]
-    clear = (rows[:, Det.X0] > margin) & (rows[:, Det.X1] < geometry.size[0] - margin) & measured
+    clear = _clear(rows, geometry) & measured
     if causal:
         level = _held(mean, velocity, measured, clear, times, geometry.walk)
         strength = np.fmax(mean, level)
@@ -238,6 +239,13 @@ def _forward(
     return Life(np.array(where, np.intp), np.array(values), np.array(boxes), whole)
 
 
+def _clear(rows: NDArray[np.float64], geometry: Geometry) -> NDArray[np.bool_]:
+    """Rows clear of the picture's left and right borders."""
+    margin = _BORDER * rows[:, Det.TALL]
+    inside = (rows[:, Det.X0] > margin) & (rows[:, Det.X1] < geometry.size[0] - margin)
+    return np.asarray(inside, np.bool_)
+
+
 def _extended(
     start: int,
     rows: NDArray[np.float64],
@@ -255,7 +263,13 @@ def _extended(
     now = times[-1] if step > 0 else times[0]
     row = rows[-1] if step > 0 else rows[0]
     near = np.abs(times - now) <= 2 * _VELOCITY_S
-    velocity = _velocity(rows[near], times[near], now) * row[Det.TALL]
+    # At the border half of what flows is not seen: a velocity is taken from further in.
+    clear = np.abs(times - now) <= _CLEAR_S
+    clear &= _clear(rows, geometry)
+    used = clear if clear.sum() >= _LEAST_CLEAR else near
+    latest = float(times[used].max() if step > 0 else times[used].min())
+    used &= np.abs(times - latest) <= 2 * _VELOCITY_S
+    velocity = _velocity(rows[used], times[used], latest) * row[Det.TALL]
     whole = np.flatnonzero(near & (rows[:, Det.CUT] == 0))
     if len(whole):  # the middle of a box that the border cuts is not its object's
         at = whole[-1] if step > 0 else whole[0]

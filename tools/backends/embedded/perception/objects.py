@@ -150,7 +150,7 @@ def measure(
     nowhere = np.full(len(rows), np.nan)
     # Where people merge, a window may sit on the upper half of somebody nearer: its feet are no
     # one's, and neither is the place.
-    stands = rows[:, Det.KIND] != Kind.PART
+    stands = rows[:, Det.HIDDEN] == 0
     return Measured(
         track=track,
         rows=rows,
@@ -182,7 +182,7 @@ def _way(
     u = _smooth(rows[:, Det.U] / usual, times, _WAY_SIGMA_S)
     v = _smooth(rows[:, Det.V] / usual, times, _WAY_SIGMA_S)
     share = ways.at((rows[:, Det.X0] + rows[:, Det.X1]) / 2, rows[:, Det.Y1], u, v)
-    share = _where(rows[:, Det.KIND] != Kind.PART, share)
+    share = _where(rows[:, Det.HIDDEN] == 0, share)
     return np.where(np.hypot(u, v) > _GOES, _smooth(share, times), np.nan)
 
 
@@ -231,12 +231,13 @@ def _direction(velocity: tuple[float, float]) -> str | None:
     return "toward the camera" if v > 0 else "away from the camera"
 
 
-def surprises(measured: Measured, normal: Normal, names: Sequence[str]) -> NDArray[np.float64]:
-    """Per-frame surprise of a track: the largest over the named attributes, shape ``(n,)``.
-
-    Attributes without a distribution, or not measurable in a frame, count as usual (0).
+def surprises(
+    measured: Measured, normal: Normal, names: Sequence[str]
+) -> dict[str, NDArray[np.float64]]:
+    """Per-frame surprise of a track by each of the named attributes that has a distribution,
+    shape ``(n,)``; 0, as usual, where it is not measurable.
     """
-    best = np.zeros(len(measured.rows))
+    found: dict[str, NDArray[np.float64]] = {}
     times = np.array(measured.track.times)
     for name in names:
         distribution = normal.of(name, small=measured.small)
@@ -245,23 +246,28 @@ def surprises(measured: Measured, normal: Normal, names: Sequence[str]) -> NDArr
             if name == "dwell":
                 values = _foreseen(values, measured.track.part, distribution)
             if name in _WHEREABOUTS:
-                values = _filled(values)
-            held = _PLACED_S if name in _WHEREABOUTS else _HELD_S
-            known = np.where(np.isfinite(values), values, 0.0)
-            best = np.fmax(best, _lasting(known, times, held))
-    return best
+                lasting = _whereabouts(values, times)
+            else:
+                lasting = _lasting(np.where(np.isfinite(values), values, 0.0), times, _HELD_S)
+            found[name] = np.maximum(lasting, 0.0)
+    return found
 
 
-def _filled(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Surprise of where, or which way, something goes; where that cannot be told (it is half
-    hidden, or merged with others), the median of where it can.
+def _whereabouts(values: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Surprise of where, or which way, something goes, as far as it is held for ``_PLACED_S`` of
+    the moments that tell; in between, half hidden or merged with others, linear in time.
 
-    Left as it is where it could be told for less than ``_TOLD`` of the time.
+    0 elsewhere if it could be told for less than ``_TOLD`` of the time.
     """
     known = np.isfinite(values)
-    if known.mean() < _TOLD:
-        return values
-    return np.where(known, values, np.median(values[known]))
+    if not known.any():
+        return np.zeros(len(values))
+    held = _lasting(values[known], times[known], _PLACED_S)
+    if known.mean() >= _TOLD:
+        return np.interp(times, times[known], held)
+    sparse = np.zeros(len(values))
+    sparse[known] = held
+    return sparse
 
 
 def _foreseen(

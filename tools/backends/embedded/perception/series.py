@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.backends.embedded.perception.describing import Scene, counts, full_box
+from tools.backends.embedded.perception.describing import Scene, Sighting, counts, full_box
 from tools.backends.embedded.perception.detections import Det
 from tools.backends.embedded.perception.evidence import lives, smoothed
 from tools.backends.embedded.perception.geometry import Geometry
@@ -20,7 +20,7 @@ from tools.backends.embedded.perception.sights import Life, Sight, top_mean
 from tools.backends.embedded.perception.statistics import FrameScale, Normal
 from tools.backends.embedded.perception.tracks import Track
 from tools.backends.embedded.perception.windows import WindowGrid
-from tools.types import Interval, Observation, Point
+from tools.types import Interval, Point
 
 __all__ = ["FrameSeries", "beyond_motion", "frame_series", "points"]
 
@@ -102,13 +102,13 @@ def _place(life: Life, objects: NDArray[np.float64], boxes: NDArray[np.float64])
 
 
 def beyond_motion(
-    found: Sequence[Observation], frames: Sequence[int] = (), base: float = 0.0
+    found: Sequence[Sighting], frames: Sequence[int] = (), base: float = 0.0
 ) -> dict[str, dict[int, Point]]:
-    """Strongest points of the objects that stand out by more than how they move, frame by frame.
+    """Strongest points by each attribute besides those of motion, frame by frame: where objects
+    are, how long they stay, which way they go, how large they are.
 
-    By the attribute they stand out by most: where they are, how long they stay, which way they go,
-    how large they are. Whoever is hidden between two sightings is there in between, too, by the
-    fainter of the two.
+    Of objects that stand out by one of those more than by how they move. Whoever is hidden between
+    two sightings is there in between, too, by the fainter of the two.
 
     Args:
         frames: the analysed frames, ascending.
@@ -116,7 +116,8 @@ def beyond_motion(
     """
     order = np.asarray(sorted(frames), np.int64)
     strongest: dict[str, dict[int, Point]] = {}
-    for seen in found:
+    for sighting in found:
+        seen = sighting.told
         table = sorted(
             (a.surprise or 0.0, a.name)
             for a in seen.attributes
@@ -124,10 +125,17 @@ def beyond_motion(
         )
         if not table or table[-1][0] <= 0 or table[-1][1] in _MOTION:
             continue
-        own = strongest.setdefault(table[-1][1], {})
-        for point in (*seen.points, *_between(seen.points, order, base)):
-            if point.frame not in own or point.surprise > own[point.frame].surprise:
-                own[point.frame] = point
+        for name, values in sighting.by.items():
+            if name in _MOTION or not (values > 0).any():
+                continue
+            own = strongest.setdefault(name, {})
+            marked = [
+                point.model_copy(update={"surprise": round(float(value), 4)})
+                for point, value in zip(seen.points, values, strict=True)
+            ]
+            for point in (*marked, *_between(marked, order, base)):
+                if point.frame not in own or point.surprise > own[point.frame].surprise:
+                    own[point.frame] = point
     return strongest
 
 

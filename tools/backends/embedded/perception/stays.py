@@ -25,6 +25,8 @@ _LEAST_BACK_S = 0.7
 """… or, for what has just come into being, over this."""
 _SLOW = 0.38
 """… in heights per second: half of a walk."""
+_LATELY_S = 0.5
+"""Where somebody stays, whatever has hardly moved for this long is that one."""
 _STEP_S = 1.0
 _GAP_S = 2.0
 """A stay survives being hidden for so long: two people who pass."""
@@ -61,16 +63,17 @@ def stays(
     """
     found = [np.zeros(len(times)) for times, _ in paths]
     part: list[list[Stay | None]] = [[None] * len(times) for times, _ in paths]
-    events: list[tuple[float, int, int, float, float]] = []
+    events: list[tuple[float, int, int]] = []
+    paces: list[_Pace] = []
     for number, (times, rows) in enumerate(paths):
-        before, since = (v.tolist() for v in _slow_since(np.asarray(times), rows))
+        paces.append(_pace(np.asarray(times), rows))
         ghost = (rows[:, Det.GHOST] > 0.0) & (rows[:, Det.STILL] > 0.9)
-        events += [
-            (times[i], number, i, before[i], since[i]) for i in np.flatnonzero(~ghost).tolist()
-        ]
+        events += [(times[i], number, i) for i in np.flatnonzero(~ghost).tolist()]
     going: list[Stay] = []
     own: dict[int, Stay] = {}
-    for time, number, i, back, first in sorted(events, key=lambda e: e[:3]):
+    for time, number, i in sorted(events):
+        pace = paces[number]
+        back, first = float(pace.back[i]), float(pace.halt[i])
         row = paths[number][1][i].tolist()
         x, y, tall = (row[Det.X0] + row[Det.X1]) / 2, row[Det.Y1], row[Det.TALL]
         small = row[Det.KIND] == Kind.SMALL
@@ -79,6 +82,19 @@ def stays(
             if mine is not None and time - mine.last <= _STEP_S and mine.holds(x, y, tall):
                 found[number][i] = time - mine.start
                 part[number][i] = mine
+            elif pace.lately[i]:
+                # Taken for one who walked here: what hardly moves where one stays is that one.
+                for stay in going:
+                    if (
+                        stay.small != small
+                        or time - stay.last > _GAP_S
+                        or not stay.holds(x, y, tall)
+                    ):
+                        continue
+                    stay.last = time
+                    found[number][i] = time - stay.start
+                    part[number][i] = stay
+                    break
             continue
         going = [s for s in going if time - s.last <= _GAP_S + _BACK_S]
         near = [
@@ -102,19 +118,44 @@ def stays(
     return list(zip(found, part, strict=True))
 
 
-def _slow_since(
-    times: NDArray[np.float64], rows: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Since when an object is looked back at, and, where it hardly moves, about when it came to a
-    halt (NaN elsewhere), ``(n,)`` each.
+@dataclass(frozen=True, eq=False)
+class _Pace:
+    """How a track moves, looked back at from each of its rows; all ``(n,)``."""
 
-    One who walks at 0.76 heights a second and stops is found slow when half of the time looked back
-    over is spent standing: that half counts.
+    back: NDArray[np.float64]
+    """Since when it is looked back at, seconds."""
+    halt: NDArray[np.float64]
+    """About when it came to a halt, seconds; NaN where it moves on."""
+    lately: NDArray[np.bool_]
+    """Whether it has hardly moved for the last half second."""
+
+
+def _pace(times: NDArray[np.float64], rows: NDArray[np.float64]) -> _Pace:
+    """One who walks at 0.76 heights a second and stops is found slow when half of the time looked
+    back over is spent standing: that half counts.
     """
+    before, span, moved, flow = _back(times, rows, _BACK_S)
+    slow = (span >= _LEAST_BACK_S) & (moved < _SLOW)
+    # The middle of a box that the border cuts lags behind its object: there flow must be slow, too.
+    cuts = np.concatenate([[0], np.cumsum(rows[:, Det.CUT] > 0)])
+    slow &= (cuts[1:] == cuts[before]) | (flow < _SLOW)
+    halt = np.where(before > 0, times - span / 2, times[0])  # what has come into being stands
+    _, short, step, drift = _back(times, rows, _LATELY_S)
+    lately = (short >= 0.8 * _LATELY_S) & (step < _SLOW) & (drift < _SLOW)
+    return _Pace(times[before], np.where(slow, halt, np.nan), lately)
+
+
+def _back(
+    times: NDArray[np.float64], rows: NDArray[np.float64], seconds: float
+) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """The row looked back at, the seconds since, and pace by displacement and by mean flow over
+    those, heights per second."""
     x, y = (rows[:, Det.X0] + rows[:, Det.X1]) / 2, rows[:, Det.Y1]
-    before = np.searchsorted(times, times - _BACK_S - 1e-6)
+    before = np.searchsorted(times, times - seconds - 1e-6)
     span = times - times[before]
     moved = np.hypot(x - x[before], y - y[before]) / rows[:, Det.TALL]
-    slow = (span >= _LEAST_BACK_S) & (moved < _SLOW * span)
-    halt = np.where(before > 0, times - span / 2, times[0])  # what has come into being stands
-    return times[before], np.where(slow, halt, np.nan)
+    total = np.concatenate([np.zeros((1, 2)), np.cumsum(rows[:, [Det.U, Det.V]], axis=0)])
+    upto = np.arange(1, len(times) + 1)
+    flow = (total[upto] - total[before]) / (upto - before)[:, None]
+    pace = moved / np.maximum(span, 1e-6)
+    return before, span, pace, np.linalg.norm(flow, axis=1)

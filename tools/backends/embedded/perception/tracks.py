@@ -138,7 +138,8 @@ def link(frames: Iterable[FrameDetections], walk: float, *, causal: bool = False
         still: list[Track] = []
         for track in open_:
             gap = _MAX_GAP_S
-            if track.stands:
+            # What the border cut has left the picture: who comes in there later is another.
+            if track.stands and not track.rows[-1][Det.CUT]:
                 gap = _THING_GAP_S if track.rows[-1][Det.KIND] == Kind.SMALL else _STILL_GAP_S
             target = still if seen.seconds - track.times[-1] <= gap else done
             target.append(track)

@@ -95,7 +95,7 @@ class WayLearner:
             rows = track.array
             if (rows[:, Det.KIND] == Kind.SMALL).mean() > 0.5:
                 continue
-            alone = rows[rows[:, Det.KIND] != Kind.PART]  # others' feet are not known
+            alone = rows[rows[:, Det.HIDDEN] == 0]  # others' feet are not known
             moving = alone[np.hypot(alone[:, Det.U], alone[:, Det.V]) > _MOVES]
             if len(moving) < 3:
                 continue
