@@ -132,7 +132,7 @@ def _greeted(probe: Probe) -> _Greeted:
         dialect = Dialect()
         outcome, usage = probe(HELLO, dialect)
     if isinstance(outcome, ChatReply):
-        thinks = outcome.text.lstrip().casefold().startswith("<think")
+        thinks = outcome.text.lstrip().casefold().startswith(("<think", "[think"))
     elif outcome.fault in SILENT:
         thinks = outcome.fault == "thinking"
     else:
