@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.commands import options_of, serve_lines
+from tests.commands import SHARE, options_of, serve_lines
 from tests.vllm.conftest import PYTHON
 
 HERE = Path(__file__).parent
@@ -44,8 +44,8 @@ def test_every_documented_line_is_understood(parsed: list[dict[str, Any] | None]
         assert told["model_tag"] == given[""]
         assert str(told["max_model_len"]) == given["--max-model-len"]
         assert told["max_num_seqs"] == int(given["--max-num-seqs"])
-        if "--gpu-memory-utilization" in given:
-            assert told["gpu_memory_utilization"] == float(given["--gpu-memory-utilization"])
+        share = float(given.get("--gpu-memory-utilization", SHARE))
+        assert told["gpu_memory_utilization"] == share
         if "--limit-mm-per-prompt" in given:
             assert told["limit_mm_per_prompt"] == json.loads(given["--limit-mm-per-prompt"])
         assert told["enable_prompt_tokens_details"] is (
