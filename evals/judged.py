@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from evals.judgements import judge_reasons, load_labelled, reason_of
-from evals.judging import HttpJudge, rubric_id
+from evals.judging import ServedJudge, rubric_id
 from evals.scoring import load_run, report_dir, score_dir
 from evals.sections import Say
 from evals.suite import JudgeSpec, Suite, data_root
+from tools.backends.served.patience import Patience
 from tools.errors import UserError
 
 __all__ = ["KEY", "judge_dir", "judge_of"]
@@ -65,10 +67,10 @@ def judge_dir(folder: Path, spec: JudgeSpec, *, say: Say = lambda _: None) -> di
             f"nothing to judge in {folder}: no item has a reference, a kind or a category",
             remedy="write references into labels.json, or name labelled reasons: --labels FILE",
         )
-    judge = HttpJudge(
-        spec.url, spec.model, timeout_s=spec.timeout_s, api_key=os.environ.get(KEY, "")
-    )
-    judge_reasons(folder, judge, reasons, say)
+    patience = Patience(read_s=spec.timeout_s, tries=3, first_wait_s=1.0)
+    key = os.environ.get(KEY, "")
+    with closing(ServedJudge(spec.url, spec.model, key=key, patience=patience)) as judge:
+        judge_reasons(folder, judge, reasons, say)
     results = score_dir(folder)
     report_dir(folder)
     return results

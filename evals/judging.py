@@ -9,27 +9,25 @@ from __future__ import annotations
 
 import json
 import re
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from http.client import HTTPException
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
+from tools.backends.served.client import ServedModel
+from tools.backends.served.patience import Patience
 from tools.errors import BackendError
+from tools.models.chat import ChatRequest, Message, user
 from tools.types import content_id
 
-__all__ = ["RUBRIC", "HttpJudge", "Judge", "Opinion", "rubric_id"]
+__all__ = ["RUBRIC", "Judge", "Opinion", "ServedJudge", "rubric_id"]
 
 RUBRIC = """You grade the reason given for a verdict about a surveillance video.
 You are given a reference description of what happened and the reason that was given.
 The reason is "right" if what it says happened is what the reference says, even in other words;
 it is "wrong" if it names something else, contradicts the reference, or gives no reason.
 Do not reward length or style. Answer with JSON only: {"reason": "right"} or {"reason": "wrong"}."""
-TRIES = 3
-PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""HTTP statuses that may be the moment's: tried again, after a wait."""
+MOST_TOKENS = 40
+WORDLESS = frozenset({"empty", "refusal", "length", "thinking"})
+"""Faults of a judge that was asked and said nothing to the point: unanswered, no failure."""
 
 
 def rubric_id() -> str:
@@ -44,7 +42,7 @@ class Opinion:
     right: bool | None
     """None where the judge's answer cannot be read: counted as unanswered, never guessed."""
     reply: str
-    """The judge's own words."""
+    """The judge's own words; where it gave none, why."""
 
 
 class Judge(Protocol):
@@ -58,87 +56,47 @@ class Judge(Protocol):
         """Raises BackendError where there is none."""
 
 
-@dataclass(frozen=True)
-class HttpJudge:
-    """A model behind an OpenAI-compatible ``/chat/completions`` (vLLM and others).
+class ServedJudge:
+    """A model behind a server that speaks the OpenAI protocol (vLLM and others).
 
     Args:
         url: base address, such as ``http://127.0.0.1:8000/v1``.
         model: the pinned model.
-        timeout_s: seconds to wait for an answer.
-        api_key: sent as a bearer token, shown nowhere.
-        wait_s: seconds before the second try of a request that failed; doubled before the third.
+        key: sent as a bearer token, shown nowhere.
+        patience: how long and how often the server is tried.
     """
 
-    url: str
-    model: str
-    timeout_s: float = 60.0
-    api_key: str = field(default="", repr=False)
-    wait_s: float = 1.0
+    def __init__(self, url: str, model: str, *, key: str = "", patience: Patience) -> None:
+        self.model, self._url = model, url
+        self._chat = ServedModel(model, url.rstrip("/"), patience=patience, key=key)
 
     def opinion(self, reference: str, said: str) -> Opinion:
         """Raises BackendError where the server cannot be reached, answers no completion, or is
         another model."""
-        body = {
-            "model": self.model,
-            "temperature": 0,
-            "seed": 0,
-            "max_tokens": 40,
-            "messages": [
-                {"role": "system", "content": RUBRIC},
-                {"role": "user", "content": f"Reference: {reference}\n\nReason given: {said}"},
-            ],
-        }
-        reply = self._post(body)
-        if reply.get("model") != self.model:
+        question = f"Reference: {reference}\n\nReason given: {said}"
+        request = ChatRequest(
+            (Message("system", (RUBRIC,)), user(question)), MOST_TOKENS, purpose="opinion"
+        )
+        try:
+            reply = self._chat.chat(request)
+        except BackendError as error:
+            if error.fault not in WORDLESS:
+                raise
+            return Opinion(None, error.message)
+        if reply.model != self.model:
             raise BackendError(
-                f"{self.url} answers as {reply.get('model')!r}, not as {self.model!r}",
+                f"{self._url} answers as {reply.model!r}, not as {self.model!r}",
                 remedy="name the model that the server serves",
             )
-        try:
-            text = reply["choices"][0]["message"]["content"]
-        except (KeyError, IndexError, TypeError):
-            raise BackendError(f"the judge at {self.url} answers no chat completion") from None
-        return Opinion(_read(text), text if isinstance(text, str) else "")
+        return Opinion(_read(reply.text), reply.text)
 
-    def _post(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        headers = {"Content-Type": "application/json"}
-        if self.api_key:
-            headers["Authorization"] = f"Bearer {self.api_key}"
-        request = urllib.request.Request(
-            f"{self.url.rstrip('/')}/chat/completions", json.dumps(body).encode(), headers
-        )
-        reply = self._sent(request)
-        if not isinstance(reply, dict):
-            raise BackendError(f"the judge at {self.url} answers no JSON object")
-        return reply
-
-    def _sent(self, request: urllib.request.Request) -> Any:
-        """The reply as JSON, at the third try at last. Raises BackendError."""
-        why: Exception | None = None
-        for number in range(TRIES):
-            if number:
-                time.sleep(self.wait_s * 2 ** (number - 1))
-            try:
-                with urllib.request.urlopen(request, timeout=self.timeout_s) as answer:
-                    return json.load(answer)
-            except urllib.error.HTTPError as error:
-                error.close()
-                why = error
-                if error.code not in PASSING:
-                    break
-            except (OSError, HTTPException) as error:  # unreachable, timed out or cut
-                why = error
-            except ValueError as error:
-                raise BackendError(f"the judge at {self.url} answers no JSON: {error}") from error
-        did = "answers with" if isinstance(why, urllib.error.HTTPError) else "cannot be reached:"
-        raise BackendError(f"the judge at {self.url} {did} {why}") from why
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._chat.close()
 
 
-def _read(text: Any) -> bool | None:
+def _read(text: str) -> bool | None:
     """The verdict of a reply that is the JSON asked for, in a code fence or not; else None."""
-    if not isinstance(text, str):
-        return None
     bare = re.sub(r"^```(?:json)?\s*|\s*```$", "", text.strip())
     try:
         verdict = json.loads(bare)["reason"]

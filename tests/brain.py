@@ -17,7 +17,7 @@ from evals.bench.modelserver import Reply, chat_body
 __all__ = ["ABLE", "Brain", "peaked", "text_of", "uniform"]
 
 Request = dict[str, Any]
-ABLE = frozenset({"logprobs", "json_schema", "choice", "images"})
+ABLE = frozenset({"logprobs", "json_schema", "choice", "images", "video", "plainly"})
 UNIFORM = math.log(0.1)
 
 
@@ -43,10 +43,10 @@ def text_of(request: Request) -> str:
     return "\n".join(found)
 
 
-def pictures_of(request: Request) -> int:
-    """How many pictures a request holds."""
+def pictures_of(request: Request, kind: str = "image_url") -> int:
+    """How many pictures a request holds, or films (``video_url``)."""
     return sum(
-        part["type"] == "image_url"
+        part["type"] == kind
         for message in request["messages"]
         if not isinstance(message["content"], str)
         for part in message["content"]
@@ -87,6 +87,10 @@ class Brain:
                     return reply
         if pictures_of(request) and "images" not in self.able:
             return Reply({"error": {"message": "this model takes no images"}}, 400)
+        if pictures_of(request, "video_url") and "video" not in self.able:
+            return Reply({"error": {"message": "this model takes no video"}}, 400)
+        if "chat_template_kwargs" in request and "plainly" not in self.able:
+            return Reply({"error": {"message": "Unrecognized request argument"}}, 400)
         return Reply(self._body(request))
 
     def _body(self, request: Request) -> dict[str, Any]:

@@ -7,6 +7,7 @@ text does not run in circles, and the head narrowly, so that all answers are abo
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 from prompts import load, names
 from tools.models.chat import Picture
 
-__all__ = ["CONTEXT", "SCHEMA", "picture", "text_model", "vision_model"]
+__all__ = ["CONTEXT", "SCHEMA", "film_model", "picture", "text_model", "vision_model"]
 
 CONTEXT = 2048
 SCHEMA = {
@@ -40,7 +41,14 @@ TEMPLATE = (
     "{% endfor %}{% endif %}<|end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
 )
+THOUGHTLESS = (
+    "{% if add_generation_prompt and enable_thinking is defined and not enable_thinking %}"
+    "<think>\n\n</think>\n\n{% endif %}"
+)
+"""How the templates of models that think aloud tell them not to, as Qwen3's does."""
 ROLES = ["<|system|>", "<|user|>", "<|assistant|>"]
+THOUGHTS = ["<think>", "</think>"]
+FILM = ["<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
 PICTURE = ["<image>", "<fake_token_around_image>", "<global-img>", "<end_of_utterance>"]
 
 
@@ -49,13 +57,15 @@ def picture(shade: int) -> Picture:
     return Picture(cv2.imencode(".jpg", np.full((48, 64, 3), shade, np.uint8))[1].tobytes())
 
 
-def text_model(folder: Path, *, seed: int = 0) -> Path:
-    """A Qwen2 of about 100k parameters."""
+def text_model(folder: Path, *, seed: int = 0, thinks: bool = False) -> Path:
+    """A Qwen2 of about 100k parameters; ``thinks``: with a template that can tell it not to."""
     import torch
     import transformers
 
     torch.set_num_threads(1)  # so small a model only waits for a second thread
-    tokenizer = _tokenizer([])
+    tokenizer = _tokenizer(THOUGHTS if thinks else [])
+    if thinks:
+        tokenizer.chat_template += THOUGHTLESS
     tokenizer.save_pretrained(folder)
     torch.manual_seed(seed)
     config = transformers.Qwen2Config(
@@ -115,6 +125,67 @@ def vision_model(folder: Path, *, seed: int = 0) -> Path:
         },
     )
     return _saved(transformers.Idefics3ForConditionalGeneration(config), tokenizer, folder)
+
+
+def film_model(folder: Path) -> Path:
+    """A Qwen2.5-VL for pictures and films, without weights: a server makes up its own.
+
+    Written by hand where transformers would want torchvision.
+    """
+    import transformers
+
+    folder.mkdir()
+    tokenizer = _tokenizer(FILM)
+    shown = "<|vision_start|><|{}_pad|><|vision_end|>"
+    tokenizer.chat_template = TEMPLATE.replace(
+        "<image>{% else %}",
+        f"{shown.format('image')}{{% elif part['type'] == 'video' %}}{shown.format('video')}"
+        "{% else %}",
+    )
+    tokenizer.save_pretrained(folder)
+    names = ("vision_start_token_id", "vision_end_token_id", "image_token_id", "video_token_id")
+    transformers.Qwen2_5_VLConfig(
+        architectures=["Qwen2_5_VLForConditionalGeneration"],
+        text_config={
+            "vocab_size": len(tokenizer),
+            "hidden_size": 64,
+            "intermediate_size": 128,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 2,
+            "max_position_embeddings": CONTEXT,
+            "bos_token_id": None,
+            "eos_token_id": tokenizer.eos_token_id,
+            "pad_token_id": tokenizer.pad_token_id,
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": 10000.0,
+                "mrope_section": [4, 6, 6],
+            },
+        },
+        vision_config={
+            "depth": 2,
+            "hidden_size": 64,
+            "intermediate_size": 128,
+            "num_heads": 2,
+            "out_hidden_size": 64,
+            "fullatt_block_indexes": [1],
+        },
+        **dict(zip(names, tokenizer.convert_tokens_to_ids(FILM), strict=True)),
+    ).save_pretrained(folder)
+    cut = {
+        "size": {"shortest_edge": 56 * 56, "longest_edge": 448 * 448},
+        "patch_size": 14,
+        "temporal_patch_size": 2,
+        "merge_size": 2,
+        "processor_class": "Qwen2_5_VLProcessor",
+    }
+    for file, kind in (
+        ("preprocessor_config.json", {"image_processor_type": "Qwen2VLImageProcessor"}),
+        ("video_preprocessor_config.json", {"video_processor_type": "Qwen2VLVideoProcessor"}),
+    ):
+        (folder / file).write_text(json.dumps(cut | kind))
+    return folder
 
 
 def _saved(model: Any, tokenizer: Any, folder: Path) -> Path:

@@ -86,7 +86,7 @@ class ToolFailed(VidocqError):
 Fault = Literal[
     "unreachable", "timeout", "cut", "busy", "server", "denied", "unknown_model", "too_large",
     "rejected", "empty", "refusal", "not_json", "schema", "off_scale", "runaway", "length",
-    "unclear", "incapable", "paused", "failed",
+    "unclear", "thinking", "incapable", "paused", "failed",
 ]  # fmt: skip
 """What went wrong with a model, for counting and for deciding whether another try can help."""
 

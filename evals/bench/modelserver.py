@@ -102,10 +102,11 @@ def tokens_of(request: Mapping[str, Any]) -> list[str]:
             [{"type": "text", "text": content}] if isinstance(content, str) else content
         )
         for part in parts:
-            if part["type"] == "text":
+            kind = part["type"]
+            if kind == "text":
                 found += WORD.findall(part["text"])
             else:
-                found += [part["image_url"]["url"][-40:]] * PICTURE_TOKENS
+                found += [part[kind]["url"][-40:]] * PICTURE_TOKENS
     return found
 
 

@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from agent.cli import app
-from evals.bench.modelserver import ModelServer
-from tests.brain import Brain
+from evals.bench.modelserver import ModelServer, Reply, chat_body
+from tests.brain import ABLE, Brain
 
 
 @pytest.fixture
@@ -20,10 +20,15 @@ def brain() -> Brain:
 
 
 @pytest.fixture
-def name(brain: Brain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def server(brain: Brain) -> Iterator[ModelServer]:
+    with ModelServer(brain) as running:
+        yield running
+
+
+@pytest.fixture
+def name(server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("VIDOCQ_HOME", str(tmp_path))
-    with ModelServer(brain) as server:
-        yield f"openai:tiny@{server.url}"
+    return f"openai:tiny@{server.url}"
 
 
 def doctor(*more: str) -> Result:
@@ -51,6 +56,7 @@ def test_models_are_tried_with_a_picture_a_verdict_and_a_plan(
     assert told["planner"]["did"].startswith("made a plan")
     assert all(told[r]["tokens"] > 0 for r in ("captioner", "verifier", "planner"))
     assert told["verifier"]["able"]["logprobs"] == 20
+    assert told["captioner"]["able"]["video"] is True
     asked = len(brain.asked)
     doctor("--json")
     assert len(brain.asked) == 2 * asked  # nothing comes from the cache
@@ -65,6 +71,36 @@ def test_what_is_missing_is_said_with_what_happens_instead(
     assert done.exit_code == 0
     assert "no token probabilities: the written digit counts" in done.stdout
     assert "no closed answers" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("able", "said", "instead"),
+    [
+        (ABLE, "video yes (key frames are sent all the same)", False),
+        (ABLE - {"video"}, "video no;", True),
+    ],
+)
+def test_whether_a_captioner_takes_video_is_shown(
+    able: frozenset[str], said: str, instead: bool, name: str, brain: Brain,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("VIDOCQ_CAPTIONER", name)
+    brain.able = able
+    done = doctor()
+    assert done.exit_code == 0
+    assert said in done.stdout
+    assert ("no video: key frames are sent as pictures" in done.stdout) is instead
+
+
+def test_a_verifier_that_thinks_aloud_fails_with_a_remedy(
+    name: str, brain: Brain, server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIDOCQ_VERIFIER", name)
+    server.answer = lambda _: Reply(chat_body(None, finish="length", reasoning="Okay, so"))
+    done = doctor()
+    assert done.exit_code == 1
+    assert "thinks aloud before it answers, although told not to: no verdict" in done.stdout
+    assert "remedy: name an instruct model" in done.stdout
 
 
 @pytest.mark.parametrize(

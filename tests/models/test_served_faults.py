@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import logging
 import threading
@@ -9,7 +11,9 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
+import av
 import pytest
 
 from evals.bench.modelserver import ModelServer, Reply, chat_body
@@ -365,7 +369,8 @@ def test_an_address_is_split_at_its_last_at() -> None:
 
 
 @pytest.mark.parametrize(
-    "missing", [frozenset(), *({m} for m in ("logprobs", "json_schema", "choice", "images"))]
+    "missing",
+    [frozenset(), *({m} for m in ("logprobs", "json_schema", "choice", "images", "video"))],
 )
 def test_capabilities_are_found_by_trying(
     missing: frozenset[str], brain: Brain, connect: Connect
@@ -378,6 +383,7 @@ def test_capabilities_are_found_by_trying(
         "json_schema": able.json_schema,
         "choice": able.choice,
         "images": able.images > 0,
+        "video": able.video,
     }
     assert {name for name, there in found.items() if not there} == set(missing)
     assert able.prefix_cache
@@ -392,7 +398,128 @@ def test_a_model_that_says_nothing_unasked_is_found_out_all_the_same(
 
     server.answer = silent
     able = connect().capabilities
-    assert (able.choice, able.json_schema, able.images > 0) == (True, True, True)
+    assert (able.choice, able.json_schema, able.images > 0, able.video) == (True,) * 4
+
+
+def film_sent(request: dict[str, object]) -> str:
+    """The address of the film in a request; empty for none."""
+    content = request["messages"][0]["content"]  # type: ignore[index]
+    parts = [] if isinstance(content, str) else content
+    return next((p["video_url"]["url"] for p in parts if p["type"] == "video_url"), "")
+
+
+def test_a_server_is_asked_for_video_with_a_film_that_can_be_played(
+    server: ModelServer, connect: Connect
+) -> None:
+    assert connect().capabilities.video is True
+    (url,) = filter(None, map(film_sent, server.requests))
+    head, _, data = url.partition(",")
+    assert head == "data:video/mp4;base64"
+    with av.open(io.BytesIO(base64.b64decode(data, validate=True))) as film:
+        shown = [f.to_ndarray(format="gray") for f in film.decode(video=0)]
+    assert [s.shape for s in shown] == [(64, 64)] * 8
+    assert len({s.tobytes() for s in shown}) == 8  # it moves
+
+
+@pytest.mark.parametrize(
+    ("reply", "found", "tries"),
+    [
+        (refused(400, "this model takes no video"), False, 1),
+        (refused(422, "unknown content type video_url"), False, 1),
+        (refused(500, "unsupported content[].type"), False, 1),
+        (Reply(chat_body("Hello!") | {"usage": {"prompt_tokens": 2}}), False, 1),  # left out
+        (Reply(chat_body("")), True, 1),  # taken, and nothing said to it
+        (Reply(b"<html>It works!</html>"), None, 1),
+        (refused(429, "slow down"), None, 1),
+        (Reply(chat_body("Hello!"), cut=40), None, 1),
+        (Reply(chat_body("late"), delay=9.0), None, 1),
+    ],
+)
+def test_what_a_server_makes_of_a_film(
+    reply: Reply, found: bool | None, tries: int, brain: Brain, server: ModelServer,
+    connect: Connect,
+) -> None:  # fmt: skip
+    server.answer = lambda request: reply if film_sent(request) else brain(request)
+    able = connect(patience=Patience(read_s=1.0, tries=3, first_wait_s=0.01)).capabilities
+    assert able.video is found
+    assert (able.images > 0, able.choice) == (True, True)  # the rest is found out all the same
+    assert sum(bool(film_sent(r)) for r in server.requests) == tries
+
+
+def test_pictures_that_a_server_leaves_out_are_not_seen(
+    brain: Brain, server: ModelServer, connect: Connect
+) -> None:
+    def blind(request: dict[str, Any]) -> Reply:
+        content = request["messages"][0]["content"]
+        if isinstance(content, str):
+            return brain(request)
+        return Reply(chat_body("Hello!") | {"usage": {"prompt_tokens": 2}})
+
+    server.answer = blind
+    able = connect().capabilities
+    assert (able.images, able.video) == (0, False)
+
+
+# ---------------------------------------------------------------- models that think aloud
+
+
+def thinking(asked: dict[str, Any], *, apart: bool) -> Reply | None:
+    """What a model that thinks first answers to a few tokens; None where it is told not to."""
+    if asked.get("chat_template_kwargs", {}).get("enable_thinking") is False:
+        return None
+    thought = "Okay, the user"
+    if apart:  # as behind vLLM's --reasoning-parser
+        return Reply(chat_body(None, finish="length", reasoning=thought))
+    return Reply(chat_body(f"<think>\n{thought}", finish="length"))
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_a_model_that_can_be_told_not_to_think_gives_verdicts_of_one_token(
+    apart: bool, brain: Brain, server: ModelServer, connect: Connect
+) -> None:
+    server.answer = lambda request: thinking(request, apart=apart) or brain(request)
+    model = connect()
+    assert not model.capabilities.thinks
+    graded = ask_grade(model, (user("How clearly?"),), purpose="judge")
+    assert (graded.doubt, graded.written) == ("", False)
+    assert brain.asked[0]["max_tokens"] == 1
+    assert brain.asked[0]["chat_template_kwargs"]["thinking"] is False
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_a_model_that_thinks_all_the_same_is_refused_as_a_judge(
+    apart: bool, brain: Brain, server: ModelServer, connect: Connect
+) -> None:
+    server.answer = lambda request: thinking({}, apart=apart) or brain(request)
+    model = connect()
+    assert model.capabilities.thinks
+    with pytest.raises(BackendError, match="thinks aloud") as caught:
+        ask_grade(model, (user("How clearly?"),), purpose="judge")
+    assert (caught.value.fault, caught.value.passing) == ("incapable", False)
+    assert "instruct" in caught.value.remedy
+    assert not brain.asked
+
+
+def test_a_server_that_knows_no_such_switch_is_not_sent_it(brain: Brain, connect: Connect) -> None:
+    brain.able = brain.able - {"plainly"}
+    model = connect()
+    assert (model.capabilities.choice, model.capabilities.thinks) == (True, False)
+    ask_grade(model, (user("How clearly?"),), purpose="judge")
+    assert "chat_template_kwargs" not in brain.asked[0]
+
+
+def test_tokens_that_end_among_the_thoughts_are_named(brain: Brain, model: ServedModel) -> None:
+    brain.always = lambda _: Reply(chat_body(None, finish="length", reasoning="Let me see"))
+    with pytest.raises(BackendError, match="still thinking") as caught:
+        model.chat(ASKED)
+    assert (caught.value.fault, len(brain.asked)) == ("thinking", 1)
+
+
+def test_chances_of_thoughts_are_no_chances_of_the_answer(brain: Brain, model: ServedModel) -> None:
+    told = [{"9": -0.1}, {"</think>": -0.1}, {"2": -0.1}]
+    brain.always = lambda _: Reply(chat_body("2", chances=told, reasoning="9"))
+    graded = ask_grade(model, (user("How clearly?"),), purpose="judge")
+    assert (round(9 * graded.value), graded.written) == (2, True)
 
 
 def test_a_model_that_is_not_served_is_named_with_those_that_are(

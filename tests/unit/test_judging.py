@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,14 @@ from evals.__main__ import app, main
 from evals.figures import figures
 from evals.judged import judge_dir, judge_of
 from evals.judgements import FILE, load_judgements, load_labelled, reference_of
-from evals.judging import RUBRIC, HttpJudge, rubric_id
+from evals.judging import RUBRIC, ServedJudge, rubric_id
 from evals.model import Choice, Outcome, Pair, Sample
 from evals.runner import run_suite
 from evals.scoring import score_dir
 from evals.suite import JudgeSpec
 from tests.evalruns import make_run, sample_of, suite_of
 from tests.recordings import write_recorded
+from tools.backends.served.patience import Patience
 from tools.decision import Label
 from tools.errors import BackendError, StoreError, UserError
 
@@ -82,8 +84,20 @@ def server() -> Iterator[Server]:
     made.server_close()
 
 
-def judge(server: Server) -> HttpJudge:
-    return HttpJudge(server.url, "tiny", timeout_s=5, wait_s=0)
+Ask = Callable[..., ServedJudge]
+
+
+@pytest.fixture
+def judge(server: Server) -> Iterator[Ask]:
+    """Makes judges at the server, or elsewhere, that are closed after the test."""
+    with ExitStack() as opened:
+
+        def one(url: str = "", key: str = "") -> ServedJudge:
+            patience = Patience(read_s=5, tries=3, first_wait_s=0)
+            made = ServedJudge(url or server.url, "tiny", key=key, patience=patience)
+            return opened.enter_context(closing(made))
+
+        yield one
 
 
 # ---------------------------------------------------------------- one question
@@ -101,54 +115,76 @@ def judge(server: Server) -> HttpJudge:
         ("", None),
     ],
 )
-def test_only_a_readable_answer_counts(server: Server, said: str, right: bool | None) -> None:
+def test_only_a_readable_answer_counts(
+    server: Server, judge: Ask, said: str, right: bool | None
+) -> None:
     server.said = said
-    opinion = judge(server).opinion("a fight", "two men fight")
-    assert (opinion.right, opinion.reply) == (right, said)
+    opinion = judge().opinion("a fight", "two men fight")
+    assert (opinion.right, opinion.reply) == (right, said or "the model answered nothing")
     asked = server.asked[0]
     assert (asked["model"], asked["temperature"]) == ("tiny", 0)
     assert asked["messages"][0]["content"] == RUBRIC
 
 
-def test_another_model_or_none_is_an_error(server: Server) -> None:
-    server.model = "other"
+def test_another_model_or_none_is_an_error(server: Server, judge: Ask) -> None:
+    server.said, server.model = RIGHT, "other"
     with pytest.raises(BackendError, match="'other', not as 'tiny'"):
-        judge(server).opinion("a", "b")
+        judge().opinion("a", "b")
     with pytest.raises(BackendError, match="cannot be reached"):
-        HttpJudge("http://127.0.0.1:9", "tiny", timeout_s=2, wait_s=0).opinion("a", "b")
+        judge("http://127.0.0.1:9").opinion("a", "b")
 
 
-def test_a_bad_moment_is_waited_out_and_a_bad_request_is_not(server: Server) -> None:
+def test_a_bad_moment_is_waited_out_and_a_bad_request_is_not(server: Server, judge: Ask) -> None:
     server.said = RIGHT
     server.broken = [(500, b"oops"), (429, b"slow down")]
-    assert judge(server).opinion("a", "b").right is True
+    assert judge().opinion("a", "b").right is True
     assert len(server.asked) == 3
     server.broken = [(500, b"oops")] * 3
-    with pytest.raises(BackendError, match="HTTP Error 500"):
-        judge(server).opinion("a", "b")
+    with pytest.raises(BackendError, match="answers 500: oops"):
+        judge().opinion("a", "b")
     server.broken = [(401, b"no key")]
-    with pytest.raises(BackendError, match="HTTP Error 401"):
-        judge(server).opinion("a", "b")
+    with pytest.raises(BackendError, match="answers 401: no key"):
+        judge().opinion("a", "b")
     assert len(server.asked) == 7
 
 
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"<html>", "answers no JSON"),
-        (b"[1]", "no JSON object"),
-        (b'{"model": "tiny", "choices": []}', "no chat completion"),
+        (b"<html>", "no chat completion: '<html>'"),
+        (b"[1]", "no chat completion"),
+        (b'{"model": "tiny"}', "no chat completion"),
     ],
 )
-def test_garbage_is_an_error(server: Server, body: bytes, message: str) -> None:
+def test_garbage_is_an_error(server: Server, judge: Ask, body: bytes, message: str) -> None:
     server.broken = [(200, body)]
     with pytest.raises(BackendError, match=message):
-        judge(server).opinion("a", "b")
+        judge().opinion("a", "b")
 
 
-def test_a_key_is_sent_and_shown_nowhere(server: Server) -> None:
-    made = HttpJudge(server.url, "tiny", api_key="secret-7", wait_s=0)
-    assert "secret-7" not in repr(made)
+@pytest.mark.parametrize(
+    ("choices", "why"),
+    [
+        ([], "without any choice"),
+        ([{"message": {"content": None, "refusal": "No."}}], "refused: No."),
+        (
+            [{"message": {"content": None, "reasoning": "Hm"}, "finish_reason": "length"}],
+            "still thinking",
+        ),
+    ],
+)
+def test_a_judge_without_an_answer_is_unanswered(
+    server: Server, judge: Ask, choices: list[Any], why: str
+) -> None:
+    server.broken = [(200, json.dumps({"model": "tiny", "choices": choices}).encode())]
+    opinion = judge().opinion("a", "b")
+    assert opinion.right is None
+    assert why in opinion.reply
+
+
+def test_a_key_is_sent_and_shown_nowhere(server: Server, judge: Ask) -> None:
+    made = judge(key="secret-7")
+    assert "secret-7" not in f"{made!r} {vars(made)!r}"
     made.opinion("a", "b")
     assert server.keys == ["Bearer secret-7"]
 
@@ -221,7 +257,7 @@ def test_judging_goes_on_where_it_stopped(server: Server, tmp_path: Path) -> Non
     server.said = RIGHT
     chosen = spec(server, timeout_s=5)
     server.broken = [(200, json.dumps(completion(WRONG)).encode()), (400, b"")]
-    with pytest.raises(BackendError, match=r"HTTP Error 400.*python -m evals judge"):
+    with pytest.raises(BackendError, match=r"answers 400.*python -m evals judge"):
         judge_dir(folder, chosen)
     found = load_judgements(folder)
     assert found is not None
@@ -293,7 +329,7 @@ def test_a_suite_has_its_run_judged_and_keeps_the_run_without_a_judge(
         judge={"model": "tiny", "url": server.url},
     )
     server.broken = [(400, b"")]
-    with pytest.raises(BackendError, match="HTTP Error 400"):
+    with pytest.raises(BackendError, match="answers 400"):
         run_suite(chosen, data=tmp_path / "data", out=tmp_path / "out")
     kept = json.loads((tmp_path / "out" / "results.json").read_text())
     assert (kept["metrics"]["items"], kept["metrics"]["free_rr"]) == (2, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,25 +20,38 @@ PYTHON = os.environ.get("TEST_VLLM_PYTHON", "")
 
 @pytest.fixture(scope="session", autouse=True)
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, VllmServer]]:
-    """``reads``: a Qwen2; ``sees``: an Idefics3. They start side by side."""
+    """``reads``: a Qwen2 that would think aloud; ``sees``: an Idefics3. They start side by side."""
     if not PYTHON:
         pytest.skip("needs real vLLM: run make test-vllm")
     folder = tmp_path_factory.mktemp("vllm")
-    models = {"reads": text_model(folder / "reads"), "sees": vision_model(folder / "sees")}
-    more = {"reads": (), "sees": ("--limit-mm-per-prompt", '{"image": 8}')}
+    models = {
+        "reads": text_model(folder / "reads", thinks=True),
+        "sees": vision_model(folder / "sees"),
+    }
+    more = {
+        "reads": ("--reasoning-parser", "qwen3"),
+        "sees": ("--limit-mm-per-prompt", '{"image": 8}'),
+    }
     made = {
         name: VllmServer(Path(PYTHON).absolute(), model, folder / f"{name}.log", *more[name])
         for name, model in models.items()
     }
+    with running(*made.values()):
+        yield made
+
+
+@contextmanager
+def running(*servers: VllmServer) -> Iterator[None]:
+    """Servers that have started, and that end with the block whatever happens."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # leave no server behind
     try:
-        for server in made.values():
+        for server in servers:
             server.start()
-        for server in made.values():
+        for server in servers:
             server.wait()
-        yield made
+        yield
     finally:
-        for server in made.values():
+        for server in servers:
             server.kill()
         signal.signal(signal.SIGTERM, before)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -10,9 +11,10 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 __all__ = ["NAME", "VllmServer"]
 
@@ -37,10 +39,15 @@ class VllmServer:
         python: interpreter of the environment that holds vLLM.
         model: its folder.
         log: file for what it prints.
+        more: further options.
+        path: folders that it finds modules in before its own.
     """
 
-    def __init__(self, python: Path, model: Path, log: Path, *more: str) -> None:
+    def __init__(
+        self, python: Path, model: Path, log: Path, *more: str, path: Sequence[Path] = ()
+    ) -> None:
         self._python, self._model, self._log, self._more = python, model, log, more
+        self._path = os.pathsep.join(map(str, path))
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port: int = free.getsockname()[1]
@@ -68,7 +75,7 @@ class VllmServer:
                 command,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=os.environ | QUIET,
+                env=os.environ | QUIET | {"PYTHONPATH": self._path},
                 cwd=self._log.parent,
                 start_new_session=True,
             )
@@ -99,6 +106,16 @@ class VllmServer:
     def metrics(self) -> dict[str, float]:
         """Its counters by name, without ``vllm:`` and ``_total``."""
         return {name: float(value) for name, value in METRIC.findall(self._get("/metrics"))}
+
+    def chat(self, body: Mapping[str, Any]) -> bytes:
+        """What it answers to a request as it is."""
+        asked = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/v1/chat/completions",
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(asked, timeout=60) as reply:
+            return bytes(reply.read())
 
     def _get(self, path: str) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as reply:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.tinymodels import CONTEXT, SCHEMA, picture
-from tests.vllm.server import VllmServer
+from tests.vllm.server import NAME, VllmServer
 from tools.backends.served.client import ServedModel
+from tools.backends.served.wire import Dialect, body_of, reply_of, usage_of
 from tools.errors import BackendError
 from tools.models.asking import ask_grade, ask_json, grade_request
 from tools.models.chances import DIGITS, UNTOLD
@@ -21,6 +22,8 @@ def test_capabilities_are_found_by_trying(reads: ServedModel, sees: ServedModel)
         assert (able.logprobs, able.json_schema, able.choice) == (20, True, True)
         assert (able.images, able.context) == (images, CONTEXT)
         assert able.prefix_cache
+        assert able.video is False  # vLLM refuses what its model does not take
+        assert not able.thinks
         assert able.version
 
 
@@ -44,6 +47,20 @@ def test_a_verdict_is_one_token_near_one_half_without_an_opinion(reads: ServedMo
     assert graded.entropy > 0.97
     assert graded.doubt
     assert not graded.written
+
+
+def test_a_model_that_is_not_told_not_to_think_has_no_answer_in_one_token(
+    reads: ServedModel, servers: dict[str, VllmServer]
+) -> None:
+    asked = grade_request(reads, HOW, purpose="judge")
+    plain = body_of(asked, NAME, Dialect(choice="structured_outputs"))
+    told = body_of(asked, NAME, Dialect(choice="structured_outputs", plainly=True))
+    prompt = usage_of(servers["reads"].chat(plain)).prompt
+    assert usage_of(servers["reads"].chat(told)).prompt > prompt  # an empty thought is added
+    with pytest.raises(BackendError) as caught:
+        reply_of(servers["reads"].chat(plain), 0.0)
+    assert caught.value.fault == "thinking"
+    assert reply_of(servers["reads"].chat(told), 0.0).text in {*DIGITS, UNTOLD}
 
 
 def test_json_holds_to_its_schema(reads: ServedModel, sees: ServedModel) -> None:

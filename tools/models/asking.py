@@ -128,8 +128,18 @@ def grade_request(
     scale: tuple[str, ...] = DIGITS,
     purpose: str,
 ) -> ChatRequest:
-    """A request for one answer of a scale: one token, with the probabilities of the others."""
+    """A request for one answer of a scale: one token, with the probabilities of the others.
+
+    Raises BackendError where the model thinks aloud first: its tokens are no answer then.
+    """
     able = model.capabilities
+    if able.thinks:
+        raise BackendError(
+            f"{model.name} thinks aloud before it answers, although told not to: no verdict of "
+            "one token can be read from it",
+            remedy="name an instruct model as verifier",
+            fault="incapable",
+        )
     return ChatRequest(
         messages,
         GRADE_TOKENS if able.choice else FREE_TOKENS,

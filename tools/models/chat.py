@@ -20,6 +20,7 @@ __all__ = [
     "ChatModel",
     "ChatReply",
     "ChatRequest",
+    "Film",
     "Message",
     "Picture",
     "TokenChances",
@@ -42,14 +43,28 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Film:
+    """A moving picture to look at, as one: MP4 bytes."""
+
+    mp4: bytes = field(repr=False)
+
+    @cached_property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.mp4).hexdigest()
+
+
+Part = str | Picture | Film
+
+
+@dataclass(frozen=True)
 class Message:
     """One turn: texts and pictures in the order in which the model reads them."""
 
     role: Role
-    parts: tuple[str | Picture, ...]
+    parts: tuple[Part, ...]
 
 
-def user(*parts: str | Picture) -> Message:
+def user(*parts: Part) -> Message:
     """A message of the user's."""
     return Message("user", parts)
 
@@ -83,15 +98,19 @@ class ChatRequest:
     @cached_property
     def key(self) -> str:
         """Content hash of all that can change the reply."""
-        said = [
-            [m.role, [p if isinstance(p, str) else {"jpeg": p.sha256} for p in m.parts]]
-            for m in self.messages
-        ]
+        said = [[m.role, [_said(p) for p in m.parts]] for m in self.messages]
         schema = None if self.schema is None else dict(self.schema)
         return content_id(
             said, self.max_tokens, schema, self.choices, self.chances, self.temperature, self.seed,
             length=32,
         )  # fmt: skip
+
+
+def _said(part: Part) -> str | dict[str, str]:
+    """A part of a message as it goes into the hash of a request."""
+    if isinstance(part, str):
+        return part
+    return {"jpeg" if isinstance(part, Picture) else "mp4": part.sha256}
 
 
 @dataclass(frozen=True)
@@ -125,6 +144,8 @@ class ChatReply:
     """One per generated token where chances were asked for and can be given; else empty."""
     usage: Usage = Usage()
     seconds: float = 0.0
+    model: str = ""
+    """The name under which a server answered; empty where it says none."""
     kept: bool = False
     """Whether it comes from a cache, so that nothing was spent on it."""
 
@@ -139,7 +160,10 @@ class Capabilities:
     choice: bool = False
     images: int = 0
     """Pictures in one request; 0: none."""
-    video: bool = False
+    video: bool | None = False
+    """Whether it takes a moving picture as one; None: it gave no answer to that."""
+    thinks: bool = False
+    """Whether it thinks aloud before every answer, although told not to."""
     prefix_cache: bool = False
     context: int | None = None
     version: str = ""

@@ -16,6 +16,7 @@ from tools.models.chat import (
     ChatModel,
     ChatReply,
     ChatRequest,
+    Film,
     Message,
     Picture,
     Usage,
@@ -186,6 +187,10 @@ class TransformersChat(ChatModel):
     # ---------------------------------------------------------------- inputs
 
     def _check(self, request: ChatRequest) -> None:
+        if any(isinstance(p, Film) for m in request.messages for p in m.parts):
+            raise BackendError(
+                f"{self.name} takes no films", remedy="send key frames", fault="incapable"
+            )
         pictures = sum(isinstance(p, Picture) for m in request.messages for p in m.parts)
         if pictures and not self._loaded.sees:
             raise BackendError(

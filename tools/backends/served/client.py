@@ -16,7 +16,7 @@ import httpx2
 from tools.backends.served.discovery import discover
 from tools.backends.served.patience import Breaker, Gate, Patience, jitter
 from tools.backends.served.wire import (
-    ChoiceStyle,
+    Dialect,
     body_of,
     fault_of,
     reply_of,
@@ -32,6 +32,8 @@ __all__ = ["ServedModel", "parse_address"]
 
 KEY = "VIDOCQ_MODEL_KEY"
 LOCAL = {"localhost", "127.0.0.1", "::1"}
+BRIEF_S = 20.0
+"""Longest wait for the answer to something that is only asked to know it."""
 
 
 def parse_address(text: str) -> tuple[str, str]:
@@ -76,15 +78,12 @@ class ServedModel(ChatModel):
         self._gate = Gate(parallel)
         self._breaker = Breaker(self._where, self._patience)
         self._able: Capabilities | None = None
-        self._choice: ChoiceStyle = "structured_outputs"
+        self._dialect = Dialect(choice="structured_outputs")
         self._finding = threading.Lock()
         secret = _key(url) if key is None else key
         headers = {"Authorization": f"Bearer {secret}"} if secret else {}
         self._http = httpx2.Client(
             headers={**headers, "User-Agent": "vidocq"},
-            timeout=httpx2.Timeout(
-                self._patience.read_s, connect=self._patience.connect_s, pool=None
-            ),
             limits=httpx2.Limits(
                 max_connections=parallel, max_keepalive_connections=parallel, keepalive_expiry=30
             ),
@@ -107,7 +106,7 @@ class ServedModel(ChatModel):
             if self._able is None:
                 self._breaker.check()
                 try:
-                    self._able, self._choice = discover(self._get, self._probe, self._where)
+                    self._able, self._dialect = discover(self._get, self._probe, self._where)
                 except BackendError as error:
                     self._breaker.told(error)
                     raise
@@ -122,7 +121,7 @@ class ServedModel(ChatModel):
         """See :class:`~tools.models.chat.ChatModel`."""
         if request.choices is not None or request.schema is not None:
             self.capabilities  # noqa: B018  (how this server takes them)
-        body = body_of(request, self._model, self._choice)
+        body = body_of(request, self._model, self._dialect)
         with self._gate.entered():
             self._breaker.check()
             allowed()
@@ -161,14 +160,17 @@ class ServedModel(ChatModel):
             )
         )  # fmt: skip
 
-    def _tried(self, body: dict[str, Any]) -> tuple[ChatReply | BackendError, int, Usage]:
+    def _tried(
+        self, body: dict[str, Any], *, brief: bool = False
+    ) -> tuple[ChatReply | BackendError, int, Usage]:
         """The reply or the error after the last try, the number of tries, what it cost."""
         tried = 0
+        read_s = min(BRIEF_S, self._patience.read_s) if brief else self._patience.read_s
         while True:
             tried += 1
             asked = None
             try:
-                status, raw, asked, seconds = self._post(body)
+                status, raw, asked, seconds = self._post(body, read_s)
             except BackendError as error:
                 failed = error
             else:
@@ -178,16 +180,17 @@ class ServedModel(ChatModel):
                 failed = fault_of(status, raw, self._where)
                 if failed.fault == "busy" or status == 503:
                     self._gate.busy()
-            wait = self._patience.wait(tried, asked, jitter) if failed.passing else None
+            again = failed.passing and not brief
+            wait = self._patience.wait(tried, asked, jitter) if again else None
             if wait is None:
-                if failed.passing and asked is not None and tried < self._patience.tries:
+                if again and asked is not None and tried < self._patience.tries:
                     failed.remedy = f"the server asks to wait {asked:.0f} s"
                 return failed, tried, Usage()
             sleep(wait)
 
-    def _post(self, body: dict[str, Any]) -> tuple[int, bytes, float | None, float]:
+    def _post(self, body: dict[str, Any], read_s: float) -> tuple[int, bytes, float | None, float]:
         begun = time.perf_counter()
-        answer = self._sent("POST", "/chat/completions", body)
+        answer = self._sent("POST", "/chat/completions", body, read_s)
         return (
             answer.status_code,
             answer.content,
@@ -197,22 +200,26 @@ class ServedModel(ChatModel):
 
     def _get(self, path: str) -> tuple[int, bytes]:
         """A page of the server; ``/version`` lies beside ``/v1``."""
-        answer = self._sent("GET", path, None)
+        answer = self._sent("GET", path, None, self._patience.read_s)
         return answer.status_code, answer.content
 
-    def _probe(self, request: ChatRequest, choice: ChoiceStyle) -> ChatReply:
-        """A request to find out about the model, outside any bound. Raises BackendError."""
+    def _probe(
+        self, request: ChatRequest, dialect: Dialect, *, brief: bool = False
+    ) -> tuple[ChatReply | BackendError, Usage]:
+        """A request to find out about the model, outside any bound."""
         begun = time.perf_counter()
-        outcome, tries, usage = self._tried(body_of(request, self._model, choice))
+        body = body_of(request, self._model, dialect)
+        outcome, tries, usage = self._tried(body, brief=brief)
         self._charge(replace(request, purpose=DISCOVERY), outcome, tries, usage, begun)
-        if isinstance(outcome, BackendError):
-            raise outcome
-        return outcome
+        return outcome, usage
 
-    def _sent(self, method: str, path: str, body: dict[str, Any] | None) -> httpx2.Response:
+    def _sent(
+        self, method: str, path: str, body: dict[str, Any] | None, read_s: float
+    ) -> httpx2.Response:
         base = self.url.removesuffix("/v1") if path == "/version" else self.url
         try:
-            return self._http.request(method, base + path, json=body)
+            patience = httpx2.Timeout(read_s, connect=self._patience.connect_s, pool=None)
+            return self._http.request(method, base + path, json=body, timeout=patience)
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             raise BackendError(
                 f"{self._where} cannot be reached: {error or 'no connection in time'}",
@@ -221,7 +228,7 @@ class ServedModel(ChatModel):
             ) from None
         except httpx2.TimeoutException:
             raise BackendError(
-                f"{self._where} did not answer within {self._patience.read_s:g} s",
+                f"{self._where} did not answer within {read_s:g} s",
                 remedy="raise model_timeout_s, or lower model_parallel",
                 fault="timeout",
             ) from None

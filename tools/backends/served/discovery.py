@@ -5,16 +5,35 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeGuard
 
-from tools.backends.served.wire import ChoiceStyle, fault_of
+from tools.backends.served.film import tiny_film
+from tools.backends.served.wire import ChoiceStyle, Dialect, fault_of
 from tools.errors import BackendError
-from tools.models.chat import Capabilities, ChatReply, ChatRequest, Picture, user
+from tools.models.chat import (
+    Capabilities,
+    ChatReply,
+    ChatRequest,
+    Film,
+    Picture,
+    Usage,
+    user,
+)
 
-__all__ = ["discover"]
+__all__ = ["Probe", "discover"]
 
 Get = Callable[[str], tuple[int, bytes]]
-Probe = Callable[[ChatRequest, ChoiceStyle], ChatReply]
+
+
+class Probe(Protocol):
+    """Sends a request to find something out."""
+
+    def __call__(
+        self, request: ChatRequest, dialect: Dialect, *, brief: bool = False
+    ) -> tuple[ChatReply | BackendError, Usage]:
+        """What came of it, and what it cost. ``brief``: tried once, and not waited for long."""
+
 
 MARK = "zq7"
 """An answer nobody gives unasked."""
@@ -26,7 +45,8 @@ SCHEMA = {
 }
 FEW = 4
 """Tokens of a probe: a first token alone may be a blank, which is no reply."""
-SILENT = frozenset({"empty", "length", "refusal"})
+HELLO = ChatRequest((user("Hello"),), FEW)
+SILENT = frozenset({"empty", "length", "refusal", "thinking"})
 """Faults of a reply to a request that the server took."""
 MOST_IMAGES = (16, 8, 4, 1)
 LOGPROBS = (20, 5)
@@ -38,102 +58,151 @@ GREY = base64.b64decode(
 """A grey picture of 28 × 28 pixels."""
 
 
-def discover(get: Get, probe: Probe, where: str) -> tuple[Capabilities, ChoiceStyle]:
-    """What the model at a server can do, and how it takes a closed list of answers.
+@dataclass(frozen=True)
+class _Greeted:
+    """What a first, plain request told."""
+
+    dialect: Dialect
+    thinks: bool
+    prompt: int
+    """Tokens of the request as the server counts them; 0 where it does not say."""
+
+
+def discover(get: Get, probe: Probe, where: str) -> tuple[Capabilities, Dialect]:
+    """What the model at a server can do, and what the server has beside the common protocol.
 
     A handful of requests of a few tokens each. Raises BackendError where the server cannot be
     reached, does not know the model, or denies the key.
     """
-    context, version = _served(get, probe, where)
-    logprobs = next((n for n in LOGPROBS if _gives_chances(probe, n)), 0)
+    listed = _listed(get, where)
+    greeted = _greeted(probe)
+    plain = greeted.dialect
+    logprobs = next((n for n in LOGPROBS if _gives_chances(probe, plain, n)), 0)
     styles: tuple[ChoiceStyle, ...] = ("structured_outputs", "guided_choice")
-    choice: ChoiceStyle = next((s for s in styles if _keeps_choice(probe, s)), "")
+    ways = (replace(plain, choice=style) for style in styles)
+    dialect = next((way for way in ways if _keeps_choice(probe, way)), plain)
     able = Capabilities(
         logprobs=logprobs,
-        json_schema=_keeps_schema(probe),
-        choice=bool(choice),
-        images=next((n for n in MOST_IMAGES if _sees(probe, n)), 0),
-        prefix_cache=_keeps_prefixes(probe),
-        context=context,
-        version=version,
+        json_schema=_keeps_schema(probe, plain),
+        choice=bool(dialect.choice),
+        images=next((n for n in MOST_IMAGES if _sees(probe, greeted, n)), 0),
+        video=_watches(probe, greeted),
+        thinks=greeted.thinks,
+        prefix_cache=_keeps_prefixes(probe, plain),
+        context=_context(listed),
+        version=_version(get),
     )
-    return able, choice
+    return able, dialect
 
 
-def _served(get: Get, probe: Probe, where: str) -> tuple[int | None, str]:
-    """Context length and version as the server declares them; a first request must succeed."""
+def _listed(get: Get, where: str) -> dict[str, Any]:
+    """What the server says of the model; empty where it says nothing."""
     status, raw = get("/models")
     if status in {401, 403}:
         raise fault_of(status, raw, where)
-    listed = _json(raw).get("data") if status == 200 else None
+    told = _json(raw).get("data") if status == 200 else None
+    models = [m for m in told if isinstance(m, dict)] if isinstance(told, list) else []
     model = where.partition(" at ")[0]
-    names = [m.get("id") for m in listed if isinstance(m, dict)] if listed else []
+    names = [m.get("id") for m in models]
     if names and model not in names:
         raise BackendError(
             f"{where}: there is no such model; it serves {', '.join(map(str, names[:5]))}",
             remedy="correct the name, or start the server with --served-model-name",
             fault="unknown_model",
         )
-    _accepted(probe, ChatRequest((user("Hello"),), FEW))
-    mine: dict[str, Any] = next((m for m in listed or () if m.get("id") == model), {})
-    length = mine.get("max_model_len")
+    return next((m for m in models if m.get("id") == model), {})
+
+
+def _context(listed: dict[str, Any]) -> int | None:
+    length = listed.get("max_model_len")
+    return length if isinstance(length, int) and length > 0 else None
+
+
+def _version(get: Get) -> str:
     status, raw = get("/version")
     version = _json(raw).get("version") if status == 200 else None
-    context = length if isinstance(length, int) and length > 0 else None
-    return context, version if isinstance(version, str) else ""
+    return version if isinstance(version, str) else ""
 
 
-def _accepted(probe: Probe, request: ChatRequest) -> ChatReply | None:
-    """The reply to what the server takes, None where it says nothing. Raises where it refuses."""
-    try:
-        return probe(request, "")
-    except BackendError as error:
-        if error.fault not in SILENT:
-            raise
-        return None
+def _greeted(probe: Probe) -> _Greeted:
+    """A first request, which must succeed: told not to think aloud, where it may be told so."""
+    dialect = Dialect(plainly=True)
+    outcome, usage = probe(HELLO, dialect)
+    if isinstance(outcome, BackendError) and outcome.fault == "rejected":
+        dialect = Dialect()
+        outcome, usage = probe(HELLO, dialect)
+    if isinstance(outcome, ChatReply):
+        thinks = outcome.text.lstrip().casefold().startswith(("<think", "[think"))
+    elif outcome.fault in SILENT:
+        thinks = outcome.fault == "thinking"
+    else:
+        raise outcome
+    return _Greeted(dialect, thinks, usage.prompt)
 
 
-def _tried(probe: Probe, request: ChatRequest, choice: ChoiceStyle = "") -> ChatReply | None:
+def _tried(probe: Probe, request: ChatRequest, dialect: Dialect) -> ChatReply | None:
     """The reply, or None where the server will not have it. Raises where the server is at fault."""
-    try:
-        return probe(request, choice)
-    except BackendError as error:
-        if error.passing and error.fault not in {"empty", "server"}:
-            raise
-        return None
+    outcome, _ = probe(request, dialect)
+    if isinstance(outcome, ChatReply):
+        return outcome
+    if outcome.passing and outcome.fault not in {"empty", "server"}:
+        raise outcome
+    return None
 
 
-def _gives_chances(probe: Probe, count: int) -> bool:
-    reply = _tried(probe, ChatRequest((user("Hello"),), FEW, chances=count))
+def _gives_chances(probe: Probe, plain: Dialect, count: int) -> bool:
+    reply = _tried(probe, replace(HELLO, chances=count), plain)
     return reply is not None and bool(reply.tokens) and len(reply.tokens[0].top) >= min(count, 2)
 
 
-def _keeps_choice(probe: Probe, style: ChoiceStyle) -> bool:
+def _keeps_choice(probe: Probe, dialect: Dialect) -> bool:
     asked = ChatRequest((user("Say hello."),), 8, choices=(MARK,))
-    reply = _tried(probe, asked, style)
+    reply = _tried(probe, asked, dialect)
     return reply is not None and reply.text.strip() == MARK
 
 
-def _keeps_schema(probe: Probe) -> bool:
-    reply = _tried(probe, ChatRequest((user("Say hello."),), 32, schema=SCHEMA))
+def _keeps_schema(probe: Probe, plain: Dialect) -> bool:
+    reply = _tried(probe, ChatRequest((user("Say hello."),), 32, schema=SCHEMA), plain)
     return reply is not None and _json(reply.text.encode()) == {"mark": MARK}
 
 
-def _sees(probe: Probe, count: int) -> bool:
+def _sees(probe: Probe, greeted: _Greeted, count: int) -> bool:
     pictures = (Picture(GREY),) * count
-    try:
-        _accepted(probe, ChatRequest((user(*pictures, "Hello"),), FEW))
-    except BackendError as error:
-        if error.passing and error.fault != "server":
-            raise
+    outcome, usage = probe(ChatRequest((user(*pictures, "Hello"),), FEW), greeted.dialect)
+    if _refused(outcome):
+        if outcome.passing and outcome.fault != "server":
+            raise outcome
         return False
-    return True
+    return _read(usage, greeted)
 
 
-def _keeps_prefixes(probe: Probe) -> bool:
+def _watches(probe: Probe, greeted: _Greeted) -> bool | None:
+    """Whether it takes a film; None where it is not to be found out, which costs no more."""
+    asked = ChatRequest((user(Film(tiny_film()), "Hello"),), FEW)
+    outcome, usage = probe(asked, greeted.dialect, brief=True)
+    if not _refused(outcome):
+        return _read(usage, greeted)
+    if outcome.fault == "unreachable":
+        raise outcome
+    return None if outcome.passing and outcome.fault != "server" else False
+
+
+def _refused(outcome: ChatReply | BackendError) -> TypeGuard[BackendError]:
+    """Whether the server did not take a request; saying nothing to it is no refusal."""
+    return isinstance(outcome, BackendError) and outcome.fault not in SILENT
+
+
+def _read(usage: Usage, greeted: _Greeted) -> bool:
+    """Whether what was sent beside the text came before the model: its tokens are counted."""
+    return usage.prompt > greeted.prompt or not greeted.prompt
+
+
+def _keeps_prefixes(probe: Probe, plain: Dialect) -> bool:
     """Whether the same long prompt sent again is reported as cached."""
     long = ChatRequest((user("The same words once more. " * 24),), FEW)
-    return any((r := _tried(probe, long)) is not None and r.usage.cached > 0 for _ in range(2))
+    return any(
+        (r := _tried(probe, long, plain)) is not None and r.usage.cached > 0 for _ in range(2)
+    )
 
 
 def _json(raw: bytes) -> dict[str, Any]:

@@ -6,17 +6,40 @@ import base64
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from time import time
 from typing import Any, Literal
 
 from tools.errors import BackendError, Fault
-from tools.models.chat import ChatReply, ChatRequest, Message, TokenChances, Usage
+from tools.models.chat import ChatReply, ChatRequest, Film, Message, TokenChances, Usage
 
-__all__ = ["ChoiceStyle", "body_of", "fault_of", "reply_of", "retry_after", "usage_of"]
+__all__ = [
+    "ChoiceStyle",
+    "Dialect",
+    "body_of",
+    "fault_of",
+    "reply_of",
+    "retry_after",
+    "usage_of",
+]
 
 ChoiceStyle = Literal["structured_outputs", "guided_choice", ""]
 """How a server takes a closed list of answers: vLLM now, vLLM before 0.11, or not at all."""
+
+PLAINLY = {"enable_thinking": False, "thinking": False}
+"""What chat templates call the switch: Qwen3, GLM, Gemma the first; DeepSeek, Granite the second.
+A template that knows neither does not see them."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What a server has beside the protocol that all share."""
+
+    choice: ChoiceStyle = ""
+    plainly: bool = False
+    """Whether it takes ``chat_template_kwargs``, by which a model is told not to think aloud."""
+
 
 FAULTS: Mapping[int, tuple[Fault, str]] = {
     401: ("denied", "set VIDOCQ_MODEL_KEY to a key the server knows"),
@@ -30,7 +53,7 @@ FAULTS: Mapping[int, tuple[Fault, str]] = {
 LONG = ("context length", "too long", "maximum model length", "max_model_len", "too large")
 
 
-def body_of(request: ChatRequest, model: str, choice: ChoiceStyle) -> dict[str, Any]:
+def body_of(request: ChatRequest, model: str, dialect: Dialect) -> dict[str, Any]:
     """The JSON of a request."""
     body: dict[str, Any] = {
         "model": model,
@@ -44,10 +67,12 @@ def body_of(request: ChatRequest, model: str, choice: ChoiceStyle) -> dict[str, 
     if request.schema is not None:
         held = {"name": "reply", "schema": dict(request.schema), "strict": True}
         body["response_format"] = {"type": "json_schema", "json_schema": held}
-    if request.choices is not None and choice == "structured_outputs":
+    if request.choices is not None and dialect.choice == "structured_outputs":
         body["structured_outputs"] = {"choice": list(request.choices)}
-    elif request.choices is not None and choice == "guided_choice":
+    elif request.choices is not None and dialect.choice == "guided_choice":
         body["guided_choice"] = list(request.choices)
+    if dialect.plainly:
+        body["chat_template_kwargs"] = PLAINLY
     return body
 
 
@@ -58,6 +83,9 @@ def _message(message: Message) -> dict[str, Any]:
     for part in message.parts:
         if isinstance(part, str):
             content.append({"type": "text", "text": part})
+        elif isinstance(part, Film):
+            url = {"url": f"data:video/mp4;base64,{base64.b64encode(part.mp4).decode()}"}
+            content.append({"type": "video_url", "video_url": url})
         else:
             data = base64.b64encode(part.jpeg).decode()
             url = {"url": f"data:image/jpeg;base64,{data}"}
@@ -68,7 +96,8 @@ def _message(message: Message) -> dict[str, Any]:
 def reply_of(raw: bytes, seconds: float) -> ChatReply:
     """The reply an answer with status 200 holds.
 
-    Raises BackendError: ``failed`` for no completion at all, ``empty``, ``refusal``, ``length``.
+    Raises BackendError: ``failed`` for no completion at all, ``empty``, ``refusal``, ``length``,
+    ``thinking`` where its tokens ended among the thoughts that a server keeps apart.
     """
     try:
         told = json.loads(raw)
@@ -87,16 +116,25 @@ def reply_of(raw: bytes, seconds: float) -> ChatReply:
         said = message.get("refusal") or "content filter"
         raise BackendError(f"the model refused: {_short(said)}", fault="refusal")
     text = message.get("content")
+    thoughts = message.get("reasoning") or message.get("reasoning_content")
     if not isinstance(text, str) or not text:
+        if finish == "length" and thoughts:
+            raise BackendError(
+                "the tokens ended while the model was still thinking aloud",
+                remedy="serve a model that does not, or one that can be told not to",
+                fault="thinking",
+            )
         if finish == "length":
             raise BackendError("the tokens ended before any answer", fault="length")
         raise BackendError("the model answered nothing", fault="empty")
     return ChatReply(
         text=text,
         finish="length" if finish == "length" else "stop",
-        tokens=_tokens(choice.get("logprobs")),
+        # Probabilities begin with those of the thoughts, where there are any.
+        tokens=() if thoughts else _tokens(choice.get("logprobs")),
         usage=usage_of(raw),
         seconds=seconds,
+        model=told["model"] if isinstance(told.get("model"), str) else "",
     )
 
 
