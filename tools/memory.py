@@ -16,16 +16,22 @@ __all__ = ["give_back", "share_heaps"]
 
 _EVERY_S = 5.0
 _HEAPS = 2
-_M_ARENA_MAX = -8  # malloc.h
+_LARGE = 2**20
+"""Full-size pictures are larger than this, those that are analysed smaller."""
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h
 _lock = threading.Lock()
 _last = [0.0]
 
 
 def share_heaps() -> None:
-    """Let all threads allocate from two heaps, not from up to eight per core."""
+    """Let all threads allocate from two heaps, not from up to eight per core, and full-size
+    pictures from none: by default the first of those that is freed raises the size from which
+    memory is mapped to its own, and what follows leaves holes in the heaps."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if _linux() else None
     if mallopt is not None:
         mallopt(_M_ARENA_MAX, _HEAPS)
+        mallopt(_M_MMAP_THRESHOLD, _LARGE)
+        mallopt(_M_TRIM_THRESHOLD, 2 * _LARGE)
 
 
 def give_back() -> None:
