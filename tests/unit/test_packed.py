@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pickle
 
-from tools.packed import PackedPoints, find
-from tools.types import Box, Interval, Observation, Point, TimeBase
+from tools.packed import PackedAttributes, PackedPoints, find, packed_attributes
+from tools.types import Attribute, Box, Interval, Observation, Point, TimeBase
 
 POINTS = tuple(
     Point(
@@ -47,7 +47,31 @@ def test_they_travel() -> None:
 
 
 def test_few_stay_as_they_are() -> None:
-    assert type(observed(POINTS[:3]).points) is tuple
+    assert type(observed(POINTS[:2]).points) is tuple
+
+
+ATTRIBUTES = (
+    Attribute(name="speed", value=1.25, unit="walking speeds", usual=1.0, limit=1.9, surprise=0.3),
+    Attribute(name="direction", value="left"),
+    Attribute(name="dwell", value=0.0, unit="s"),
+)
+
+
+def test_attributes_read_like_the_tuple() -> None:
+    seen = observed(POINTS).model_copy(update={"attributes": packed_attributes(ATTRIBUTES)})
+    found = seen.attributes
+    assert isinstance(found, PackedAttributes)
+    assert (found == ATTRIBUTES, tuple(found) == ATTRIBUTES, len(found)) == (True, True, 3)
+    assert (found[1], found[-1], found[:2] == ATTRIBUTES[:2]) == (
+        ATTRIBUTES[1], ATTRIBUTES[2], True,
+    )  # fmt: skip
+    assert (hash(found), repr(found)) == (hash(ATTRIBUTES), repr(ATTRIBUTES))
+    assert (seen.value("speed"), seen.attribute("direction")) == (1.25, ATTRIBUTES[1])
+    assert seen.attribute("size") is None
+    assert Observation.model_validate_json(seen.model_dump_json()) == seen
+    assert pickle.loads(pickle.dumps(seen)) == seen
+    assert Observation.model_validate(seen.model_dump()).attributes == found
+    assert type(observed(POINTS).attributes) is tuple  # none stay none
 
 
 def test_a_frame_is_found() -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PlainSerializer
 
-from tools.packed import packed
+from tools.packed import PackedAttributes, packed, packed_attributes
 from tools.types.footage import Box, Frozen, Interval, Score
 
 __all__ = [
@@ -55,6 +55,14 @@ class Attribute(Frozen):
     surprise: float | None = None
 
 
+Attributes = Annotated[
+    tuple[Attribute, ...],
+    AfterValidator(packed_attributes),
+    PlainSerializer(tuple, return_type=tuple[Attribute, ...]),
+]
+"""Attributes, kept packed, which is the same to whoever reads them."""
+
+
 class Point(Frozen):
     """One frame of an observation or of a score series."""
 
@@ -83,7 +91,7 @@ class Observation(Frozen):
     activity: str
     text: str
     """The fact in words, made from the fields alone."""
-    attributes: tuple[Attribute, ...] = ()
+    attributes: Attributes = ()
     surprise: float = 0.0
     """Strongest calibrated surprise, in the units of :class:`Attribute`."""
     key_frame: int
@@ -97,9 +105,12 @@ class Observation(Frozen):
         """Value of a named attribute; ``subject`` and ``activity`` count as attributes."""
         if name in {"subject", "activity"}:
             return self.subject if name == "subject" else self.activity
-        return next((a.value for a in self.attributes if a.name == name), None)
+        found = self.attribute(name)
+        return None if found is None else found.value
 
     def attribute(self, name: str) -> Attribute | None:
+        if isinstance(self.attributes, PackedAttributes):
+            return self.attributes.named(name)
         return next((a for a in self.attributes if a.name == name), None)
 
 
