@@ -22,9 +22,9 @@ from tools.backends.chroma import ChromaIndex
 from tools.backends.embedded.embedder import HashedEmbedder
 from tools.errors import StoreError, UserError
 from tools.ports import SceneProfile
-from tools.predicates import parse
-from tools.rules import induced_id
-from tools.scoping import Occasion
+from tools.rulebook.book import induced_id
+from tools.rulebook.predicates import parse
+from tools.rulebook.scoping import Occasion
 from tools.types import (
     Attribute,
     Interval,

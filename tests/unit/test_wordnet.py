@@ -6,7 +6,7 @@ from tools.deduction import Deducer, said_in
 from tools.deduction.lexicon import SENSES
 from tools.deduction.meanings import _KINDS, meanings_of
 from tools.errors import UserError
-from tools.retrieval import Lexicon
+from tools.rulebook.retrieval import Lexicon
 from tools.types import Rule, RuleCategory, RuleKind
 from tools.wordnet import KINDS, Sense, WordNet, packaged, synonyms, wordnet
 

@@ -25,8 +25,8 @@ import numpy as np
 from tools.deduction.contrasts import CONTRASTS
 from tools.deduction.deducer import ALARM, Deducer
 from tools.deduction.language import Said, clauses_of, said_in
-from tools.proposals import AGREEING, USUAL_SHARE
-from tools.rules import induced_id
+from tools.induction.proposals import AGREEING, USUAL_SHARE
+from tools.rulebook.book import induced_id
 from tools.types import Provenance, Rule, RuleCategory, RuleKind, RuleStatus
 
 __all__ = ["CaptionBook", "NormalClip", "induce_from_captions"]

@@ -17,8 +17,8 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.predicates import describe
-from tools.scoping import tried
+from tools.rulebook.predicates import describe
+from tools.rulebook.scoping import tried
 from tools.types import Observation, Rule, RuleHit, RuleKind, RuleStatus
 from tools.wordnet import synonyms
 
