@@ -143,8 +143,8 @@ def show_answer(text: str, decision: Decision | None) -> None:
 def show_rules(rules: Sequence[Rule]) -> None:
     """Rules with what each is tested by and where it comes from."""
     from tools.concepts import tests_of
-    from tools.predicates import describe
-    from tools.scoping import describe_scope
+    from tools.rulebook.predicates import describe
+    from tools.rulebook.scoping import describe_scope
 
     for rule in rules:
         head = Text(f"{rule.id}@{rule.version}", style="bold")

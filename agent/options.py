@@ -14,7 +14,7 @@ from tools.errors import UserError, VidocqError
 
 if TYPE_CHECKING:
     from agent.runtime import Stores
-    from tools.linting import Finding
+    from tools.rulebook.linting import Finding
     from tools.types import Rule
 
 __all__ = [
@@ -79,7 +79,7 @@ def scene_of(stores: Stores, scene: str | None) -> str:
 
 def linted(stores: Stores, rules: Sequence[Rule]) -> tuple[Finding, ...]:
     """What is wrong with these rules, for what the configured captioner measures."""
-    from tools.linting import lint
+    from tools.rulebook.linting import lint
 
     return lint(rules, stores.tools.captioner.attributes)
 

@@ -22,7 +22,7 @@ from tools.errors import UserError
 
 if TYPE_CHECKING:
     from agent.runtime import Stores
-    from tools.plainwords import Understood
+    from tools.rulebook.plainwords import Understood
     from tools.types import Predicate, Scope
 
 __all__ = ["rules_app"]
@@ -119,7 +119,7 @@ def rules_add(
     """Add a rule of your own, in plain words; shows how it is tested and asks."""
     from agent.console import remark
     from tools.concepts import tests_of
-    from tools.plainwords import Understood, understand
+    from tools.rulebook.plainwords import Understood, understand
     from tools.types import RuleCategory, RuleKind
 
     with archive() as stores:
@@ -190,7 +190,7 @@ def rules_edit(
     as_json: JsonOption = False,
 ) -> None:
     """Write a new version of a rule."""
-    from tools.predicates import describe
+    from tools.rulebook.predicates import describe
     from tools.types import RuleCategory, RuleKind, RuleStatus
 
     with archive() as stores:
@@ -245,7 +245,7 @@ def rules_diff(
 ) -> None:
     """What changed between two versions: by default between the last two."""
     from agent.console import out
-    from tools.rulechanges import difference
+    from tools.rulebook.changes import difference
 
     with archive() as stores:
         book = stores.archive.rules
@@ -301,7 +301,7 @@ def rules_search(
     from datetime import datetime
 
     from agent.console import out
-    from tools.scoping import Occasion, parse_moment
+    from tools.rulebook.scoping import Occasion, parse_moment
 
     occasion = None
     if at is not None or camera is not None:
@@ -328,7 +328,7 @@ def rules_search(
 def _predicate(stores: Stores, text: str | None) -> Predicate | None:
     if text is None:
         return None
-    from tools.predicates import parse, validate
+    from tools.rulebook.predicates import parse, validate
 
     predicate = parse(text)
     validate(predicate, stores.tools.captioner.attributes)
@@ -351,7 +351,7 @@ def _scope(
     cameras: list[str] | None,
 ) -> Scope:
     """The scope with what the options say."""
-    from tools.scoping import parse_hours, parse_weekdays
+    from tools.rulebook.scoping import parse_hours, parse_weekdays
 
     changes: dict[str, Any] = {}
     if hours is not None:
@@ -369,8 +369,8 @@ def _scope(
 def _explain(understood: Understood, scope: Scope) -> None:
     """How a sentence was understood, before it is written."""
     from agent.console import remark
-    from tools.predicates import describe
-    from tools.scoping import describe_scope
+    from tools.rulebook.predicates import describe
+    from tools.rulebook.scoping import describe_scope
 
     if not understood.tests:
         for caveat in understood.caveats:

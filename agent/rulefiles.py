@@ -37,7 +37,7 @@ def rules_export(
 ) -> None:
     """Write a scene's rules as YAML, to be edited and reviewed."""
     from agent.console import remark
-    from tools.rulefile import export_rules
+    from tools.rulebook.rulefile import export_rules
 
     with archive() as stores:
         name = scene_of(stores, scene)
@@ -68,7 +68,7 @@ def rules_import(
 ) -> None:
     """Write what a YAML file says into the record, all or nothing."""
     from agent.console import out, remark
-    from tools.rulefile import import_rules, read_rules
+    from tools.rulebook.rulefile import import_rules, read_rules
 
     with archive() as stores:
         found = read_rules(file, stores.tools.captioner.attributes)
@@ -115,7 +115,7 @@ def rules_lint(
 ) -> None:
     """Name rules that contradict, repeat, never count or cannot be tested."""
     from agent.console import out
-    from tools.rulefile import read_rules
+    from tools.rulebook.rulefile import read_rules
 
     with archive() as stores:
         lines: dict[str, int] = {}
@@ -178,7 +178,7 @@ def zone_add(
 ) -> None:
     """Define a zone, or draw it anew: rules that name it get a new version."""
     from agent.console import out
-    from tools.scoping import parse_corners
+    from tools.rulebook.scoping import parse_corners
 
     with archive() as stores:
         where = scene_of(stores, scene)

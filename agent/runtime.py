@@ -18,7 +18,7 @@ from agent.settings import Settings, load_settings
 from agent.trace import TraceStore
 from tools import backends
 from tools.archive import Archive, SceneRecord
-from tools.induction import SceneInduction
+from tools.induction.inducing import SceneInduction
 from tools.ports import Progress
 from tools.sidebyside import waits
 from tools.toolbox import Toolbox

@@ -19,6 +19,7 @@ from tools.decision import Cost, Label
 from tools.deduction import (
     ALARM,
     Deducer,
+    Embed,
     Method,
     NormalClip,
     clauses_of,
@@ -71,6 +72,7 @@ class Deduction:
         references: captions of normal frames.
         smoothing: named method of :mod:`tools.deduction.smoothing`.
         causal: nothing at a frame rests on later ones.
+        embed: a sentence model's vectors, for the likeness to normal clauses; None: words.
     """
 
     def __init__(
@@ -80,7 +82,9 @@ class Deduction:
         *,
         smoothing: Method = "two_way",
         causal: bool = False,
+        embed: Embed | None = None,
     ) -> None:
+        self._embed = embed
         self._rules = None if rules is None else tuple(rules)
         self._references = references
         self._smoothing: Method = smoothing
@@ -92,7 +96,15 @@ class Deduction:
         normal = self._references.of(videos)
         if self._last is None or self._last[0] != normal:
             rules = self._rules if self._rules is not None else self._induced(normal)
-            self._last = normal, Deducer(rules, [c.caption for c in normal])
+            self._last = (
+                normal,
+                Deducer(
+                    rules,
+                    [c.caption for c in normal],
+                    clips=[c.video for c in normal],
+                    embed=self._embed,
+                ),
+            )
         return self._last[1]
 
     def _induced(self, normal: Sequence[NormalCaption]) -> tuple[Rule, ...]:

@@ -11,8 +11,8 @@ from graphs.camera import camera_steps
 from tools.concepts import tests_of
 from tools.decision import Decision, EventScore, Failure, Intent, Label, Step
 from tools.ledger import Ledger, Look, SceneView
-from tools.priors import AUTHOR
-from tools.scoping import tried
+from tools.rulebook.priors import AUTHOR
+from tools.rulebook.scoping import tried
 from tools.types import (
     Attribute,
     Box,

@@ -6,8 +6,8 @@
                       │        ▲
                       └ draft ─┘   (where a language model is set to propose rules)
 
-What is watched and voted on is large and stays with :class:`tools.induction.SceneInduction`, in the
-context of the run; state says how far it is.
+What is watched and voted on is large and stays with ``SceneInduction``
+(:mod:`tools.induction.inducing`), in the context of the run; state says how far it is.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from langgraph.runtime import Runtime
 from typing_extensions import TypedDict
 
 from tools.archive import SceneRecord
-from tools.induction import SceneInduction
+from tools.induction.inducing import SceneInduction
 from tools.types import RuleStatus
 
 __all__ = ["InduceState", "Inducing", "after_vote", "build_induction"]

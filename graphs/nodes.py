@@ -26,8 +26,8 @@ from tools.errors import (
 )
 from tools.ledger import Ledger, clipped
 from tools.models.spending import BUDGET_SPENT
-from tools.plainwords import hits_of_question
 from tools.ports import PlanningContext, Progress
+from tools.rulebook.plainwords import hits_of_question
 from tools.sidebyside import side_by_side, waits
 from tools.types import Event, Interval, Level, VideoInfo
 

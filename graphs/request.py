@@ -11,7 +11,7 @@ from graphs.state import State
 from tools.decision import Budget
 from tools.errors import UserError
 from tools.medianames import VIDEO_SUFFIXES
-from tools.scoping import parse_moment
+from tools.rulebook.scoping import parse_moment
 
 __all__ = ["budget_of", "paths_of", "question_of", "started_of"]
 

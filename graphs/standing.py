@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tools.concepts import tests_of
 from tools.decision import Plan
 from tools.ledger import Ledger, Look
-from tools.predicates import evaluate
+from tools.rulebook.predicates import evaluate
 from tools.types import Interval, Match, Observation, Rule, RuleKind, Verdict
 
 __all__ = [

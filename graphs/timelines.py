@@ -18,7 +18,7 @@ from graphs.standing import Standing, accuses, culprits, first_looks, long_views
 from tools.concepts import tests_of
 from tools.decision import Plan, Timeline
 from tools.ledger import Ledger
-from tools.predicates import evaluate
+from tools.rulebook.predicates import evaluate
 from tools.scoring import Smoothing, Thresholds, held_within, score_of, smooth
 from tools.testimony import MAX_RAW, excused_by, past_normal, raw_of, without
 from tools.types import Match, Observation, Rule

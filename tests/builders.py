@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tools.decision import Intent, Plan, Target
 from tools.ledger import Ledger, Look, Recall, SceneView, Segmentation
-from tools.predicates import parse
+from tools.rulebook.predicates import parse
 from tools.types import (
     Answer,
     Attribute,

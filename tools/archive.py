@@ -25,10 +25,10 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from tools.errors import StoreError, UserError
-from tools.heldout import FalseAlarms
+from tools.induction.heldout import FalseAlarms
 from tools.ports import Embedder, SceneProfile
 from tools.record import Record
-from tools.rules import RuleBook, now, unknown_scene
+from tools.rulebook.book import RuleBook, now, unknown_scene
 from tools.scoring import Calibration
 from tools.types import Attribute, Frozen, Provenance, Rule, VideoInfo
 

@@ -10,8 +10,8 @@ import math
 from collections.abc import Collection, Sequence
 
 from tools.concepts import tests_of
-from tools.predicates import evaluate
-from tools.scoping import tried
+from tools.rulebook.predicates import evaluate
+from tools.rulebook.scoping import tried
 from tools.types import Description, Observation, Point, Predicate, RuleHit, RuleKind
 
 __all__ = ["MAX_RAW", "NOVEL_RAW", "excused_by", "past_normal", "raw_of", "without"]

@@ -29,8 +29,8 @@ from tools.ports import (
     SceneProfile,
     Verifier,
 )
-from tools.priors import prior_hits
-from tools.scoping import Occasion, occasion_of, stamp_in, tried, within
+from tools.rulebook.priors import prior_hits
+from tools.rulebook.scoping import Occasion, occasion_of, stamp_in, tried, within
 from tools.scoring import Calibration, Thresholds, thresholds
 from tools.types import (
     Answer,

@@ -32,12 +32,13 @@ def deduction(folder: Path, dataset: str = "shanghaitech", *, rounds: int = 5) -
         UserError: the data are not in ``folder``.
     """
     rules = load_rules(folder, dataset)
-    normal = [c.caption for c in load_normal_captions(folder, dataset)]
+    known = load_normal_captions(folder, dataset)
+    normal, clips = [c.caption for c in known], [c.video for c in known]
     captions = list(
         dict.fromkeys(c for video in load_captions(folder, dataset) for c in video.captions)
     )
     begun = time.process_time()
-    deducer = Deducer(rules, normal)
+    deducer = Deducer(rules, normal, clips=clips)
     loaded = time.process_time() - begun
     first = _seconds(deducer, captions)
     warm = min(_seconds(deducer, captions) for _ in range(rounds))

@@ -22,7 +22,7 @@ from evals.bench.rulebooks import Planted, fill, open_archive
 from tools import backends
 from tools.archive import Archive
 from tools.ports import Embedder
-from tools.rulefile import export_rules, import_rules, read_rules
+from tools.rulebook.rulefile import export_rules, import_rules, read_rules
 from tools.types import Rule
 
 __all__ = ["Edits", "Kills", "Retrieval", "edits", "kills", "retrieval"]

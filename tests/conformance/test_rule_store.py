@@ -7,20 +7,24 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
+import chromadb
 import numpy as np
 import pytest
+from chromadb.config import Settings
+from numpy.typing import NDArray
 
 from tools.archive import Archive, SceneRecord
+from tools.backends.chroma import ChromaIndex
 from tools.backends.embedded.embedder import HashedEmbedder
 from tools.errors import StoreError, UserError
 from tools.ports import SceneProfile
-from tools.predicates import parse
-from tools.rules import induced_id
-from tools.scoping import Occasion
+from tools.rulebook.book import induced_id
+from tools.rulebook.predicates import parse
+from tools.rulebook.scoping import Occasion
 from tools.types import (
     Attribute,
     Interval,
@@ -458,3 +462,46 @@ def test_a_large_book_is_indexed_whole(archive: Archive) -> None:
     texts = ["".join(rng.choice(letters, 12)) for _ in range(300)]
     save(archive, [induced(f"n/{i}", text) for i, text in enumerate(texts)], "v2")
     assert archive.rules.retrieve("gate", texts[123])[0].rule.text == texts[123]
+
+
+class _Placed:
+    """Vectors by number: all but the last few texts close together, those far from all others."""
+
+    name, dim, by_meaning = "placed/1", 32, True
+
+    def __init__(self, count: int, apart: int) -> None:
+        rng = np.random.default_rng(0)
+        one = rng.normal(size=self.dim)
+        vectors = one + 0.3 * rng.normal(size=(count, self.dim))
+        vectors[-apart:] = rng.normal(size=(apart, self.dim))
+        self.vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return self.vectors[[int(text) for text in texts]].astype(np.float32)
+
+
+def test_the_search_misses_no_rule_unlike_the_others(tmp_path: Path) -> None:
+    placed = _Placed(1000, 50)
+    index = ChromaIndex(tmp_path / "chroma", placed)
+    documents = {f"r{n}@1": str(n) for n in range(1000)}
+    for n in (*range(950, 1000), 3, 400):
+        similarity = placed.vectors @ placed.vectors[n]
+        best = [f"r{i}@1" for i in np.argsort(-similarity)[:32]]
+        assert [key for key, _ in index.search("gate", documents, str(n), 32)] == best
+    index.close()
+
+
+def test_an_index_of_an_earlier_version_is_made_again(archive: Archive) -> None:
+    before = expected(archive)
+    archive.close()
+    client = chromadb.PersistentClient(
+        str(archive.home / "chroma"), Settings(anonymized_telemetry=False)
+    )
+    (old,) = client.list_collections()
+    named, made = old.name, old.metadata
+    client.delete_collection(named)
+    client.create_collection(
+        named, metadata={k: v for k, v in made.items() if k != "graph"}, embedding_function=None
+    )
+    client.close()
+    assert expected(archive) == before

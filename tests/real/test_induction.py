@@ -13,8 +13,8 @@ from tools.backends.embedded.embedder import HashedEmbedder
 from tools.boundaries import embedded_detector
 from tools.captioning import embedded_captioner
 from tools.errors import MediaError, UserError
-from tools.induction import induce_and_save
-from tools.predicates import describe, evaluate, validate
+from tools.induction.inducing import induce_and_save
+from tools.rulebook.predicates import describe, evaluate, validate
 from tools.toolbox import Toolbox
 from tools.types import Rule, RuleKind, RuleStatus
 from tools.verification import embedded_planner, embedded_verifier

@@ -18,7 +18,7 @@ from tools.backends.embedded.embedder import HashedEmbedder
 from tools.errors import StoreError, UserError
 from tools.ports import SceneProfile
 from tools.record import SCHEMA_VERSION, journal_mode
-from tools.rules import induced_id
+from tools.rulebook.book import induced_id
 from tools.scoring import Calibration
 from tools.types import Attribute, Provenance, Rule, RuleCategory, RuleKind, TimeBase, VideoInfo
 

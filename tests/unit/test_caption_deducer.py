@@ -6,7 +6,7 @@ import pytest
 
 from tools.deduction import Deducer, phrase_of, said_in, share_of
 from tools.deduction.matching import phrases_of
-from tools.predicates import parse
+from tools.rulebook.predicates import parse
 from tools.types import Rule, RuleCategory, RuleKind, RuleStatus
 
 NORMAL = (

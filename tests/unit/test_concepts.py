@@ -6,7 +6,7 @@ import pytest
 
 from tests.builders import observation_of
 from tools.concepts import CONCEPTS, find_concepts
-from tools.predicates import describe, evaluate
+from tools.rulebook.predicates import describe, evaluate
 
 
 def names(text: str) -> list[str]:

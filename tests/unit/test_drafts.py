@@ -14,13 +14,13 @@ from tests.unit.test_induction import (
     normal_clips,
     walkers,
 )
-from tools.drafts import draft_proposals, settled
 from tools.errors import BackendError
-from tools.heldout import FalseAlarms
-from tools.induction import Induced, induce
+from tools.induction.drafts import draft_proposals, settled
+from tools.induction.heldout import FalseAlarms
+from tools.induction.inducing import Induced, induce
+from tools.induction.proposals import Proposal
 from tools.ports import Draft
-from tools.predicates import parse
-from tools.proposals import Proposal
+from tools.rulebook.predicates import parse
 from tools.types import (
     Caption,
     Interval,

@@ -14,9 +14,9 @@ import pytest
 from numpy.typing import NDArray
 
 from tools.errors import UserError
-from tools.induction import Induced, induce
+from tools.induction.inducing import Induced, induce
 from tools.ports import BoundarySignal, Clip, Detail, Frame, FrameSource, Progress, SceneProfile
-from tools.predicates import describe, evaluate, parse
+from tools.rulebook.predicates import describe, evaluate, parse
 from tools.types import (
     Answer,
     Attribute,

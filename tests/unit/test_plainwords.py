@@ -7,10 +7,10 @@ import pytest
 from tools.backends.embedded.planner import EmbeddedPlanner
 from tools.decision import Intent, Plan
 from tools.errors import UserError
-from tools.plainwords import hits_of_question, understand
 from tools.ports import PlanningContext
-from tools.predicates import describe
-from tools.scoping import describe_scope
+from tools.rulebook.plainwords import hits_of_question, understand
+from tools.rulebook.predicates import describe
+from tools.rulebook.scoping import describe_scope
 from tools.types import RuleKind, Zone
 
 FENCE = Zone(scene="gate", name="fence", version=1, polygon=((0, 0), (9, 0), (9, 9)))

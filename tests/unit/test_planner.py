@@ -9,7 +9,7 @@ from tools.concepts import CONCEPTS
 from tools.decision import Intent, Plan
 from tools.errors import UserError
 from tools.ports import PlanningContext
-from tools.predicates import describe
+from tools.rulebook.predicates import describe
 
 RIDING = "activity in {glides} and speed > 1.5 × usual walking speed"
 RUNNING = "activity in {runs} and speed > 1.8 × usual walking speed"

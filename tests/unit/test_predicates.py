@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tools.errors import UserError
-from tools.predicates import describe, evaluate, parse, validate
+from tools.rulebook.predicates import describe, evaluate, parse, validate
 from tools.types import Attribute, Condition, Interval, Observation, Predicate, TimeBase
 
 UNITS = {"speed": "× usual walking speed", "dwell": "s", "direction": ""}

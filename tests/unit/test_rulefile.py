@@ -10,10 +10,10 @@ import pytest
 from tools.archive import Archive, SceneRecord
 from tools.backends.embedded.embedder import HashedEmbedder
 from tools.errors import UserError
-from tools.linting import lint
 from tools.ports import SceneProfile
-from tools.predicates import parse, validate
-from tools.rulefile import Imported, export_rules, import_rules, read_rules
+from tools.rulebook.linting import lint
+from tools.rulebook.predicates import parse, validate
+from tools.rulebook.rulefile import Imported, export_rules, import_rules, read_rules
 from tools.types import Rule, RuleCategory, RuleKind, RuleStatus, Scope
 
 NORMAL, ANOMALOUS = RuleKind.NORMAL, RuleKind.ANOMALOUS

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tools.predicates import parse
-from tools.retrieval import rank, words
-from tools.rules import induced_id
+from tools.rulebook.book import induced_id
+from tools.rulebook.predicates import parse
+from tools.rulebook.retrieval import rank, words
 from tools.types import (
     Attribute,
     Interval,
@@ -100,7 +100,7 @@ def test_opening_a_home_loads_no_chroma(tmp_path: Path) -> None:
         "import sys; from pathlib import Path; from tools.archive import Archive;"
         "from tools.backends.embedded.embedder import HashedEmbedder;"
         "Archive(Path(sys.argv[1]), HashedEmbedder()).scenes();"
-        "import tools.induction;"
+        "import tools.induction.inducing;"
         "print([m for m in ('chromadb', 'cv2', 'torch', 'av', 'sklearn') if m in sys.modules])"
     )
     done = subprocess.run(

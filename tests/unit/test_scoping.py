@@ -8,8 +8,8 @@ import pytest
 
 from tests.builders import hit_of, observation_of, rule_of, span, video_of
 from tools.errors import UserError
-from tools.predicates import parse
-from tools.scoping import (
+from tools.rulebook.predicates import parse
+from tools.rulebook.scoping import (
     Occasion,
     describe_scope,
     inside,

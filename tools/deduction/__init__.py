@@ -11,6 +11,7 @@ from tools.deduction.induction import CaptionBook, NormalClip, induce_from_capti
 from tools.deduction.language import Said, clauses_of, said_in
 from tools.deduction.matching import parts_of, phrase_of, share_of, stated
 from tools.deduction.smoothing import METHODS, Method, smoothed
+from tools.deduction.unlike import Embed
 
 __all__ = [
     "ALARM",
@@ -18,6 +19,7 @@ __all__ = [
     "CaptionBook",
     "Deduced",
     "Deducer",
+    "Embed",
     "Found",
     "Method",
     "NormalClip",

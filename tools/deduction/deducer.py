@@ -2,14 +2,15 @@
 
 Each clause is matched to every anomalous rule: by its predicate where the clause's own words decide
 that, else by words and concepts (:mod:`tools.deduction.matching`); and its novelty against the
-normal clauses is taken (:mod:`tools.deduction.novelty`). Novelty counts 0.49, so that by itself it
-never reaches 0.5: rules accuse, what is merely new is reported. With s the strength of the
-strongest rule,
+normal clauses is taken: the greater of what its words are (:mod:`tools.deduction.novelty`, *novel*)
+and of how unlike every normal clause it is as a whole (:mod:`tools.deduction.unlike`, *unlike*).
+Novelty counts 0.49, so that by itself it never reaches 0.5: rules accuse, what is merely new is
+reported. With s the strength of the strongest rule,
 
     score(clause)  = 1 − (1 − s) (1 − 0.49 novelty)
     score(caption) = the greatest of its clauses
 
-A rule on what is unusual as such ("unusual objects") names nothing: novelty itself is then its
+A rule on what is unusual as such ("unusual objects") names nothing: a word's novelty is then its
 match (*semantic*), s = novelty, and is not counted again.
 
 What is there in most of a stream is its scenery: over a series of captions, the score of a
@@ -28,16 +29,20 @@ from tools.deduction.facts import decided_by_words
 from tools.deduction.language import Said, clauses_of, said_in
 from tools.deduction.matching import PARKED, Phrase, Weights, open_to, phrases_of, strength_of
 from tools.deduction.novelty import BELONGINGS, Novelty
+from tools.deduction.unlike import Embed, Unlike
 from tools.types import Rule, RuleKind
 
 __all__ = ["ALARM", "NOVEL", "Deduced", "Deducer", "Found"]
 
-How = Literal["predicate", "lexical", "semantic", "novel"]
+How = Literal["predicate", "lexical", "semantic", "novel", "unlike"]
 
 ALARM = 0.5
 """From here on a caption is called anomalous."""
 NOVEL = 0.49
 """What novelty counts: stated prior, so that alone it stays below :data:`ALARM`."""
+LISTED = 0.5
+"""What is listed beside the people counts half where it is unlike all that is listed normally:
+captioners make up scenery. Stated prior."""
 KEPT = 65536
 """Distinct clauses remembered."""
 
@@ -49,7 +54,7 @@ class Found:
     clause: str
     how: How
     """How the rule was matched: ``semantic`` where it asks for what is unusual as such, ``novel``
-    where no rule was."""
+    or ``unlike`` where no rule was."""
     score: float
     """Of the clause, in [0, 1]."""
     strength: float = 0.0
@@ -60,7 +65,7 @@ class Found:
     phrase: str = ""
     """The words of the rule that were found; of a *semantic* match what is unusual."""
     near: str = ""
-    """The nearest normal clause, where it is new; empty where nothing normal is near."""
+    """The nearest normal clause, where it is new or unlike; empty where nothing normal is near."""
     things: tuple[str, ...] = ()
     """What it lists as being there; empty for a clause about a person."""
 
@@ -88,9 +93,19 @@ class Deducer:
         rules: of either kind; normal ones say what is usual, retired ones nothing.
         normal: captions of normal frames; without any, words weigh by the rules alone, and
             nothing is called new.
+        clips: which clip each normal caption is of; without them, or with a single one, nothing
+            is called unlike, for nothing tells how unlike the normal is.
+        embed: a sentence model's vectors; without it likeness is that of words.
     """
 
-    def __init__(self, rules: Sequence[Rule], normal: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        normal: Sequence[str] = (),
+        *,
+        clips: Sequence[str] | None = None,
+        embed: Embed | None = None,
+    ) -> None:
         said = [[said_in(*c) for c in clauses_of(caption)] for caption in normal]
         self.rules = tuple(r for r in rules if r.status == "active")
         self.weigh = Weights(said, self.rules)
@@ -102,6 +117,9 @@ class Deducer:
                 self._phrases[node].append(phrase)
         self._open = {what: rule for rule in reversed(accusing) for what in open_to(rule)}
         self._novelty = Novelty((s for clauses in said for s in clauses), self.weigh)
+        self._unlike = Unlike(
+            zip(clips or (), said, strict=clips is not None), self._novelty.vector, embed
+        )
         self._clauses: OrderedDict[tuple[str, str], Found | None] = OrderedDict()
 
     @property
@@ -123,6 +141,12 @@ class Deducer:
             rate: captions a second.
             causal: scenery is what was there up to each caption, not in the whole stream.
         """
+        self._unlike.read(
+            said_in(*c)
+            for caption in dict.fromkeys(captions)
+            for c in clauses_of(caption)
+            if c not in self._clauses
+        )
         verdicts = [self.deduce(caption) for caption in captions]
         listed = [{t for f in v.found for t in f.things} for v in verdicts]
         seen: Counter[str] = Counter()
@@ -160,17 +184,26 @@ class Deducer:
             if told > strength:
                 strength, rule, phrase, how = told, candidate.rule, candidate.text, "lexical"
         novelty, word, near = self._novelty(said)
+        unlike, nearest = self._unlike(said)
+        if said.about == "thing":
+            unlike *= LISTED
         if said.still and said.about == "thing":
             novelty *= PARKED
+            unlike *= PARKED
         opened = self._open.get("doing" if word in said.actions else "thing")
         if opened is not None and novelty > strength and word not in BELONGINGS:
             strength, rule, phrase, how = novelty, opened, word.strip("<>"), "semantic"
-        new = 0.0 if how == "semantic" else NOVEL * novelty
+        if unlike > novelty:
+            near = nearest
+            how = "unlike" if how == "novel" else how
+        new = 0.0 if how == "semantic" else NOVEL * max(unlike, novelty)
         score = 1 - (1 - strength) * (1 - new)
         if score <= 0:
             return None
         things = () if said.about == "person" else _things(said)
-        return Found(said.text, how, score, strength, novelty, rule, phrase, near, things)
+        return Found(
+            said.text, how, score, strength, max(unlike, novelty), rule, phrase, near, things
+        )
 
 
 def _verdict(found: Iterable[Found]) -> Deduced:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from tools.concepts import directions_in
 from tools.deduction.language import Said
-from tools.predicates import evaluate
+from tools.rulebook.predicates import evaluate
 from tools.types import Attribute, Description, Interval, Observation, Rule, TimeBase
 
 __all__ = ["decided_by_words", "words_only"]

@@ -25,8 +25,8 @@ import numpy as np
 from tools.deduction.contrasts import CONTRASTS
 from tools.deduction.deducer import ALARM, Deducer
 from tools.deduction.language import Said, clauses_of, said_in
-from tools.proposals import AGREEING, USUAL_SHARE
-from tools.rules import induced_id
+from tools.induction.proposals import AGREEING, USUAL_SHARE
+from tools.rulebook.book import induced_id
 from tools.types import Provenance, Rule, RuleCategory, RuleKind, RuleStatus
 
 __all__ = ["CaptionBook", "NormalClip", "induce_from_captions"]
@@ -96,7 +96,8 @@ def induce_from_captions(scene: str, clips: Sequence[NormalClip], *, seed: int =
         if not rest:
             continue
         others, _ = _voted(scene, rest)
-        deducer = Deducer(others, [r.text for clip in rest for r in clip])
+        known = [r for clip in rest for r in clip]
+        deducer = Deducer(others, [r.text for r in known], clips=[r.clip.clip for r in known])
         for caption in (r for i in fold for r in read[i]):
             verdict = deducer.deduce(caption.text)
             fired.update({f.rule.id for f in verdict.found if f.rule and f.strength >= ALARM})

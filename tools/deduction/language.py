@@ -2,7 +2,8 @@
 
 A caption enumerates people with what each does, then lists what else is there. So a clause is about
 a *person* or about a *thing*, and things in the list are only present. Words are compared as lemmas
-and by the concepts they name (:mod:`tools.deduction.lexicon`). What a clause denies is left out
+and by the concepts they name (:mod:`tools.deduction.lexicon`), and by what they mean where WordNet
+is installed (:mod:`tools.deduction.meanings`). What a clause denies is left out
 ("no", "not", "without" …, up to its end); what it only suspects ("possibly", "or" …) counts half;
 what it calls parked or stopped does not move.
 """
@@ -24,6 +25,7 @@ from tools.deduction.lexicon import (
     ancestors,
     concept_of,
 )
+from tools.deduction.meanings import compound, meanings_of
 
 __all__ = ["HEDGED", "Said", "clauses_of", "lemma_of", "said_in"]
 
@@ -78,10 +80,10 @@ _ON = re.compile(r"\bon (?:(?:a|an|the|his|her|their|top of|some|what) )*(?P<wha
 class Said:
     """One clause and what it says.
 
-    ``nodes``: lemmas and ``<concepts>``, the concepts it is a kind of included → how far it is
-    said, 1 or :data:`HEDGED`. ``words``: those nodes that are the words themselves, each with its
-    concept where it names one. ``about``: whom or what. ``still``: it says of its thing that it
-    does not move.
+    ``nodes``: lemmas, ``<concepts>``, the concepts it is a kind of included, and ``~meanings`` →
+    how far it is said, 1 or :data:`HEDGED`. ``words``: those nodes that are the words themselves,
+    each with its concept where it names one. ``about``: whom or what. ``still``: it says of its
+    thing that it does not move.
     """
 
     text: str
@@ -142,9 +144,10 @@ def said_in(clause: str, about: Literal["person", "thing"] = "person") -> Said:
     words: list[str] = []
     actions: list[str] = []
     raw = _joined(_WORD.findall(text))
+    meant = _meant(raw)
     alternatives = "or" in raw
     hedged = denied = still = False
-    for word in raw:
+    for place, word in enumerate(raw):
         if word in _NEGATIONS:
             denied = True
             continue
@@ -164,6 +167,9 @@ def said_in(clause: str, about: Literal["person", "thing"] = "person") -> Said:
         if concept is not None:
             for name in (concept, *ancestors(concept)):
                 _note(nodes, f"<{name}>", far)
+        else:
+            for name in meanings_of(meant.get(place, lemma)):
+                _note(nodes, name, far)
     _rides(text, nodes, words, still)
     if "<ride>" in words:
         actions.append("<ride>")
@@ -197,6 +203,16 @@ def _rides(text: str, nodes: dict[str, float], words: list[str], still: bool) ->
 
 def _note(nodes: dict[str, float], node: str, far: float) -> None:
     nodes[node] = max(far, nodes.get(node, 0.0))
+
+
+def _meant(words: list[str]) -> dict[int, str]:
+    """Places of words that mean something else together than each does alone → what."""
+    found: dict[int, str] = {}
+    for place in range(len(words) - 1):
+        pair = compound(words[place], lemma_of(words[place + 1]))
+        if pair is not None:
+            found |= {place: pair, place + 1: pair}
+    return found
 
 
 def _joined(words: list[str]) -> list[str]:

@@ -1,8 +1,9 @@
 """What English words name, as far as rules about a scene need it: concepts and their kinds.
 
-Written from general knowledge of English, not from any data set: no package with WordNet's data
-works without a download at run time. ``PARENTS`` says what a concept is a kind of; a rule about the
-parent covers the child, and siblings are alike.
+Written from general knowledge of English, not from any data set. ``PARENTS`` says what a concept is
+a kind of; a rule about the parent covers the child, and siblings are alike. What a list of words
+cannot hold, every animal or every way of walking, is added by WordNet where it is installed
+(:mod:`tools.deduction.meanings`): ``SENSES`` says which of its meanings are ours.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ __all__ = [
     "LIGHT",
     "MOVEMENTS",
     "PARENTS",
+    "SENSES",
     "STATIC",
     "WHEELED",
     "ancestors",
@@ -87,6 +89,21 @@ PARENTS: Mapping[str, str] = MappingProxyType({
     "bicycle": "light vehicle", "board": "light vehicle",
     "run": "fast movement", "hurry": "fast movement", "chase": "fast movement",
 })  # fmt: skip
+
+SENSES: Mapping[str, str] = MappingProxyType({
+    "walk": "walk.v.1", "run": "run.v.1", "ride": "ride.v.1 ride.v.2 skate.v.1",
+    "drive": "drive.v.1 drive.v.2", "jump": "jump.v.1", "lie": "lie.v.2",
+    "bend": "crouch.v.1 crouch.v.2 kneel.v.1", "crawl": "crawl.v.1", "climb": "climb.v.1",
+    "fight": "fight.v.1 fight.n.2 hit.v.3 beat.v.2 attack.v.1", "throw": "throw.v.1",
+    "dance": "dance.v.1 dance.v.2", "wave": "gesticulate.v.1", "loiter": "loiter.v.1 lurk.v.1",
+    "steal": "steal.v.1 rob.v.1 larceny.n.1", "damage": "damage.v.1 destroy.v.1 destroy.v.2",
+    "hurry": "hurry.v.1", "chase": "chase.v.1 pursue.v.2 flee.v.1", "swim": "swim.v.1",
+    "vehicle": "vehicle.n.1", "car": "car.n.1", "truck": "truck.n.1", "bus": "bus.n.1",
+    "motorcycle": "motorcycle.n.1", "bicycle": "bicycle.n.1", "animal": "animal.n.1",
+    "weapon": "weapon.n.1", "fire": "fire.n.1 fire.n.3 explosion.n.1",
+})  # fmt: skip
+"""Concepts by meanings of WordNet 3.0: word, kind of word, number of the sense. Things that hold
+other things are left out: a trunk is more often a tree's than luggage."""
 
 ACTIONS = frozenset(
     "walk run ride drive jump fall lie bend crawl climb fight push throw drop dance wave loiter "

@@ -1,14 +1,15 @@
 """Rules in words against clauses: which phrase of which rule a clause bears out, and how strongly.
 
 A rule names alternatives ("riding a bicycle or scooter, skateboarding"): its *phrases*. Words of a
-phrase are found in a clause by lemma, by concept, or by what the concept is a kind of. A node
+phrase are found in a clause by lemma, by concept, or by what the concept is a kind of; where
+WordNet is installed, by a synonym or a kind of the concept, too. A node
 weighs what it would surprise in a normal caption, relative to a word never seen there:
 
     w(x) = −log2((1 + normal captions with x) / (1 + n)) / log2(1 + n),   n normal captions
 
 so that a walk or a tree weighs next to nothing. A phrase P matches a clause C as far as it is found
 there, and as strongly as the rarest word found; f(x) is how far x is found (1 by lemma or
-concept, 0.8 for a sibling), times how far the clause says it (1, or ½ if only suspected):
+concept, 0.8 for a sibling or by WordNet), times how far the clause says it (1, or ½ if suspected):
 
     strength(P, C) = Σ_{x∈P∩C} w(x)·f(x) / Σ_{x∈P} w(x) · max_{x∈P∩C} w(x)·f(x)
 
@@ -27,6 +28,7 @@ from typing import NamedTuple
 
 from tools.deduction.language import Said, said_in
 from tools.deduction.lexicon import MOVEMENTS, PARENTS
+from tools.deduction.meanings import CONCEPT_NODES, concept_node, meanings_of
 from tools.types import Rule, RuleCategory, RuleKind
 
 __all__ = [
@@ -43,6 +45,8 @@ __all__ = [
 
 SIBLING = 0.8
 """A skateboard where the rule says bicycle: both are light vehicles. Stated prior."""
+MEANT = 0.8
+"""A synonym, or a kind of the concept, by WordNet: a word may mean something else. Stated prior."""
 PARKED = 0.5
 """A thing that stands is weaker evidence than one that moves. Stated prior."""
 LEAST = 0.5
@@ -91,7 +95,11 @@ class Weights:
             self._count.update({node for said in clauses for node in said.nodes})
         usual = [said_in(p) for r in rules if r.kind is RuleKind.NORMAL for p in _parts(r.text)]
         self._usual = {node for said in usual for node in said.words} | {
-            node for said in usual for node in said.nodes if not node.startswith("<")
+            # what "walking" or "a dog" is a kind of is not usual by that; a synonym is
+            node
+            for said in usual
+            for node in said.nodes
+            if not node.startswith("<") and node not in CONCEPT_NODES
         }
         self._known: dict[str, float] = {}
 
@@ -128,8 +136,8 @@ class Phrase:
     text: str
     words: tuple[Word, ...]
     rule: Rule | None = None
-    head: str = ""
-    """Of a thing: the noun that the clause must name, whatever it weighs."""
+    head: tuple[str, ...] = ()
+    """Of a thing: the noun that the clause must name, whatever it weighs, or mean."""
     rare: bool = False
     """The rule holds only of what is not common."""
 
@@ -215,21 +223,25 @@ def phrase_of(text: str, rule: Rule | None = None) -> Phrase:
             words.append(Word(tuple((f"<{m}>", 1.0) for m in sorted(MOVEMENTS - left_out))))
     thing = rule is not None and rule.category is RuleCategory.OBJECT
     rare = rule is not None and _UNCOMMON.search(rule.text) is not None
-    return Phrase(text, tuple(words), rule, _head(before) if thing else "", rare)
+    return Phrase(text, tuple(words), rule, _head(before) if thing else (), rare)
 
 
-def _head(part: str) -> str:
-    """The noun a phrase is about: its last word; empty where there is no other word."""
+def _head(part: str) -> tuple[str, ...]:
+    """The noun a phrase is about, and its meaning: its last word; empty where there is no other."""
     words = said_in(part).words
-    return words[-1] if len(words) > 1 else ""
+    if len(words) < 2:
+        return ()
+    return (words[-1], *(n for n, _ in _places(words[-1]) if n.startswith("~")))
 
 
 def _places(word: str) -> tuple[tuple[str, float], ...]:
-    """Where a word of a rule may be found in a clause: itself, then a sibling's kind."""
+    """Where a word of a rule may be found in a clause: itself, a sibling's kind, its meaning."""
+    if not word.startswith("<"):
+        own = [m for m in meanings_of(word) if m not in CONCEPT_NODES]
+        return ((word, 1.0), *((meaning, MEANT) for meaning in own))
     concept = word.strip("<>")
-    if word.startswith("<") and concept in PARENTS:
-        return ((word, 1.0), (f"<{PARENTS[concept]}>", SIBLING))
-    return ((word, 1.0),)
+    siblings = ((f"<{PARENTS[concept]}>", SIBLING),) if concept in PARENTS else ()
+    return ((word, 1.0), *siblings, (concept_node(concept), MEANT))
 
 
 def strength_of(phrase: Phrase, said: Said, weigh: Weights) -> float:
@@ -237,7 +249,7 @@ def strength_of(phrase: Phrase, said: Said, weigh: Weights) -> float:
     rule = phrase.rule
     if rule is not None and said.about == "thing" and rule.category is RuleCategory.ACTIVITY:
         return 0.0
-    if phrase.head and phrase.head not in said.nodes:
+    if phrase.head and said.nodes.keys().isdisjoint(phrase.head):
         return 0.0
     if phrase.rare and any(weigh.share(w.places[0][0]) > RARE for w in phrase.words):
         return 0.0
@@ -256,6 +268,8 @@ def share_of(phrase: Phrase, said: Said, weigh: Weights) -> tuple[float, float]:
             told = said.nodes.get(node)
             if told is not None:
                 of_it = weigh(node) if far == 1.0 else weigh(word.places[0][0])
+                if node.startswith("~"):  # usual by its meaning or by the rule's own word
+                    of_it = min(of_it, weigh(node))
                 if of_it * far * told > best:
                     best, weight = of_it * far * told, of_it
         whole += weight * word.counts

@@ -1,6 +1,6 @@
-"""How unlike everything normal a clause is: one minus its likeness to the nearest normal clause.
+"""How new the words of a clause are: one minus its likeness to the nearest normal clause with them.
 
-Without a sentence model, likeness is the cosine of the clauses' nodes (lemmas and concepts), each
+Likeness is the cosine of the clauses' nodes (lemmas and concepts), each
 weighed by its surprise in normal captions (:class:`tools.deduction.matching.Weights`) above a
 floor, so that usual words count a little.
 """
@@ -60,12 +60,13 @@ class Novelty:
             if not words or words in seen:
                 continue
             seen.add(words)
-            vector = self._vector(words)
+            vector = self.vector(words)
             for node, value in vector.items():
                 self._near[node].append((len(self._texts), value))
             self._texts.append(said.text)
 
-    def _vector(self, words: Iterable[str]) -> dict[str, float]:
+    def vector(self, words: Iterable[str]) -> dict[str, float]:
+        """Words by their weights, of unit length."""
         raw = {w: max(FLOOR, self._weigh(w)) for w in words}
         norm = math.sqrt(sum(v * v for v in raw.values()))
         return {w: v / norm for w, v in raw.items()}
@@ -77,7 +78,7 @@ class Novelty:
         if not key or not self._texts:
             return New()
         likeness: dict[int, float] = defaultdict(float)
-        for node, value in self._vector(said.words).items():
+        for node, value in self.vector(said.words).items():
             for index, other in self._near.get(node, ()):
                 likeness[index] += value * other
         best = New()

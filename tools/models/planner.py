@@ -11,7 +11,7 @@ from tools.errors import BackendError, BudgetSpent, UserError
 from tools.models.asking import ask_json
 from tools.models.chat import ChatModel, user
 from tools.ports import Planner, PlanningContext
-from tools.predicates import parse, validate
+from tools.rulebook.predicates import parse, validate
 from tools.types import Condition, Predicate
 from tools.verification import embedded_planner
 

@@ -25,7 +25,7 @@ from tools.models.chances import Graded
 from tools.models.chat import ChatModel, ChatRequest, Message, user
 from tools.models.wording import MOST_THINGS, answers_text, event_text, in_order, rules_text, things
 from tools.ports import Verifier
-from tools.predicates import evaluate
+from tools.rulebook.predicates import evaluate
 from tools.testimony import MAX_RAW, raw_of
 from tools.types import (
     Answer,

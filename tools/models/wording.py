@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from prompts import Prompt
 from tools.concepts import tests_of
 from tools.models.chat import Message, Picture, user
-from tools.predicates import evaluate
+from tools.rulebook.predicates import evaluate
 from tools.types import Answer, Description, Observation, Rule, RuleHit, RuleKind
 
 __all__ = [

@@ -11,9 +11,9 @@ import re
 from tools.concepts import CONCEPTS, Concept, directions_in, find_concepts
 from tools.decision import Intent, Plan, Target, Window
 from tools.errors import UserError
-from tools.plainwords import YARDSTICK, stated_bounds
 from tools.ports import PlanningContext
-from tools.predicates import describe
+from tools.rulebook.plainwords import YARDSTICK, stated_bounds
+from tools.rulebook.predicates import describe
 from tools.types import Predicate, parse_clock
 
 __all__ = ["EmbeddedPlanner"]

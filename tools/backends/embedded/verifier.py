@@ -16,8 +16,8 @@ from tools.concepts import tests_of
 from tools.decision import Intent, Plan
 from tools.deduction import words_only
 from tools.ports import Verifier
-from tools.predicates import PredicateResult, describe, evaluate
-from tools.scoping import tried
+from tools.rulebook.predicates import PredicateResult, describe, evaluate
+from tools.rulebook.scoping import tried
 from tools.scoring import sustained
 from tools.testimony import MAX_RAW, excused_by, past_normal, raw_of, without
 from tools.types import (

@@ -59,7 +59,7 @@ def judge_words(
                 kind=found.rule.kind,
                 observation=seen.caption.id,
                 strength=found.strength,
-                how="lexical" if found.how == "novel" else found.how,
+                how="lexical" if found.how in ("novel", "unlike") else found.how,
             )
             strongest.setdefault(match.rule, match)
     matches = tuple(strongest.values())

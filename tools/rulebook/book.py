@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tools.errors import UserError
 from tools.ports import Embedder
 from tools.record import Record
-from tools.retrieval import MEANING_WEIGHT, Shelf, diversified, rank
-from tools.rulechanges import (
+from tools.rulebook.changes import (
     RuleChanges,
     add_rule,
     edit_rule,
@@ -26,7 +25,8 @@ from tools.rulechanges import (
     version_among,
     write_zone,
 )
-from tools.rulerows import (
+from tools.rulebook.retrieval import MEANING_WEIGHT, Shelf, diversified, rank
+from tools.rulebook.rows import (
     ANYWHERE,
     content_of,
     induced_id,
@@ -40,7 +40,8 @@ from tools.rulerows import (
     unknown_scene,
     versions_of,
 )
-from tools.scoping import Occasion
+from tools.rulebook.scoping import Occasion
+from tools.rulebook.zones import unknown_zone, zones_of_scene
 from tools.types import (
     Observation,
     Predicate,
@@ -52,7 +53,6 @@ from tools.types import (
     Scope,
     Zone,
 )
-from tools.zones import unknown_zone, zones_of_scene
 
 if TYPE_CHECKING:
     from tools.backends.chroma import ChromaIndex

@@ -30,13 +30,13 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import yaml
 
 from tools.errors import UserError
-from tools.predicates import describe, parse, validate
-from tools.scoping import parse_corners, parse_hours, parse_weekdays
+from tools.rulebook.predicates import describe, parse, validate
+from tools.rulebook.scoping import parse_corners, parse_hours, parse_weekdays
+from tools.rulebook.zones import unknown_zone
 from tools.types import Predicate, Rule, RuleCategory, RuleKind, RuleStatus, Scope, Zone
-from tools.zones import unknown_zone
 
 if TYPE_CHECKING:
-    from tools.rules import RuleBook
+    from tools.rulebook.book import RuleBook
 
 __all__ = ["Entry", "Imported", "RuleFile", "export_rules", "import_rules", "read_rules"]
 

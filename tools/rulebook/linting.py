@@ -18,8 +18,8 @@ from itertools import combinations
 from typing import Literal
 
 from tools.concepts import tests_of
-from tools.predicates import TEXT_ATTRIBUTES
-from tools.scoping import describe_scope
+from tools.rulebook.predicates import TEXT_ATTRIBUTES
+from tools.rulebook.scoping import describe_scope
 from tools.types import Frozen, Predicate, Rule, RuleKind, Scope
 
 __all__ = ["Finding", "lint"]

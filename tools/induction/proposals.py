@@ -1,9 +1,10 @@
 """What normal observations say about a scene, put to the vote, and rules made from the outcome.
 
-Each *batch* of normal footage is asked the same things on its own (:mod:`tools.statements`): how
-far does an attribute go, which words does it take. A statement is kept where at
-least half of the batches agree with it; the number that agree is its support. Every statement of
-what is normal has a counterpart by contrast, with a predicate: what is beyond it is anomalous.
+Each *batch* of normal footage is asked the same things on its own
+(:mod:`tools.induction.statements`): how far does an attribute go, which words does it take. A
+statement is kept where at least half of the batches agree with it; the number that agree is its
+support. Every statement of what is normal has a counterpart by contrast, with a predicate: what is
+beyond it is anomalous.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from typing import Literal
 
 import numpy as np
 
-from tools.predicates import evaluate
-from tools.rules import induced_id
-from tools.statements import BOUNDS, VOCABULARIES, Bound, Vocabulary
+from tools.induction.statements import BOUNDS, VOCABULARIES, Bound, Vocabulary
+from tools.rulebook.book import induced_id
+from tools.rulebook.predicates import evaluate
 from tools.types import (
     Condition,
     Observation,

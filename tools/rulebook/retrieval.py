@@ -2,7 +2,8 @@
 
 Sources: BM25 (Robertson, Zaragoza, *The Probabilistic Relevance Framework*, 2009); reciprocal rank
 fusion (Cormack, Clarke, Büttcher, SIGIR 2009), with a small constant since the lists are short;
-maximal marginal relevance (Carbonell, Goldstein, SIGIR 1998), with likeness as shared words.
+maximal marginal relevance (Carbonell, Goldstein, SIGIR 1998), with likeness as shared words. Where
+WordNet is installed, a query's words also stand for their synonyms (:mod:`tools.wordnet`).
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.predicates import describe
-from tools.scoping import tried
+from tools.rulebook.predicates import describe
+from tools.rulebook.scoping import tried
 from tools.types import Observation, Rule, RuleHit, RuleKind, RuleStatus
+from tools.wordnet import synonyms
 
 __all__ = ["MEANING_WEIGHT", "Lexicon", "Shelf", "diversified", "rank", "words"]
 
@@ -35,8 +37,13 @@ _HELD = "its predicate"
 _STOP = frozenset(
     "a about above an and are as at be been by does for from has have here in into is it its more"
     " most no not of off on one or than that the their then there these they this those to up was"
-    " were what when where which while who with without".split()
+    " were what when where which while who with without"
+    # how rules forbid and allow: any rule says it, of whatever
+    " nobody nothing never anyone someone somebody may must should shall can cannot allowed"
+    " permitted forbidden prohibited".split()
 )
+_SYNONYM = 0.5
+"""A synonym counts half: the word may mean something else. Stated prior."""
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -54,6 +61,15 @@ def _stem(word: str) -> str:
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             return word[: -len(ending)]
     return word
+
+
+@lru_cache(maxsize=256)
+def _meant(query: str) -> Mapping[str, float]:
+    """Stems of a query, and of the synonyms of its words → how much each counts."""
+    own = dict.fromkeys(words(query), 1.0)
+    said = [w for w in re.findall(r"[^\W_]+", query.casefold()) if words(w)]
+    other = (stem for word in said for s in synonyms(word) for stem in words(s))
+    return dict.fromkeys(other, _SYNONYM) | own
 
 
 class Lexicon:
@@ -77,17 +93,17 @@ class Lexicon:
             self._weights[word] = places, rarity * times * (_K1 + 1) / (times + norms[places])
 
     def search(self, query: str) -> dict[str, float]:
-        """Rule id → BM25 score, of the rules that share a word with the query."""
+        """Rule id → BM25 score, of the rules that share a word or a synonym with the query."""
         scores = np.zeros(len(self._ids))
-        for word in dict.fromkeys(words(query)):
+        for word, counts in _meant(query).items():
             if word in self._weights:
                 places, weights = self._weights[word]
-                scores[places] += weights
+                scores[places] += counts * weights
         return {self._ids[n]: float(scores[n]) for n in np.flatnonzero(scores)}
 
     def shared(self, rule_id: str, query: str) -> tuple[str, ...]:
-        """Stems that a rule shares with the query, the rarest first."""
-        common = self.words.get(rule_id, frozenset()) & frozenset(words(query))
+        """Stems that a rule shares with the query or its synonyms, the rarest first."""
+        common = self.words.get(rule_id, frozenset()) & _meant(query).keys()
         return tuple(sorted(common, key=lambda w: (len(self._weights[w][0]), w)))
 
 

@@ -2,9 +2,9 @@
 
 1. *watch*: the captioner learns the scene from all clips and describes them.
 2. *vote*: batches of the clips (random parts of them, or of the time of a single one) are observed
-   each on its own and vote on candidate rules (:mod:`tools.proposals`), after AnomalyRuler (ECCV
-   2024). *draft*: a language model, where one is set, proposes rules from each batch's captions,
-   which pass the same count of votes (:mod:`tools.drafts`).
+   each on its own and vote on candidate rules (:mod:`tools.induction.proposals`), after
+   AnomalyRuler (ECCV 2024). *draft*: a language model, where one is set, proposes rules from each
+   batch's captions, which pass the same count of votes (:mod:`tools.induction.drafts`).
 3. *merge*: rules that say the same become one, rules that contradict each other are dropped.
 4. *test*: each fold of the clips is judged with a profile and with rules made from the others. A
    rule that fires on held-out normal events is relaxed, or retired where that does not help; the
@@ -29,10 +29,10 @@ import numpy as np
 
 from tools.archive import SceneRecord, check_scene_name
 from tools.deduction import CaptionBook, NormalClip, induce_from_captions, words_only
-from tools.drafts import draft_proposals, settled
 from tools.errors import BackendError, BudgetSpent, UserError
-from tools.heldout import FalseAlarms, Held, calibrate, false_alarms, tested
-from tools.normal import (
+from tools.induction.drafts import draft_proposals, settled
+from tools.induction.heldout import FalseAlarms, Held, calibrate, false_alarms, tested
+from tools.induction.normal import (
     Seen,
     Unit,
     batches_of,
@@ -46,6 +46,7 @@ from tools.normal import (
     units_of,
     witnesses,
 )
+from tools.induction.proposals import Proposal, propose
 from tools.ports import (
     BoundaryDetector,
     Captioner,
@@ -56,7 +57,6 @@ from tools.ports import (
     SceneProfile,
     Verifier,
 )
-from tools.proposals import Proposal, propose
 from tools.scoring import Calibration
 from tools.types import Provenance, Rule, RuleStatus
 

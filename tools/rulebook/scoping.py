@@ -18,7 +18,7 @@ from math import isfinite
 from typing import get_args
 
 from tools.errors import UserError
-from tools.predicates import PredicateResult, evaluate
+from tools.rulebook.predicates import PredicateResult, evaluate
 from tools.types import (
     Box,
     Interval,

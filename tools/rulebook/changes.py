@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tools.errors import UserError
-from tools.predicates import describe
 from tools.record import Record
-from tools.rulerows import (
+from tools.rulebook.predicates import describe
+from tools.rulebook.rows import (
     ANYWHERE,
     clean_text,
     content_of,
@@ -23,9 +23,9 @@ from tools.rulerows import (
     user_id,
     versions_of,
 )
-from tools.scoping import describe_scope
+from tools.rulebook.scoping import describe_scope
+from tools.rulebook.zones import insert_zone, zone_versions, zones_of_scene
 from tools.types import Predicate, Rule, RuleCategory, RuleKind, RuleStatus, Scope, Zone
-from tools.zones import insert_zone, zone_versions, zones_of_scene
 
 __all__ = [
     "RuleChanges",
@@ -79,7 +79,7 @@ class RuleChanges:
     def set_zone(
         self, name: str, polygon: tuple[tuple[float, float], ...], *, author: str
     ) -> tuple[Zone, tuple[Rule, ...]]:
-        """As :meth:`tools.rules.RuleBook.set_zone`."""
+        """As :meth:`tools.rulebook.book.RuleBook.set_zone`."""
         versions = zone_versions(self._connection, self._scene, name)
         last = versions[-1] if versions else None
         if last and last.status is RuleStatus.ACTIVE and last.polygon == polygon:
@@ -111,7 +111,7 @@ def add_rule(
     author: str = "user",
     rule_id: str | None = None,
 ) -> Rule:
-    """See :meth:`tools.rules.RuleBook.add`; ``rule_id`` where the rule has a name already."""
+    """See :meth:`tools.rulebook.RuleBook.add`; ``rule_id`` where the rule has a name already."""
     text = clean_text(text)
     rule = Rule(
         id=rule_id or user_id(scene, text, kind, predicate, scope),
@@ -150,7 +150,7 @@ def edit_rule(
     author: str,
     expect: int | None = None,
 ) -> Rule:
-    """See :meth:`tools.rules.RuleBook.edit`; ``changes`` by field."""
+    """See :meth:`tools.rulebook.book.RuleBook.edit`; ``changes`` by field."""
     rule_id, _ = split_reference(rule_id)
     versions = versions_of(connection, rule_id)
     if not versions:

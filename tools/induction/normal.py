@@ -13,8 +13,8 @@ import numpy as np
 
 from tools.boundaries import build_tree
 from tools.errors import MediaError, UserError
+from tools.induction.proposals import Witness
 from tools.ports import BoundaryDetector, Captioner, Clip, FrameSource, Progress, SceneProfile
-from tools.proposals import Witness
 from tools.sidebyside import side_by_side, waits
 from tools.types import Description, Event, Interval, Provenance, content_id
 from tools.video import OpenedVideo, find_videos, open_video

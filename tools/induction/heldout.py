@@ -16,9 +16,9 @@ from pydantic import Field
 
 from tools.concepts import tests_of
 from tools.decision import Intent, Plan
+from tools.induction.proposals import Proposal
 from tools.ports import Verifier
-from tools.predicates import evaluate
-from tools.proposals import Proposal
+from tools.rulebook.predicates import evaluate
 from tools.scoring import Calibration
 from tools.sidebyside import side_by_side, waits
 from tools.types import (

@@ -2,7 +2,7 @@
 
 A :class:`Bound` asks how far a numeric attribute goes, a :class:`Vocabulary` which words an
 attribute takes. Floors and margins are stated priors, the same for every scene; everything else
-is filled in from the scene's own footage (:mod:`tools.proposals`).
+is filled in from the scene's own footage (:mod:`tools.induction.proposals`).
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ from itertools import pairwise
 from tools.concepts import CONCEPTS, DIRECTIONS, directions_in, find_concepts
 from tools.decision import Plan
 from tools.errors import UserError
-from tools.scoping import parse_hours, parse_weekdays
+from tools.rulebook.scoping import parse_hours, parse_weekdays
+from tools.rulebook.zones import unknown_zone
 from tools.types import (
     Condition,
     Predicate,
@@ -31,7 +32,6 @@ from tools.types import (
     Zone,
     content_id,
 )
-from tools.zones import unknown_zone
 
 __all__ = [
     "DAYTIMES",

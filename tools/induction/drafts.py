@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tools.errors import BackendError, UserError
-from tools.linting import lint
-from tools.plainwords import understand
+from tools.induction.proposals import FRAMES_CITED, Proposal
 from tools.ports import Draft, Drafter, Progress
-from tools.proposals import FRAMES_CITED, Proposal
-from tools.retrieval import words
-from tools.rulerows import clean_text, induced_id
+from tools.rulebook.linting import lint
+from tools.rulebook.plainwords import understand
+from tools.rulebook.retrieval import words
+from tools.rulebook.rows import clean_text, induced_id
 from tools.types import Caption, Predicate, Provenance, Rule, RuleKind, RuleStatus
 
 __all__ = ["draft_proposals", "settled"]
