@@ -15,7 +15,7 @@ import time
 __all__ = ["give_back", "share_heaps"]
 
 _EVERY_S = 5.0
-_HEAPS = 1
+_HEAPS = 2
 _LARGE = 2**20
 """Full-size pictures are larger than this, those that are analysed smaller."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h

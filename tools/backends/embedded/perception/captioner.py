@@ -70,7 +70,7 @@ _MARGIN_S = 2.0
 _HISTORY_S = 24.0
 """Seconds before an interval from which tracks are followed: who stays may have come before it."""
 _MOST_OBSERVATIONS = 40
-_MOST_ROWS = 20_000
+_MOST_ROWS = 10_000
 """Sightings in remembered tracks (about half a kilobyte each)."""
 _FRAME_SPAN = 24
 

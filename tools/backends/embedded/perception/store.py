@@ -37,7 +37,7 @@ from tools.video import enough_keys, sparse_frames
 __all__ = ["PerceptStore", "frame_step"]
 
 _LOG = logging.getLogger(__name__)
-_MEMORY = 24 * 2**20
+_MEMORY = 12 * 2**20
 """Bytes of blocks kept in memory."""
 _SPAN = 16
 """Blocks (about 50 s) over which a video's own median is taken …"""
