@@ -91,6 +91,8 @@ class Brain:
             return Reply({"error": {"message": "this model takes no video"}}, 400)
         if "chat_template_kwargs" in request and "plainly" not in self.able:
             return Reply({"error": {"message": "Unrecognized request argument"}}, 400)
+        if "newer" in self.able and not {"max_tokens", "temperature", "seed"}.isdisjoint(request):
+            return Reply({"error": {"message": "Use 'max_completion_tokens' instead."}}, 400)
         return Reply(self._body(request))
 
     def _body(self, request: Request) -> dict[str, Any]:

@@ -508,6 +508,16 @@ def test_a_server_that_knows_no_such_switch_is_not_sent_it(brain: Brain, connect
     assert "chat_template_kwargs" not in brain.asked[0]
 
 
+def test_a_server_that_wants_the_newer_names_is_sent_those(brain: Brain, connect: Connect) -> None:
+    brain.able = (brain.able - {"plainly"}) | {"newer"}
+    model = connect()
+    assert model.capabilities.choice
+    ask_grade(model, (user("How clearly?"),), purpose="judge")
+    asked = brain.asked[0]
+    assert asked["max_completion_tokens"] == 1
+    assert {"max_tokens", "temperature", "seed", "chat_template_kwargs"}.isdisjoint(asked)
+
+
 def test_tokens_that_end_among_the_thoughts_are_named(brain: Brain, model: ServedModel) -> None:
     brain.always = lambda _: Reply(chat_body(None, finish="length", reasoning="Let me see"))
     with pytest.raises(BackendError, match="still thinking") as caught:

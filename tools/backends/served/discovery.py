@@ -125,12 +125,12 @@ def _version(get: Get) -> str:
 
 
 def _greeted(probe: Probe) -> _Greeted:
-    """A first request, which must succeed: told not to think aloud, where it may be told so."""
-    dialect = Dialect(plainly=True)
-    outcome, usage = probe(HELLO, dialect)
-    if isinstance(outcome, BackendError) and outcome.fault == "rejected":
-        dialect = Dialect()
+    """A first request, which must succeed in one of the dialects: told not to think aloud, where
+    it may be told so."""
+    for dialect in (Dialect(plainly=True), Dialect(), Dialect(newer=True)):
         outcome, usage = probe(HELLO, dialect)
+        if not (isinstance(outcome, BackendError) and outcome.fault == "rejected"):
+            break
     if isinstance(outcome, ChatReply):
         thinks = outcome.text.lstrip().casefold().startswith(("<think", "[think"))
     elif outcome.fault in SILENT:

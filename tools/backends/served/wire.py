@@ -39,6 +39,9 @@ class Dialect:
     choice: ChoiceStyle = ""
     plainly: bool = False
     """Whether it takes ``chat_template_kwargs``, by which a model is told not to think aloud."""
+    newer: bool = False
+    """Whether it wants ``max_completion_tokens`` for ``max_tokens``, and neither temperature nor
+    seed, as OpenAI's reasoning models do."""
 
 
 FAULTS: Mapping[int, tuple[Fault, str]] = {
@@ -58,10 +61,15 @@ def body_of(request: ChatRequest, model: str, dialect: Dialect) -> dict[str, Any
     body: dict[str, Any] = {
         "model": model,
         "messages": [_message(m) for m in request.messages],
-        "max_tokens": request.max_tokens,
-        "temperature": request.temperature,
-        "seed": request.seed,
     }
+    if dialect.newer:
+        body["max_completion_tokens"] = request.max_tokens
+    else:
+        body |= {
+            "max_tokens": request.max_tokens,
+            "temperature": request.temperature,
+            "seed": request.seed,
+        }
     if request.chances:
         body |= {"logprobs": True, "top_logprobs": request.chances}
     if request.schema is not None:
