@@ -67,9 +67,10 @@ class Deduction:
     """Rules of one data set over its captions.
 
     Args:
-        rules: of either kind; None: induced from the captions that may be known
-            (:func:`tools.deduction.induction.induce_from_captions`).
+        rules: of either kind, given.
         references: captions of normal frames.
+        induce: those induced from the captions that may be known count, too
+            (:func:`tools.deduction.induction.induce_from_captions`).
         smoothing: named method of :mod:`tools.deduction.smoothing`.
         causal: nothing at a frame rests on later ones.
         embed: a sentence model's vectors, for the likeness to normal clauses; None: words.
@@ -77,15 +78,17 @@ class Deduction:
 
     def __init__(
         self,
-        rules: Sequence[Rule] | None,
+        rules: Sequence[Rule],
         references: References,
         *,
+        induce: bool = False,
         smoothing: Method = "two_way",
         causal: bool = False,
         embed: Embed | None = None,
     ) -> None:
         self._embed = embed
-        self._rules = None if rules is None else tuple(rules)
+        self._rules = tuple(rules)
+        self._induce = induce
         self._references = references
         self._smoothing: Method = smoothing
         self._causal = causal
@@ -95,7 +98,7 @@ class Deduction:
         """The deducer for what is of these videos. The last one made is kept."""
         normal = self._references.of(videos)
         if self._last is None or self._last[0] != normal:
-            rules = self._rules if self._rules is not None else self._induced(normal)
+            rules = self._rules + (self._induced(normal) if self._induce else ())
             self._last = (
                 normal,
                 Deducer(

@@ -105,9 +105,12 @@ class DeductionAsker:
         references = References(name, load_normal_captions(folder, name), spec.reference)
         if isinstance(spec, CaptionsSpec):
             self._videos = {v.sample.id: v for v in load_captions(folder, name)}
-            induced = spec.rules == "induced"
             self._deduction = Deduction(
-                None if induced else rules, references, smoothing=spec.smoothing, causal=spec.causal
+                () if spec.rules == "induced" else rules,
+                references,
+                induce=spec.rules != "given",
+                smoothing=spec.smoothing,
+                causal=spec.causal,
             )
         else:
             self._choices = {c.sample.id: c for c in load_choices(folder)}

@@ -83,8 +83,9 @@ class CaptionsSpec(_Strict):
     """Relative to the data root."""
     dataset: str
     """Whose ``DATASET.frames.jsonl.gz`` and rules."""
-    rules: Literal["given", "induced"] = "given"
-    """``induced``: made from the normal captions, without a model."""
+    rules: Literal["given", "induced", "both"] = "given"
+    """``induced``: made from the normal captions, without a model; ``both``: those beside the given
+    ones, as in a book that people and induction wrote."""
     reference: Literal["camera", "others", "all"] = "camera"
     """Which normal captions may be known (:class:`evals.deduction.References`)."""
     smoothing: Method = "two_way"

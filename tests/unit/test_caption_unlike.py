@@ -30,7 +30,7 @@ def test_a_clause_unlike_all_normal_ones_is_reported_with_the_nearest():
 def test_the_chance_is_that_of_normal_captions_of_other_clips():
     # Forty captions, none as far away as what shares no word with them: p = 1/41.
     top, *_ = found("Other than people, there is a boiler.", clips=CLIPS)
-    assert top.novelty == pytest.approx(0.5 * (1 - (1 / 41) / 0.05), abs=1e-6)
+    assert top.novelty == pytest.approx(0.5 * (1 - 2 * (1 / 41) / 0.05), abs=1e-6)
     assert not found("Other than people, there is a green bench.", clips=CLIPS)
     few = Deducer((RULE,), NORMAL[:10], clips=CLIPS[:10])
     assert not few.deduce("Other than people, there is a boiler.").found, "p is 1/11 at least"

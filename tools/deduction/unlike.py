@@ -10,9 +10,10 @@ of the other clips is what a normal caption comes to, a_1 … a_n. A clause at d
     p = (1 + #{i: a_i ≥ d}) / (1 + n)
 
 (Vovk, Gammerman, Shafer, *Algorithmic Learning in a Random World*, 2005), for clauses about people
-and about things each on its own. It is unlike the normal ones where p < 0.05, with strength
-1 − p / 0.05, so that normal captions hardly gain suspicion: one in twenty does, by half on average.
-Fewer than twenty normal captions cannot tell. The words' weights know the clip that is left out.
+and about things each on its own; two tests of a caption share its chance of error, so p is doubled
+(Bonferroni). It is unlike the normal ones where 2 p < 0.05, with strength 1 − 2 p / 0.05, so that
+normal captions hardly gain suspicion: one in twenty does, by half on average.
+Fewer than forty normal captions cannot tell. The words' weights know the clip that is left out.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ class Unlike:
         nearest = int(likeness.argmax())
         far = 1.0 - float(likeness[nearest])
         as_far = len(usual) - bisect_left(usual, far - _SLACK)
-        chance = (1 + as_far) / (1 + len(usual))
+        chance = len(ABOUTS) * (1 + as_far) / (1 + len(usual))
         strength = max(0.0, 1.0 - chance / LEVEL)
         return Unlikeness(strength, self._texts[nearest] if likeness[nearest] > 0 else "")
 
