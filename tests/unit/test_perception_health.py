@@ -217,6 +217,20 @@ def test_a_card_that_is_pushed_in_is_no_covered_lens(rendered: Known) -> None:
     only_that_stretch(rendered.spoilt("pushed", pushed), "title", "title card")
 
 
+def faded(image: np.ndarray, n: int) -> np.ndarray:
+    """A white card whose writing fades within its last 0.5 s, the last 0.2 of them blank."""
+    grey = {LAST - 5: 160, LAST - 4: 195, LAST - 3: 220}.get(n, 90 if n < LAST - 5 else 249)
+    made = np.full_like(image, 250)
+    cv2.putText(made, "CAMERA 4", (40, 120), cv2.FONT_HERSHEY_SIMPLEX, 1.6, (grey,) * 3, 4)
+    return made
+
+
+def test_a_card_that_fades_is_a_card_to_its_end(rendered: Known) -> None:
+    seen = rendered.spoilt("faded", faded)
+    only_that_stretch(seen, "title", "title card")
+    assert not any("appears" in o.text for o in seen.observations)
+
+
 @pytest.mark.data
 @pytest.mark.parametrize("name", sorted(set(SPOILT) - {"night mode"}))
 def test_a_spoilt_stretch_of_real_footage(name: str, filmed: Known) -> None:

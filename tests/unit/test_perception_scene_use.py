@@ -295,8 +295,10 @@ def test_words_say_which_way_how_far_off_and_how_long() -> None:
         "a small object appears and stays, 0.4× as tall as a person there, left alone for 9 s, "
         "in the left, 00:07.2–00:16.2"
     )
-    just = Attribute(name="unattended", value=0.3, surprise=0.1)
-    assert "stays, just left alone, in" in said("person-sized object", "appears and stays", just)
+    for value in (0.3, 0.5):
+        just = Attribute(name="unattended", value=value, surprise=0.1)
+        text = said("person-sized object", "appears and stays", just)
+        assert "stays, just left alone, in" in text
     # A stay is that of a place, whoever is there: it is nobody's own halt, and none is told.
     stayed = Attribute(name="dwell", value=4.0, surprise=0.8)
     fast = Attribute(name="speed", value=2.4, surprise=4.0)

@@ -9,7 +9,7 @@ single measure accuses, and what crosses the picture for a moment is no fault of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -216,6 +216,7 @@ def examine(
     events: list[HealthEvent] = []
     runs: list[_Run] = []
     faults = frame_faults(percepts, spacing, view)
+    faults["title"] = _cards(faults, spacing)
     shaken = claimed.copy()
     for kind in (*_ORDER, "cut"):
         free = faults[kind] & ~(shaken if kind == "cut" else claimed)
@@ -225,7 +226,7 @@ def examine(
             if kind == "moved":
                 shaken[first:end] = True
             runs.append((kind, first, end))
-    for kind, first, end in _cards(runs, spacing):
+    for kind, first, end in runs:
         span = _span(percepts, first, end, float(spacing[-1]), info).intersection(interval)
         if span is not None:
             frames = (percepts[first].frame, percepts[end - 1].frame)
@@ -294,21 +295,27 @@ def _told(kind: HealthKind, mask: Mask, spacing: NDArray[np.float64]) -> list[tu
     return [(a, b) for a, b in joined if spacing[a:b].sum() >= least - 1e-6]
 
 
-def _cards(runs: Sequence[_Run], spacing: NDArray[np.float64]) -> list[_Run]:
-    """The runs, where a card that comes or goes is not called a covered lens but joined to it."""
-    cards = [(first, end) for kind, first, end in runs if kind == "title"]
-    kept: list[_Run] = []
-    for kind, first, end in runs:
-        if kind == "title":
-            continue
-        brief = kind == "covered" and spacing[first:end].sum() <= _FADE_S
-        beside = [i for i, (a, b) in enumerate(cards) if first - b <= 1 and a - end <= 1]
-        if not brief or not beside:
-            kept.append((kind, first, end))
-            continue
-        joined = [cards.pop(i) for i in reversed(beside)]
-        cards.append((min(first, *(a for a, _ in joined)), max(end, *(b for _, b in joined))))
-    return [*kept, *(("title", first, end) for first, end in cards)]
+def _cards(faults: Mapping[HealthKind, Mask], spacing: NDArray[np.float64]) -> Mask:
+    """Frames of title cards, with those in which a card fades or is pushed in or out.
+
+    They look like a covered lens, then like a blank picture. A blank picture that lasts long
+    enough to be told is no part of the card, nor is a lens that stays covered.
+    """
+    title = faults["title"].copy()
+    shown = _told("title", title, spacing)
+    covered = faults["covered"].copy()
+    for first, end in shown:
+        covered[first:end] = False
+    hidden = _told("covered", covered, spacing)
+    short = covered | faults["blank"]  # too short to be told by itself
+    for first, end in (*hidden, *_told("blank", faults["blank"], spacing)):
+        short[first:end] = False
+    for first, end in (*hidden, *_runs(short)):
+        beside = any(first - b <= 1 and a - end <= 1 for a, b in shown)
+        if beside and spacing[first:end].sum() <= _FADE_S:
+            title[first:end] = True
+            shown.append((first, end))
+    return title
 
 
 def _rank(kind: HealthKind) -> int:

@@ -115,7 +115,7 @@ def _stay(values: Mapping[str, Attribute]) -> list[str]:
     dwell, left = values.get("dwell"), values.get("unattended")
     if left is not None:
         seconds = float(left.value)
-        return [f"left alone for {seconds:.0f} s" if seconds >= 0.5 else "just left alone"]
+        return [f"left alone for {seconds:.0f} s" if seconds > 0.5 else "just left alone"]
     if dwell is None or not _odd(dwell):
         return []
     limit = "" if dwell.limit is None else f" (normally at most {dwell.limit:.0f} s)"
