@@ -147,7 +147,8 @@ def caption_sections(
     samples = tuple(replace(s, question=s.question or suite.question) for s in found)
     files = (file, "normal_reference.jsonl.gz", "rules.jsonl.gz")
     hashes = {name: file_sha256(folder / name) for name in files}
-    basis = content_id(code_id(), hashes)
+    # Which rules are used, and how scores are smoothed, stands in the suite alone.
+    basis = content_id(code_id(), hashes, suite.dataset.model_dump(mode="json"))
     known = {sample.id: basis for sample in samples}
     if "single_look" in suite.controls:
         raise UserError(f"suite {suite.name}: captions know no second look, so no single_look")

@@ -80,6 +80,20 @@ def test_an_interrupted_run_asks_only_what_is_missing(captions: Path, tmp_path: 
     assert json.loads((tmp_path / "run.json").read_text())["data"]["files"] == 3
 
 
+def test_answers_by_other_rules_are_not_kept(captions: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    run_suite(suite(), data=captions, out=tmp_path, say=said.append)
+    said.clear()
+    run_suite(suite(), data=captions, out=tmp_path, say=said.append)
+    assert said[0] == "test: 3 of 3 answers kept from an earlier run"
+    for change in ({"rules": "both"}, {"smoothing": "ema", "causal": True}):
+        said.clear()
+        other = suite(dataset=suite().dataset.model_dump() | change)
+        results = run_suite(other, data=captions, out=tmp_path, say=said.append)
+        assert not any("kept" in line for line in said)
+        assert results["metrics"]["micro_auroc"] > 0.9
+
+
 def test_scoring_needs_neither_data_nor_model(captions: Path, tmp_path: Path) -> None:
     run_suite(suite(), data=captions, out=tmp_path / "a")
     moved = (tmp_path / "a").rename(tmp_path / "b")
