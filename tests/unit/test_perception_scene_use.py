@@ -131,6 +131,17 @@ def test_a_stay_outlives_a_broken_identity() -> None:
     assert fresh.max() < 4.5
 
 
+def test_one_hidden_where_they_stay_stays_on() -> None:
+    made = track(np.full(100, 50.0), 60.0)
+    seen = [n for n in range(100) if not 40 <= n < 62]  # behind somebody for 2.2 s
+    rows = made.array[seen]
+    rows[40:, [Det.X0, Det.X1]] += 4.0
+    found = stays([([made.times[n] for n in seen], rows)])[0][0]
+    assert found[-1] == pytest.approx(9.9, abs=0.1)
+    rows[40:, [Det.X0, Det.X1]] += 16.0  # elsewhere it is another stay
+    assert stays([([made.times[n] for n in seen], rows)])[0][0][-1] < 5.0
+
+
 def test_small_things_do_not_lend_their_stay_to_people() -> None:
     thing, person = (
         track(np.full(200, 50.0), 60.0, small=True),

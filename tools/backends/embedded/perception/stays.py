@@ -79,7 +79,12 @@ def stays(
         small = row[Det.KIND] == Kind.SMALL
         if not isfinite(first):  # a step aside does not end a stay
             mine = own.get(number)
-            if mine is not None and time - mine.last <= _STEP_S and mine.holds(x, y, tall):
+            before = paths[number][0][i - 1] if i else time
+            if mine is not None and before - mine.last <= _STEP_S and mine.holds(x, y, tall):
+                if time - before > _LATELY_S:  # nor does being hidden
+                    mine.last = time
+                    if mine not in going:
+                        going.append(mine)
                 found[number][i] = time - mine.start
                 part[number][i] = mine
             elif pace.lately[i]:
