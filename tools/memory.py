@@ -16,7 +16,7 @@ __all__ = ["give_back", "share_heaps"]
 
 _EVERY_S = 5.0
 _HEAPS = 2
-_LARGE = 3 * 2**20
+_LARGE = 11 * 2**18
 """Pictures of 1080 lines are larger than this. Mapping costs time with every one, so smaller ones
 are not."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h

@@ -24,6 +24,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from tools.deduction.language import Said, said_in
@@ -142,7 +143,8 @@ class Phrase:
     """The rule holds only of what is not common."""
 
 
-def _parts(text: str) -> list[str]:
+@lru_cache(maxsize=4096)
+def _parts(text: str) -> tuple[str, ...]:
     """The alternatives, each said in full: "riding a bicycle or scooter" is also riding a scooter,
     "up/down stairs" is up stairs and down stairs."""
     parts: list[str] = []
@@ -156,7 +158,7 @@ def _parts(text: str) -> list[str]:
             part = f"{before.split()[0]} {part}"
         parts += _spelled(part)
         before = part
-    return parts
+    return tuple(parts)
 
 
 def _falls_short(part: str) -> bool:
@@ -210,6 +212,15 @@ def stated(text: str) -> Said:
 
 def phrase_of(text: str, rule: Rule | None = None) -> Phrase:
     """Words to be found in a clause, of a rule or of any other statement."""
+    thing = rule is not None and rule.category is RuleCategory.OBJECT
+    rare = rule is not None and _UNCOMMON.search(rule.text) is not None
+    words, head = _read(text, thing)
+    return Phrase(text, words, rule, head, rare)
+
+
+@lru_cache(maxsize=4096)
+def _read(text: str, thing: bool) -> tuple[tuple[Word, ...], tuple[str, ...]]:
+    """The words of a phrase and, of a thing, its head. A scene's rules are read for every event."""
     before = _PREPOSITION.split(text, maxsplit=1)[0]
     core = set(said_in(before).words)
     words = [
@@ -221,9 +232,7 @@ def phrase_of(text: str, rule: Rule | None = None) -> Phrase:
         left_out = {w.strip("<>") for w in said_in(word).words} & MOVEMENTS
         if left_out:
             words.append(Word(tuple((f"<{m}>", 1.0) for m in sorted(MOVEMENTS - left_out))))
-    thing = rule is not None and rule.category is RuleCategory.OBJECT
-    rare = rule is not None and _UNCOMMON.search(rule.text) is not None
-    return Phrase(text, tuple(words), rule, _head(before) if thing else (), rare)
+    return tuple(words), _head(before) if thing else ()
 
 
 def _head(part: str) -> tuple[str, ...]:
