@@ -16,23 +16,16 @@ __all__ = ["give_back", "share_heaps"]
 
 _EVERY_S = 5.0
 _HEAPS = 2
-_LARGE = 11 * 2**18
-"""Pictures of 1080 lines are larger than this. Mapping costs time with every one, so smaller ones
-are not."""
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h
+_M_ARENA_MAX = -8  # malloc.h
 _lock = threading.Lock()
 _last = [0.0]
 
 
 def share_heaps() -> None:
-    """Let all threads allocate from two heaps, not from up to eight per core, and the largest
-    pictures from none: by default the first of those that is freed raises the size from which
-    memory is mapped to its own, and what follows leaves holes in the heaps."""
+    """Let all threads allocate from two heaps, not from up to eight per core."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if _linux() else None
     if mallopt is not None:
         mallopt(_M_ARENA_MAX, _HEAPS)
-        mallopt(_M_MMAP_THRESHOLD, _LARGE)
-        mallopt(_M_TRIM_THRESHOLD, 2 * _LARGE)
 
 
 def give_back() -> None:
