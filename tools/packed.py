@@ -11,7 +11,7 @@ from __future__ import annotations
 import marshal
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,16 +19,43 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from tools.types import Attribute, Point
 
-__all__ = ["PackedAttributes", "PackedPoints", "find", "packed", "packed_attributes"]
+__all__ = [
+    "PackedAttributes",
+    "PackedPoints",
+    "find",
+    "named",
+    "packed",
+    "packed_attributes",
+]
+
+T = TypeVar("T")
 
 LEAST = 3
 """Fewer points stay as they are."""
 
 
-class PackedPoints(Sequence["Point"]):
+class _Packed(Sequence[T]):
+    """An immutable sequence kept as bytes, which equals the tuple it was made of."""
+
+    __slots__ = ("_data",)
+    _data: bytes
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, type(self)):
+            return self._data == other._data or tuple(self) == tuple(other)
+        return tuple(self) == other
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
+
+class PackedPoints(_Packed["Point"]):
     """An immutable sequence of points. ``whole``: frame, pts and box (all 0: none), ``(n, 6)``."""
 
-    __slots__ = ("_data", "_length")
+    __slots__ = ("_length",)
 
     def __init__(self, whole: NDArray[np.int64], surprise: NDArray[np.float64]) -> None:
         steps = np.diff(whole, axis=0, prepend=np.zeros((1, 6), np.int64))
@@ -63,17 +90,6 @@ class PackedPoints(Sequence["Point"]):
         for row, value in zip(whole.tolist(), surprise.tolist(), strict=True):
             yield _point(row, value)
 
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, PackedPoints):
-            return self._data == other._data
-        return tuple(self) == other
-
-    def __hash__(self) -> int:
-        return hash(tuple(self))
-
-    def __repr__(self) -> str:
-        return repr(tuple(self))
-
 
 def packed(points: tuple[Point, ...]) -> Any:
     """The points packed; typed as what it stands for where it is used."""
@@ -89,46 +105,32 @@ def packed(points: tuple[Point, ...]) -> Any:
     return PackedPoints(whole, np.array([p.surprise for p in points], np.float64))
 
 
-class PackedAttributes(Sequence["Attribute"]):
+class PackedAttributes(_Packed["Attribute"]):
     """An immutable sequence of attributes."""
 
-    __slots__ = ("_data",)
+    __slots__ = ()
 
     def __init__(self, rows: Sequence[tuple[object, ...]]) -> None:
         self._data = marshal.dumps(list(rows))
 
-    def _rows(self) -> list[tuple[Any, ...]]:
+    def rows(self) -> list[tuple[Any, ...]]:
+        """Name, value, unit, usual value, limit and surprise of each."""
         rows: list[tuple[Any, ...]] = marshal.loads(self._data)
         return rows
 
     def __len__(self) -> int:
-        return len(self._rows())
+        return len(self.rows())
 
     @overload
     def __getitem__(self, at: int) -> Attribute: ...
     @overload
     def __getitem__(self, at: slice) -> PackedAttributes: ...
     def __getitem__(self, at: int | slice) -> Attribute | PackedAttributes:
-        rows = self._rows()
+        rows = self.rows()
         return PackedAttributes(rows[at]) if isinstance(at, slice) else _attribute(rows[at])
 
     def __iter__(self) -> Iterator[Attribute]:
-        return map(_attribute, self._rows())
-
-    def named(self, name: str) -> Attribute | None:
-        """The first attribute of a name; the others are not made for it."""
-        return next((_attribute(row) for row in self._rows() if row[0] == name), None)
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, PackedAttributes):
-            return self._rows() == other._rows()
-        return tuple(self) == other
-
-    def __hash__(self) -> int:
-        return hash(tuple(self))
-
-    def __repr__(self) -> str:
-        return repr(tuple(self))
+        return map(_attribute, self.rows())
 
 
 def packed_attributes(attributes: tuple[Attribute, ...]) -> Any:
@@ -146,6 +148,13 @@ def find(points: Sequence[Point], frame: int) -> Point | None:
         at = np.flatnonzero(points.frames == frame)
         return points[int(at[0])] if len(at) else None
     return next((p for p in points if p.frame == frame), None)
+
+
+def named(attributes: Sequence[Attribute], name: str) -> Attribute | None:
+    """The first attribute of a name, or None."""
+    if isinstance(attributes, PackedAttributes):  # the others are not made for it
+        return next((_attribute(row) for row in attributes.rows() if row[0] == name), None)
+    return next((a for a in attributes if a.name == name), None)
 
 
 def _point(row: list[int], surprise: float) -> Point:

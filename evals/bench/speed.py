@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -223,9 +224,7 @@ def _look(jobs: Sequence[Job]) -> float:
     begun = time.process_time()
     for job in jobs:
         captioner = embedded_captioner()
-        own = Job(
-            job.video, job.detector, captioner, job.profile, job.detail, job.zoom, job.min_event_s
-        )
+        own = replace(job, captioner=captioner)
         with open_video(job.video.path, threads=1) as source:
             for event in segmented(own, source).tree.coarse:
                 captioner.describe(source, event.interval, profile=job.profile, detail=job.detail)

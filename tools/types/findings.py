@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PlainSerializer
 
-from tools.packed import PackedAttributes, packed, packed_attributes
+from tools.packed import named, packed, packed_attributes
 from tools.types.footage import Box, Frozen, Interval, Score
 
 __all__ = [
@@ -109,9 +109,7 @@ class Observation(Frozen):
         return None if found is None else found.value
 
     def attribute(self, name: str) -> Attribute | None:
-        if isinstance(self.attributes, PackedAttributes):
-            return self.attributes.named(name)
-        return next((a for a in self.attributes if a.name == name), None)
+        return named(self.attributes, name)
 
 
 class Clause(Frozen):

@@ -228,8 +228,8 @@ class EmbeddedCaptioner(Captioner):
         sightings = (observe(t, interval, info, scene, tracks, whole.start_s) for t in tracks)
         found = [s for s in sightings if s is not None]
         told = [s.told for s in found]
-        kept = sorted(told, key=lambda o: (-o.surprise, -o.interval.seconds, o.id))
-        kept = kept[:_MOST_OBSERVATIONS]
+        told.sort(key=lambda o: (-o.surprise, -o.interval.seconds, o.id))
+        kept = told[:_MOST_OBSERVATIONS]
         ticks = float(info.time_base.fraction)
         frames, motion, others = self._surprise(
             [*past, *seen], interval, ticks, scene, tracks, found

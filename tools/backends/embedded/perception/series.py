@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -125,30 +125,31 @@ def beyond_motion(
         )
         if not table or table[-1][0] <= 0 or table[-1][1] in _MOTION:
             continue
+        shown = tuple(seen.points)
         for name, values in sighting.by.items():
             if name in _MOTION or not (values > 0).any():
                 continue
             own = strongest.setdefault(name, {})
-            marked = [
-                point.model_copy(update={"surprise": round(float(value), 4)})
-                for point, value in zip(seen.points, values, strict=True)
-            ]
-            for point in (*marked, *_between(marked, order, base)):
-                if point.frame not in own or point.surprise > own[point.frame].surprise:
-                    own[point.frame] = point
+            rounded = [round(float(value), 4) for value in values]
+            seen_in = [(point.frame, n) for n, point in enumerate(shown)]
+            for frame, n in (*seen_in, *_between(shown, rounded, order, base)):
+                if frame not in own or rounded[n] > own[frame].surprise:
+                    update = {"frame": frame, "surprise": rounded[n]}
+                    own[frame] = shown[n].model_copy(update=update)
     return strongest
 
 
-def _between(seen: Sequence[Point], order: NDArray[np.int64], base: float) -> list[Point]:
-    """Analysed frames in which something was hidden for at most ``_HIDDEN_S`` between sightings."""
-    hidden: list[Point] = []
-    for a, b in pairwise(seen):
+def _between(
+    shown: Sequence[Point], surprise: Sequence[float], order: NDArray[np.int64], base: float
+) -> Iterator[tuple[int, int]]:
+    """Analysed frames in which something was hidden for at most ``_HIDDEN_S`` between sightings,
+    and the fainter of the two points around each."""
+    for n, (a, b) in enumerate(pairwise(shown)):
         if (b.pts - a.pts) * base > _HIDDEN_S:
             continue
-        fainter = min(a, b, key=lambda p: p.surprise)
+        fainter = n + 1 if surprise[n + 1] < surprise[n] else n
         first, last = np.searchsorted(order, [a.frame + 1, b.frame])
-        hidden += [fainter.model_copy(update={"frame": int(f)}) for f in order[first:last]]
-    return hidden
+        yield from ((int(frame), fainter) for frame in order[first:last])
 
 
 def points(

@@ -83,11 +83,12 @@ class Sight:
         move by ``flow``, heights per second, to a share of its pace."""
         x0, y0, x1, y1, tall = row[: Det.U]
         margin = reach * tall
-        # Windows come row by row, so their middles ascend.
-        first = int(self._middle.searchsorted(y0 - margin))
-        last = int(self._middle.searchsorted(y1 + margin, side="right"))
-        x = self.x[first:last]
-        near = first + np.flatnonzero((x >= x0 - margin) & (x <= x1 + margin))
+        near = np.flatnonzero(
+            (self.x >= x0 - margin)
+            & (self.x <= x1 + margin)
+            & (self._middle >= y0 - margin)
+            & (self._middle <= y1 + margin)
+        )
         if not len(near):
             return near
         away = self.flow[near] - flow

@@ -77,49 +77,46 @@ def stays(
         row = paths[number][1][i].tolist()
         x, y, tall = (row[Det.X0] + row[Det.X1]) / 2, row[Det.Y1], row[Det.TALL]
         small = row[Det.KIND] == Kind.SMALL
-        if not isfinite(first):  # a step aside does not end a stay
+        stay: Stay | None = None
+        if isfinite(first):
+            going = [s for s in going if time - s.last <= _GAP_S + _BACK_S]
+            near = [
+                (hypot(x - s.x, y - s.y), n)
+                for n, s in enumerate(going)
+                if s.small == small and back - s.last <= _GAP_S and s.holds(x, y, tall)
+            ]
+            if near:
+                stay = going[min(near)[1]]
+                stay.last = time
+                stay.seen += 1
+                weight = max(1.0 / stay.seen, 0.02)
+                stay.x += weight * (x - stay.x)
+                stay.y += weight * (y - stay.y)
+            else:
+                stay = Stay(first, time, x, y, 1, small)
+                going.append(stay)
+            own[number] = stay
+        else:
             mine = own.get(number)
             before = paths[number][0][i - 1] if i else time
             if mine is not None and before - mine.last <= _STEP_S and mine.holds(x, y, tall):
-                if time - before > _LATELY_S:  # nor does being hidden
-                    mine.last = time
-                    if mine not in going:
-                        going.append(mine)
-                found[number][i] = time - mine.start
-                part[number][i] = mine
+                stay = mine  # a step aside does not end a stay, …
+                if time - before > _LATELY_S:  # … nor does being hidden
+                    stay.last = time
+                    if stay not in going:
+                        going.append(stay)
             elif pace.lately[i]:
                 # Taken for one who walked here: what hardly moves where one stays is that one.
-                for stay in going:
-                    if (
-                        stay.small != small
-                        or time - stay.last > _GAP_S
-                        or not stay.holds(x, y, tall)
-                    ):
-                        continue
+                there = (
+                    s for s in going
+                    if s.small == small and time - s.last <= _GAP_S and s.holds(x, y, tall)
+                )  # fmt: skip
+                stay = next(there, None)
+                if stay is not None:
                     stay.last = time
-                    found[number][i] = time - stay.start
-                    part[number][i] = stay
-                    break
-            continue
-        going = [s for s in going if time - s.last <= _GAP_S + _BACK_S]
-        near = [
-            (hypot(x - s.x, y - s.y), n)
-            for n, s in enumerate(going)
-            if s.small == small and back - s.last <= _GAP_S and s.holds(x, y, tall)
-        ]
-        if near:
-            stay = going[min(near)[1]]
-            stay.last = time
-            stay.seen += 1
-            weight = max(1.0 / stay.seen, 0.02)
-            stay.x += weight * (x - stay.x)
-            stay.y += weight * (y - stay.y)
-        else:
-            stay = Stay(first, time, x, y, 1, small)
-            going.append(stay)
-        own[number] = stay
-        found[number][i] = time - stay.start
-        part[number][i] = stay
+        if stay is not None:
+            found[number][i] = time - stay.start
+            part[number][i] = stay
     return list(zip(found, part, strict=True))
 
 
