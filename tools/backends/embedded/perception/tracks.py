@@ -30,6 +30,8 @@ _STILL = 0.3
 _STITCH_GAP_S = 1.6
 _OUTLINE = np.array([0.2, 0.35, 1.0])
 """One thing's height and width differ by less than this (logarithms), its tone by 16 levels."""
+_MEET = 1.0
+"""Usual walking speeds by which the ways of two differ who meet."""
 _LEAST_S = 0.45
 """Shorter tracks are flicker."""
 
@@ -75,10 +77,21 @@ class Track:
         """Whether it has come to a halt, as far as its last measured motion says."""
         return len(self.rows) >= 5 and hypot(*self.velocity) < _STILL
 
-    def add(self, frame: int, pts: int, time: float, row: NDArray[np.float64]) -> None:
+    def add(
+        self,
+        frame: int,
+        pts: int,
+        time: float,
+        row: NDArray[np.float64],
+        *,
+        keep_velocity: bool = False,
+    ) -> None:
+        """Go on as a detection. ``keep_velocity``: its motion is not this object's alone."""
         now = row.tolist()
         u, v = now[Det.U], now[Det.V]
-        if self.rows:
+        if keep_velocity and self.rows:
+            u, v = self.velocity
+        elif self.rows:
             before = self.rows[-1].tolist()
             pace = now[Det.TALL] * max(time - self.times[-1], 1e-3)
             # Outlines breathe with the gait: flow steadies what displacement alone would shake.
@@ -147,12 +160,14 @@ def link(frames: Iterable[FrameDetections], walk: float, *, causal: bool = False
         rows = seen.rows
         taken: set[int] = set()
         if open_ and len(rows):
-            cost = _cost(open_, seen, walk)
+            cost, near = _cost(open_, seen, walk)
             left, right = linear_sum_assignment(np.minimum(cost, 10.0))
-            for i, j in zip(left.tolist(), right.tolist(), strict=True):
-                if cost[i, j] < _GATE:
-                    open_[i].add(seen.frame, seen.pts, seen.seconds, rows[j])
-                    taken.add(j)
+            pairs = [p for p in zip(left.tolist(), right.tolist(), strict=True) if cost[p] < _GATE]
+            shared = _shared(open_, near, pairs, walk)
+            for i, j in pairs:
+                held = j in shared
+                open_[i].add(seen.frame, seen.pts, seen.seconds, rows[j], keep_velocity=held)
+                taken.add(j)
         for number, row in enumerate(rows):
             if number not in taken:
                 track = Track()
@@ -168,7 +183,37 @@ def link(frames: Iterable[FrameDetections], walk: float, *, causal: bool = False
     return sorted(kept, key=lambda t: (t.frames[0], t.rows[0][Det.X0], t.rows[0][Det.Y0]))
 
 
-def _cost(tracks: list[Track], seen: FrameDetections, walk: float) -> NDArray[np.float64]:
+def _shared(
+    tracks: Sequence[Track],
+    near: NDArray[np.float64],
+    pairs: Sequence[tuple[int, int]],
+    walk: float,
+) -> set[int]:
+    """Detections where two meet and pass as one outline: another track, which found none of its
+    own, is expected there, too, and goes another way.
+
+    The flow of such an outline is a mixture and says nothing of where either goes on.
+    """
+    found = {i for i, _ in pairs}
+    lost = [i for i in range(len(tracks)) if i not in found]
+    return {
+        j
+        for i, j in pairs
+        for k in lost
+        if near[k, j] < 1.0 and _apart(tracks[i], tracks[k]) > _MEET * walk
+    }
+
+
+def _apart(a: Track, b: Track) -> float:
+    """Heights per second by which two velocities differ."""
+    return hypot(a.velocity[0] - b.velocity[0], a.velocity[1] - b.velocity[1])
+
+
+def _cost(
+    tracks: list[Track], seen: FrameDetections, walk: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What it costs to go on as each detection, and how far that is off in units of what one may
+    be off, both ``(tracks, n)``."""
     rows = seen.rows
     tall = rows[:, Det.TALL]
     last = np.array([t.rows[-1] for t in tracks])
@@ -196,12 +241,13 @@ def _cost(tracks: list[Track], seen: FrameDetections, walk: float) -> NDArray[np
     thing = stands & (last[:, Det.KIND][:, None] == Kind.SMALL)
     overlap = _overlaps(last, shift, rows)
     near = np.minimum(distance / reach[:, None], 2.0 * (1.0 - overlap))  # large things: by overlap
-    return np.asarray(
+    cost = np.asarray(
         0.6 * near + np.where(thing, 0.5, 0.25) * change / scale + 0.15 * size
         + np.where(thing, 1.0, 0.3) * kinds
         + np.where((near > 1.5) | (change > leap), 10.0, 0.0),
         np.float64,
     )  # fmt: skip
+    return cost, near
 
 
 def _overlaps(
