@@ -334,7 +334,7 @@ class EmbeddedCaptioner(Captioner):
         # Other attributes of an object are judged over all that is seen of it.
         if causal:
             return seen, motion, {}
-        return seen, motion, beyond_motion(found, [p.frame for p in seen], base)
+        return seen, motion, beyond_motion(found, seen, scene.normal, base)
 
     def _following(
         self, seen: Sequence[FramePercept], geometry: Geometry, base: float

@@ -21,6 +21,7 @@ from tools.backends.embedded.perception.objects import (
     surprises,
 )
 from tools.backends.embedded.perception.statistics import Distribution, Normal
+from tools.backends.embedded.perception.stays import Stay
 from tools.backends.embedded.perception.tracks import Track
 from tools.backends.embedded.perception.wording import Scale, fact, region
 from tools.types import Attribute, Box, Interval, Observation, Point, VideoInfo, content_id
@@ -78,6 +79,8 @@ class Sighting:
     told: Observation
     by: Mapping[str, NDArray[np.float64]]
     """Attribute: ``(len(told.points),)``."""
+    stays: Sequence[Stay | None] = ()
+    """The stay each point is part of."""
 
 
 def full_box(row: NDArray[np.float64], geometry: Geometry) -> Box:
@@ -200,7 +203,8 @@ def observe(
         box=box,
         points=points,
     )
-    return Sighting(told, {name: values[part] for name, values in by.items()})
+    by = {name: values[part] for name, values in by.items()}
+    return Sighting(told, by, track.part[part])
 
 
 def _moves_as_it_flows(whole: Measured, part: slice, speed: float) -> bool:

@@ -23,6 +23,7 @@ __all__ = [
     "MANY_TALL",
     "MEASURED",
     "Measured",
+    "foreseen",
     "measure",
     "surprises",
 ]
@@ -277,6 +278,11 @@ def _foreseen(
     if len(part) != len(values):
         return values
     ends = [0.0 if s is None else distribution.surprise_of(s.last - s.start) for s in part]
+    return foreseen(values, np.array(ends))
+
+
+def foreseen(values: NDArray[np.float64], ends: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    """Surprise of a stay so far, and from half of what is normal on as it ends."""
     return np.where(values >= _PAST_HALF, np.fmax(values, ends), values)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,9 +16,11 @@ from tools.backends.embedded.perception.evidence import lives, smoothed
 from tools.backends.embedded.perception.geometry import Geometry
 from tools.backends.embedded.perception.health import steady
 from tools.backends.embedded.perception.motion import window_surprise
+from tools.backends.embedded.perception.objects import foreseen
 from tools.backends.embedded.perception.percepts import FramePercept
 from tools.backends.embedded.perception.sights import Life, Sight, top_mean
 from tools.backends.embedded.perception.statistics import FrameScale, Normal
+from tools.backends.embedded.perception.stays import Stay
 from tools.backends.embedded.perception.tracks import Track
 from tools.backends.embedded.perception.windows import WindowGrid
 from tools.types import Interval, Point
@@ -29,6 +32,8 @@ _WHOLE_S = 0.8
 shortest event that is looked at."""
 _HIDDEN_S = 3.0
 """Somebody seen before and after was hidden, not gone, if it was for no longer."""
+_STAYED_S = 0.6
+"""A stay seen for less is none."""
 _MOTION = frozenset({"speed", "glide", "limb_motion"})
 
 
@@ -102,19 +107,20 @@ def _place(life: Life, objects: NDArray[np.float64], boxes: NDArray[np.float64])
 
 
 def beyond_motion(
-    found: Sequence[Sighting], frames: Sequence[int] = (), base: float = 0.0
+    found: Sequence[Sighting], percepts: Sequence[FramePercept], normal: Normal, base: float
 ) -> dict[str, dict[int, Point]]:
     """Strongest points by each attribute besides those of motion, frame by frame: where objects
     are, how long they stay, which way they go, how large they are.
 
     Of objects that stand out by one of those more than by how they move. Whoever is hidden between
-    two sightings is there in between, too, by the fainter of the two.
+    two sightings is there in between, too, by the fainter of the two. A stay is one thing whoever
+    of those there it was taken for.
 
     Args:
-        frames: the analysed frames, ascending.
+        percepts: the analysed frames, in order.
         base: seconds per tick.
     """
-    order = np.asarray(sorted(frames), np.int64)
+    order = np.array([p.frame for p in percepts], np.int64)
     strongest: dict[str, dict[int, Point]] = {}
     for sighting in found:
         seen = sighting.told
@@ -127,16 +133,53 @@ def beyond_motion(
             continue
         shown = tuple(seen.points)
         for name, values in sighting.by.items():
-            if name in _MOTION or not (values > 0).any():
+            if name in _MOTION or name == "dwell" or not (values > 0).any():
                 continue
             own = strongest.setdefault(name, {})
             rounded = [round(float(value), 4) for value in values]
             seen_in = [(point.frame, n) for n, point in enumerate(shown)]
             for frame, n in (*seen_in, *_between(shown, rounded, order, base)):
-                if frame not in own or rounded[n] > own[frame].surprise:
-                    update = {"frame": frame, "surprise": rounded[n]}
-                    own[frame] = shown[n].model_copy(update=update)
+                _keep(own, frame, shown[n], rounded[n])
+    stayed = _stayed(found, percepts, normal, base)
+    return {**strongest, "dwell": stayed} if stayed else strongest
+
+
+def _stayed(
+    found: Sequence[Sighting], percepts: Sequence[FramePercept], normal: Normal, base: float
+) -> dict[int, Point]:
+    """Points of stays, from the first to the last moment in which one was seen."""
+    shown: dict[int, list[Point]] = defaultdict(list)
+    stays: dict[int, Stay] = {}
+    for sighting in found:
+        for point, stay in zip(sighting.told.points, sighting.stays, strict=True):
+            if stay is not None:
+                stays[id(stay)] = stay
+                shown[id(stay)].append(point)
+    times = np.array([p.pts for p in percepts]) * base
+    strongest: dict[int, Point] = {}
+    for key, stay in stays.items():
+        distribution = normal.of("dwell", small=stay.small)
+        at = sorted(shown[key], key=lambda p: p.pts)
+        first, last = at[0].pts * base, at[-1].pts * base
+        if distribution is None or last - first < _STAYED_S:
+            continue
+        low, high = np.searchsorted(times, [first - 1e-9, last + 1e-9])
+        values = distribution.surprise(times[low:high] - stay.start)
+        values = foreseen(values, distribution.surprise_of(stay.last - stay.start))
+        near = np.searchsorted([p.pts for p in at], [p.pts for p in percepts[low:high]])
+        for n, value, percept in zip(
+            near.tolist(), values.tolist(), percepts[low:high], strict=True
+        ):
+            if value > 0:
+                _keep(strongest, percept.frame, at[n], round(value, 4))
     return strongest
+
+
+def _keep(strongest: dict[int, Point], frame: int, point: Point, surprise: float) -> None:
+    """Let a point stand for a frame if it is more surprising than what does so far."""
+    if frame not in strongest or surprise > strongest[frame].surprise:
+        update = {"frame": frame, "surprise": surprise}
+        strongest[frame] = point.model_copy(update=update)
 
 
 def _between(

@@ -1,11 +1,13 @@
 """How long somebody has stayed at a place, whoever of those there it is taken for.
 
 Identities break where people pass in front of one another; a stay must not. So stays are chained
-by place: whatever hardly moves continues the stay that was going on where it is.
+by place: whatever hardly moves continues the stay that was going on where it is, unless that place
+was seen empty in between.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import hypot, isfinite
@@ -19,6 +21,9 @@ __all__ = ["REACH", "Stay", "stays"]
 
 REACH = 0.75
 """Heights from the middle of a stay within which it goes on."""
+_DEPTH = 2.0
+"""How much longer a pixel up or down is on the ground than one across: that of a camera that looks
+30° down, 1 / sin 30°. Stated prior."""
 _BACK_S = 1.5
 """Whether something stays is told from its displacement over this long …"""
 _LEAST_BACK_S = 0.7
@@ -30,6 +35,11 @@ _LATELY_S = 0.5
 _STEP_S = 1.0
 _GAP_S = 2.0
 """A stay survives being hidden for so long: two people who pass."""
+_EMPTY_S = 0.5
+"""Where nobody is seen for so long, and nothing that would hide one, the stay has ended."""
+_BODY, _BESIDE = 0.4, 0.3
+"""Heights above the feet at which whatever hides somebody is to be seen, and to the side: who paces
+is not always in the middle of the stay."""
 
 
 @dataclass(eq=False)
@@ -42,9 +52,15 @@ class Stay:
     y: float
     seen: int
     small: bool
+    empty: float = 0.0
+    """Seconds for which nothing was seen at its place since it was last seen to go on."""
+
+    def away(self, x: float, y: float) -> float:
+        """Pixels from the middle of the stay; towards the camera they are longer on the ground."""
+        return hypot(x - self.x, _DEPTH * (y - self.y))
 
     def holds(self, x: float, y: float, tall: float) -> bool:
-        return hypot(x - self.x, y - self.y) <= REACH * tall
+        return self.away(x, y) <= REACH * tall
 
 
 def stays(
@@ -63,61 +79,81 @@ def stays(
     """
     found = [np.zeros(len(times)) for times, _ in paths]
     part: list[list[Stay | None]] = [[None] * len(times) for times, _ in paths]
-    events: list[tuple[float, int, int]] = []
+    events: dict[float, list[tuple[int, int]]] = defaultdict(list)
     paces: list[_Pace] = []
     for number, (times, rows) in enumerate(paths):
         paces.append(_pace(np.asarray(times), rows))
         ghost = (rows[:, Det.GHOST] > 0.0) & (rows[:, Det.STILL] > 0.9)
-        events += [(times[i], number, i) for i in np.flatnonzero(~ghost).tolist()]
+        for i in np.flatnonzero(~ghost).tolist():
+            events[times[i]].append((number, i))
     going: list[Stay] = []
     own: dict[int, Stay] = {}
-    for time, number, i in sorted(events):
-        pace = paces[number]
-        back, first = float(pace.back[i]), float(pace.halt[i])
-        row = paths[number][1][i].tolist()
-        x, y, tall = (row[Det.X0] + row[Det.X1]) / 2, row[Det.Y1], row[Det.TALL]
-        small = row[Det.KIND] == Kind.SMALL
-        stay: Stay | None = None
-        if isfinite(first):
-            going = [s for s in going if time - s.last <= _GAP_S + _BACK_S]
-            near = [
-                (hypot(x - s.x, y - s.y), n)
-                for n, s in enumerate(going)
-                if s.small == small and back - s.last <= _GAP_S and s.holds(x, y, tall)
-            ]
-            if near:
-                stay = going[min(near)[1]]
-                stay.last = time
-                stay.seen += 1
-                weight = max(1.0 / stay.seen, 0.02)
-                stay.x += weight * (x - stay.x)
-                stay.y += weight * (y - stay.y)
+    then = min(events, default=0.0)
+    for time in sorted(events):
+        there: list[list[float]] = []
+        for number, i in events[time]:
+            pace = paces[number]
+            back, first = float(pace.back[i]), float(pace.halt[i])
+            row = paths[number][1][i].tolist()
+            there.append(row)
+            x, y, tall = (row[Det.X0] + row[Det.X1]) / 2, row[Det.Y1], row[Det.TALL]
+            small = row[Det.KIND] == Kind.SMALL
+            stay: Stay | None = None
+            if isfinite(first):
+                going = [s for s in going if time - s.last <= _GAP_S + _BACK_S]
+                near = [
+                    (s.away(x, y), n)
+                    for n, s in enumerate(going)
+                    if s.small == small and back - s.last <= _GAP_S and s.holds(x, y, tall)
+                ]
+                if near:
+                    stay = going[min(near)[1]]
+                    stay.last = time
+                    stay.seen += 1
+                    weight = max(1.0 / stay.seen, 0.02)
+                    stay.x += weight * (x - stay.x)
+                    stay.y += weight * (y - stay.y)
+                else:
+                    stay = Stay(first, time, x, y, 1, small)
+                    going.append(stay)
+                own[number] = stay
             else:
-                stay = Stay(first, time, x, y, 1, small)
-                going.append(stay)
-            own[number] = stay
-        else:
-            mine = own.get(number)
-            before = paths[number][0][i - 1] if i else time
-            if mine is not None and before - mine.last <= _STEP_S and mine.holds(x, y, tall):
-                stay = mine  # a step aside does not end a stay, …
-                if time - before > _LATELY_S:  # … nor does being hidden
-                    stay.last = time
-                    if stay not in going:
-                        going.append(stay)
-            elif pace.lately[i]:
-                # Taken for one who walked here: what hardly moves where one stays is that one.
-                there = (
-                    s for s in going
-                    if s.small == small and time - s.last <= _GAP_S and s.holds(x, y, tall)
-                )  # fmt: skip
-                stay = next(there, None)
-                if stay is not None:
-                    stay.last = time
-        if stay is not None:
-            found[number][i] = time - stay.start
-            part[number][i] = stay
+                mine = own.get(number)
+                before = paths[number][0][i - 1] if i else time
+                if mine is not None and before - mine.last <= _STEP_S and mine.holds(x, y, tall):
+                    stay = mine  # a step aside does not end a stay, …
+                    if time - before > _LATELY_S:  # … nor does being hidden
+                        stay.last = time
+                        if stay not in going:
+                            going.append(stay)
+                elif pace.lately[i]:
+                    # Taken for one who walked here: what hardly moves where one stays is that one.
+                    stay = next(
+                        (
+                            s for s in going
+                            if s.small == small and time - s.last <= _GAP_S and s.holds(x, y, tall)
+                        ),
+                        None,
+                    )  # fmt: skip
+                    if stay is not None:
+                        stay.last = time
+            if stay is not None:
+                found[number][i] = time - stay.start
+                part[number][i] = stay
+                stay.empty = 0.0
+        for stay in going:
+            if not any(_covers(row, stay) for row in there):
+                stay.empty += time - then
+        going = [s for s in going if s.empty < _EMPTY_S]
+        then = time
     return list(zip(found, part, strict=True))
+
+
+def _covers(row: list[float], stay: Stay) -> bool:
+    """Whether somebody who stays would be behind, or be, a detection."""
+    body, beside = stay.y - _BODY * row[Det.TALL], _BESIDE * row[Det.TALL]
+    across = row[Det.X0] - beside <= stay.x <= row[Det.X1] + beside
+    return across and row[Det.Y0] <= body <= row[Det.Y1]
 
 
 @dataclass(frozen=True, eq=False)
