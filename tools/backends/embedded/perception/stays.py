@@ -1,8 +1,8 @@
 """How long somebody has stayed at a place, whoever of those there it is taken for.
 
 Identities break where people pass in front of one another; a stay must not. So stays are chained
-by place: whatever hardly moves continues the stay that was going on where it is, unless that place
-was seen empty in between.
+by place: whatever hardly moves continues the stay that was going on where it is, unless whoever
+stayed was seen to leave, or the place to be empty, in between.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ _GAP_S = 2.0
 """A stay survives being hidden for so long: two people who pass."""
 _EMPTY_S = 0.5
 """Where nobody is seen for so long, and nothing that would hide one, the stay has ended."""
-_BODY, _BESIDE = 0.4, 0.3
-"""Heights above the feet at which whatever hides somebody is to be seen, and to the side: who paces
-is not always in the middle of the stay."""
+_BODY, _BESIDE, _BELOW = 0.4, 0.3, 0.15
+"""Heights above the feet at which whatever hides somebody is to be seen, so far to the side (who
+paces is not always in the middle) and so far below (not all of a crowd is made out)."""
 
 
 @dataclass(eq=False)
@@ -54,13 +54,15 @@ class Stay:
     small: bool
     empty: float = 0.0
     """Seconds for which nothing was seen at its place since it was last seen to go on."""
+    by: object = None
+    """The track that was last seen to stay."""
 
-    def away(self, x: float, y: float) -> float:
-        """Pixels from the middle of the stay; towards the camera they are longer on the ground."""
-        return hypot(x - self.x, _DEPTH * (y - self.y))
-
-    def holds(self, x: float, y: float, tall: float) -> bool:
-        return self.away(x, y) <= REACH * tall
+    def away(self, row: list[float]) -> float:
+        """Heights from the middle of the stay to a detection. Towards the camera pixels are longer
+        on the ground, as far as the feet are seen."""
+        depth = _DEPTH if row[Det.HIDDEN] == 0 else 1.0
+        across = (row[Det.X0] + row[Det.X1]) / 2 - self.x
+        return hypot(across, depth * (row[Det.Y1] - self.y)) / row[Det.TALL]
 
 
 def stays(
@@ -80,80 +82,118 @@ def stays(
     found = [np.zeros(len(times)) for times, _ in paths]
     part: list[list[Stay | None]] = [[None] * len(times) for times, _ in paths]
     events: dict[float, list[tuple[int, int]]] = defaultdict(list)
-    paces: list[_Pace] = []
-    for number, (times, rows) in enumerate(paths):
-        paces.append(_pace(np.asarray(times), rows))
+    walkers: list[_Walker] = []
+    for times, rows in paths:
         ghost = (rows[:, Det.GHOST] > 0.0) & (rows[:, Det.STILL] > 0.9)
         for i in np.flatnonzero(~ghost).tolist():
-            events[times[i]].append((number, i))
-    going: list[Stay] = []
-    own: dict[int, Stay] = {}
-    then = min(events, default=0.0)
+            events[times[i]].append((len(walkers), i))
+        walkers.append(_Walker(times, rows, _pace(np.asarray(times), rows)))
+    going = _Going()
     for time in sorted(events):
-        there: list[list[float]] = []
+        there = []
         for number, i in events[time]:
-            pace = paces[number]
-            back, first = float(pace.back[i]), float(pace.halt[i])
             row = paths[number][1][i].tolist()
             there.append(row)
-            x, y, tall = (row[Det.X0] + row[Det.X1]) / 2, row[Det.Y1], row[Det.TALL]
-            small = row[Det.KIND] == Kind.SMALL
-            stay: Stay | None = None
-            if isfinite(first):
-                going = [s for s in going if time - s.last <= _GAP_S + _BACK_S]
-                near = [
-                    (s.away(x, y), n)
-                    for n, s in enumerate(going)
-                    if s.small == small and back - s.last <= _GAP_S and s.holds(x, y, tall)
-                ]
-                if near:
-                    stay = going[min(near)[1]]
-                    stay.last = time
-                    stay.seen += 1
-                    weight = max(1.0 / stay.seen, 0.02)
-                    stay.x += weight * (x - stay.x)
-                    stay.y += weight * (y - stay.y)
-                else:
-                    stay = Stay(first, time, x, y, 1, small)
-                    going.append(stay)
-                own[number] = stay
-            else:
-                mine = own.get(number)
-                before = paths[number][0][i - 1] if i else time
-                if mine is not None and before - mine.last <= _STEP_S and mine.holds(x, y, tall):
-                    stay = mine  # a step aside does not end a stay, …
-                    if time - before > _LATELY_S:  # … nor does being hidden
-                        stay.last = time
-                        if stay not in going:
-                            going.append(stay)
-                elif pace.lately[i]:
-                    # Taken for one who walked here: what hardly moves where one stays is that one.
-                    stay = next(
-                        (
-                            s for s in going
-                            if s.small == small and time - s.last <= _GAP_S and s.holds(x, y, tall)
-                        ),
-                        None,
-                    )  # fmt: skip
-                    if stay is not None:
-                        stay.last = time
+            stay = going.of(walkers[number], i, row)
             if stay is not None:
                 found[number][i] = time - stay.start
                 part[number][i] = stay
-                stay.empty = 0.0
-        for stay in going:
-            if not any(_covers(row, stay) for row in there):
-                stay.empty += time - then
-        going = [s for s in going if s.empty < _EMPTY_S]
-        then = time
+        going.look(time, there)
     return list(zip(found, part, strict=True))
+
+
+@dataclass(eq=False)
+class _Walker:
+    """A track, the stay it was last part of, and the row in which it last stood."""
+
+    times: Sequence[float]
+    rows: NDArray[np.float64]
+    pace: _Pace
+    own: Stay | None = None
+    stood: int = 0
+
+
+class _Going:
+    """The stays that go on, in time order of what is seen."""
+
+    def __init__(self) -> None:
+        self._stays: list[Stay] = []
+        self._then: float | None = None
+
+    def of(self, walker: _Walker, i: int, row: list[float]) -> Stay | None:
+        """The stay that a detection is part of."""
+        stay: Stay | None
+        if isfinite(walker.pace.halt[i]):
+            stay = walker.own = self._halted(walker, i, row)
+            walker.stood = i
+        else:
+            stay = self._moving(walker, i, row)
+        if stay is not None:
+            stay.empty = 0.0
+        return stay
+
+    def look(self, time: float, there: Sequence[list[float]]) -> None:
+        """All that is seen at a time: stays whose place is empty end."""
+        for stay in self._stays:
+            if self._then is not None and not any(_covers(row, stay) for row in there):
+                stay.empty += time - self._then
+        self._stays = [
+            s for s in self._stays if s.empty < _EMPTY_S and time - s.last <= _GAP_S + _BACK_S
+        ]
+        self._then = time
+
+    def _halted(self, walker: _Walker, i: int, row: list[float]) -> Stay:
+        time, back = walker.times[i], float(walker.pace.back[i])
+        x, y, small = (row[Det.X0] + row[Det.X1]) / 2, row[Det.Y1], row[Det.KIND] == Kind.SMALL
+        near = [
+            s
+            for s in self._stays
+            if s.small == small and back - s.last <= _GAP_S and s.away(row) <= REACH
+        ]
+        if not near:
+            stay = Stay(float(walker.pace.halt[i]), time, x, y, 1, small, by=walker)
+            self._stays.append(stay)
+            return stay
+        stay = min(near, key=lambda s: s.away(row))
+        stay.last, stay.by = time, walker
+        stay.seen += 1
+        weight = max(1.0 / stay.seen, 0.02)
+        stay.x += weight * (x - stay.x)
+        stay.y += weight * (y - stay.y)
+        return stay
+
+    def _moving(self, walker: _Walker, i: int, row: list[float]) -> Stay | None:
+        own, time = walker.own, walker.times[i]
+        before = walker.times[i - 1] if i else time
+        if own is not None and own.away(row) > REACH:
+            # Who is seen to leave, standing alone all the while, has left.
+            alone = (walker.rows[walker.stood : i + 1, Det.KIND] != Kind.PART).all()
+            if alone and own.by is walker and own in self._stays:
+                self._stays.remove(own)
+            walker.own = own = None
+        if own is not None and before - own.last <= _STEP_S:
+            if time - before > _LATELY_S:  # a step aside does not end a stay, nor does hiding
+                own.last, own.by = time, walker
+                if own not in self._stays:
+                    self._stays.append(own)
+            return own
+        if not walker.pace.lately[i]:
+            return None
+        # Taken for one who walked here: what hardly moves where one stays is that one.
+        small = row[Det.KIND] == Kind.SMALL
+        for stay in self._stays:
+            if stay.small == small and time - stay.last <= _GAP_S and stay.away(row) <= REACH:
+                stay.last, stay.by = time, walker
+                return stay
+        return None
 
 
 def _covers(row: list[float], stay: Stay) -> bool:
     """Whether somebody who stays would be behind, or be, a detection."""
-    body, beside = stay.y - _BODY * row[Det.TALL], _BESIDE * row[Det.TALL]
+    tall = row[Det.TALL]
+    body, beside = stay.y - _BODY * tall, _BESIDE * tall
     across = row[Det.X0] - beside <= stay.x <= row[Det.X1] + beside
-    return across and row[Det.Y0] <= body <= row[Det.Y1]
+    return across and row[Det.Y0] <= body <= row[Det.Y1] + _BELOW * tall
 
 
 @dataclass(frozen=True, eq=False)
