@@ -65,7 +65,7 @@ class Found:
     phrase: str = ""
     """The words of the rule that were found; of a *semantic* match what is unusual."""
     near: str = ""
-    """The nearest normal clause, where it is new or unlike; empty where nothing normal is near."""
+    """The nearest normal clause, where it is new or unlike; empty where none is like it at all."""
     things: tuple[str, ...] = ()
     """What it lists as being there; empty for a clause about a person."""
 
