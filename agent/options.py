@@ -84,11 +84,11 @@ def linted(stores: Stores, rules: Sequence[Rule]) -> tuple[Finding, ...]:
     return lint(rules, stores.tools.captioner.attributes)
 
 
-def show(rules: Sequence[Rule], as_json: bool) -> None:
-    """Rules as JSON, or for reading."""
+def show(stores: Stores, rules: Sequence[Rule], as_json: bool) -> None:
+    """Rules as JSON, or for reading: how each is tested with the captioner that is set."""
     if as_json:
         print_json([r.model_dump(mode="json") for r in rules])
         return
     from agent.console import show_rules
 
-    show_rules(rules)
+    show_rules(rules, in_words=not stores.tools.captioner.attributes)

@@ -11,14 +11,16 @@ from tools.types import ClauseVerdict, Rule, Verdict
 __all__ = ["clause_steps", "new_here"]
 
 CLAUSES_NAMED = 3
-MATCHES = {"predicate": "its test holds in words", "lexical": "by its words", "semantic": "as new"}
 
 
 def clause_steps(event_id: str, ledger: Ledger) -> Iterator[Step]:
     """The strongest clauses of an event's caption, each with the rule@version, kind of match and
     strength, or with the nearest normal caption; none where the event was measured."""
     verdict = ledger.verdicts[event_id]
-    said = (f"verdict:{verdict.id}", f"caption:{ledger.looks[event_id].description.caption.id}")
+    said: tuple[str, ...] = (
+        f"verdict:{verdict.id}",
+        f"caption:{ledger.looks[event_id].description.caption.id}",
+    )
     for clause in verdict.clauses[:CLAUSES_NAMED]:
         rule = ledger.evidence(clause.rule)
         compared, cited = _compared(clause, ledger)
@@ -26,18 +28,17 @@ def clause_steps(event_id: str, ledger: Ledger) -> Iterator[Step]:
             text = f"“{clause.clause}” is new here: novelty {clause.novelty:.2f}, {compared}."
             yield Step(kind="what", text=text, evidence=(*said, *cited))
             continue
+        broken, cites = "what was asked for", said
         if isinstance(rule, Rule):
-            broken, cites = f"{rule.id}@{rule.version}", (rule.ref,)
-        else:
-            broken, cites = "what was asked for", ()
+            broken, cites = f"rule {rule.id}@{rule.version}", (*said, rule.ref)
         text = (
-            f"“{clause.clause}” bears out {broken}, {MATCHES[clause.how]}: “{clause.phrase}” "
-            f"({clause.how} match, strength {clause.strength:.2f})."
+            f"“{clause.clause}” falls under {broken}: “{clause.phrase}”, {clause.how} match, "
+            f"strength {clause.strength:.2f}"
         )
         if clause.novelty > 0:
-            text = f"{text[:-1]}; novelty {clause.novelty:.2f}, {compared}."
+            text += f"; novelty {clause.novelty:.2f}, {compared}"
             cites = (*cites, *cited)
-        yield Step(kind="rule", text=text, evidence=(*said, *cites))
+        yield Step(kind="rule", text=f"{text}.", evidence=cites)
 
 
 def new_here(verdict: Verdict) -> str:

@@ -200,6 +200,11 @@ def _judgement(episode: EventScore, decision: Decision, ledger: Ledger) -> Step:
 
 def threshold_text(scene: SceneView) -> str:
     """What the alarm threshold of a scene means, and how well that is known."""
+    if not scene.normal_events and scene.in_words:
+        return (
+            "where 0.50 is the alarm threshold: words broke a rule more likely than not, and "
+            "nothing was measured."
+        )
     if not scene.normal_events:
         return (
             "where 0.50 is the alarm threshold: the scene's normal limit, which no held-out normal "

@@ -159,10 +159,14 @@ class SceneView(Frozen):
     """Active rules that hold at some hours or days only."""
     camera_rules: int = 0
     """Active rules that hold for some cameras only."""
+    zone_rules: int = 0
+    """Active rules that hold in a zone only."""
     captions_version: int = 0
     """Version of the normal captions kept with it; 0: none."""
     normal_captions: int = 0
     """How many these are."""
+    in_words: bool = False
+    """Whether the captioner gives words only, and the verifier reads them."""
 
     @property
     def ref(self) -> str:

@@ -124,6 +124,8 @@ class Toolbox:
                 "own_rules": sum(rule.source == "user" for rule in rules),
                 "timed_rules": sum(rule.scope.timed for rule in rules),
                 "camera_rules": sum(bool(rule.scope.cameras) for rule in rules),
+                "zone_rules": sum(bool(rule.scope.zone) for rule in rules),
+                "in_words": not self.captioner.attributes and isinstance(self.verifier, Reading),
             }
             return self._view(record).model_copy(update=counted)
 

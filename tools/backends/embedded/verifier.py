@@ -99,9 +99,8 @@ class EmbeddedVerifier(Verifier, Reading):
         if seen.problems:
             return self._verdict(event, seen, answers, score=None, reason="; ".join(seen.problems))
         if words_only(seen):
-            return self.judge_told(
-                plan, event, seen, Told("", tuple(hit.rule for hit in rules), ())
-            )
+            anywhere = tuple(hit.rule for hit in rules if not hit.rule.scope.zone)
+            return self.judge_told(plan, event, seen, Told("", anywhere, ()))
         applied = self._apply(plan, seen, rules)
         upheld, contradicted = _uphold(applied, answers)
         if contradicted and not upheld:

@@ -28,7 +28,7 @@ from tools.types import (
     content_id,
 )
 
-__all__ = ["KEPT", "WordJudge", "target_ref"]
+__all__ = ["KEPT", "Ready", "WordJudge", "target_ref"]
 
 KEPT = 8
 """Deducers kept ready: making one reads all normal captions of a scene."""
@@ -41,7 +41,7 @@ def target_ref(concept: str) -> str:
     return f"query:{concept.replace(' ', '-')}"
 
 
-class _Ready:
+class Ready:
     """A deducer over some rules and normal captions, and which caption has which clause."""
 
     def __init__(self, told: Told) -> None:
@@ -56,6 +56,11 @@ class _Ready:
         for caption in told.captions:
             for clause, _ in clauses_of(caption.text):
                 self.places.setdefault(clause, caption)
+        self._lock = threading.Lock()
+
+    def deduce(self, caption: str) -> Deduced:
+        with self._lock:
+            return self.deducer.deduce(caption)
 
 
 class WordJudge:
@@ -63,7 +68,7 @@ class WordJudge:
 
     def __init__(self, verifier: str) -> None:
         self._verifier = verifier
-        self._ready: OrderedDict[Key, _Ready] = OrderedDict()
+        self._ready: OrderedDict[Key, Ready] = OrderedDict()
         self._lock = threading.Lock()
 
     def judge(self, plan: Plan, event: Event, seen: Description, told: Told) -> Verdict:
@@ -74,14 +79,15 @@ class WordJudge:
         asked = plan.intent in {Intent.FIND, Intent.CHECK}
         if asked:  # how usual it is there does not matter
             told = Told(id="", rules=_stated(plan), captions=())
-        deduced, places = self.deduced(seen.caption.text, told)
+        ready = self.ready(told)
+        deduced = ready.deduce(seen.caption.text)
         score: float | None = deduced.score
         reason = ""
         if not any(rule.kind is RuleKind.ANOMALOUS for rule in told.rules):
             score = None
             reason = "no rule at hand says what would be unusual, and nothing was measured"
         caption = f"caption:{seen.caption.id}"
-        clauses = tuple(_clause(f, places.get(f.near), asked=asked) for f in deduced.found)
+        clauses = tuple(_clause(f, ready.places.get(f.near), asked=asked) for f in deduced.found)
         claims = [
             _claim(c, f.rule, caption, asked=asked)
             for c, f in zip(clauses, deduced.found, strict=True)
@@ -112,19 +118,19 @@ class WordJudge:
             verifier=self._verifier,
         )
 
-    def deduced(self, text: str, told: Told) -> tuple[Deduced, dict[str, NormalCaption]]:
-        """What deduction says of a caption, and which normal caption has which clause."""
+    def ready(self, told: Told) -> Ready:
+        """The deducer over these rules and captions; the last few are kept."""
         embedder = told.embedder.name if told.embedder is not None else ""
         key = (told.id, tuple((r.ref, r.text) for r in told.rules), embedder)
         with self._lock:
             ready = self._ready.get(key)
             if ready is None:
-                ready = self._ready[key] = _Ready(told)
+                ready = self._ready[key] = Ready(told)
                 if len(self._ready) > KEPT:
                     self._ready.popitem(last=False)
             else:
                 self._ready.move_to_end(key)
-            return ready.deducer.deduce(text), ready.places
+        return ready
 
 
 def _stated(plan: Plan) -> tuple[Rule, ...]:
