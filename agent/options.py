@@ -78,10 +78,12 @@ def scene_of(stores: Stores, scene: str | None) -> str:
 
 
 def linted(stores: Stores, rules: Sequence[Rule]) -> tuple[Finding, ...]:
-    """What is wrong with these rules, for what the configured captioner measures."""
+    """What is wrong with these rules, for what the configured captioner measures or says."""
+    from tools.deduction import readable
     from tools.rulebook.linting import lint
 
-    return lint(rules, stores.tools.captioner.attributes)
+    attributes = stores.tools.captioner.attributes
+    return lint(rules, attributes, None if attributes else readable)
 
 
 def show(stores: Stores, rules: Sequence[Rule], as_json: bool) -> None:

@@ -9,7 +9,14 @@ from tools.deduction.deducer import ALARM, Deduced, Deducer, Found
 from tools.deduction.facts import words_only
 from tools.deduction.induction import CaptionBook, NormalClip, induce_from_captions
 from tools.deduction.language import Said, clauses_of, said_in
-from tools.deduction.matching import parts_of, phrase_of, reading_of, share_of, stated
+from tools.deduction.matching import (
+    parts_of,
+    phrase_of,
+    readable,
+    reading_of,
+    share_of,
+    stated,
+)
 from tools.deduction.missing import missed
 from tools.deduction.smoothing import METHODS, Method, smoothed
 from tools.deduction.unlike import Embed
@@ -30,6 +37,7 @@ __all__ = [
     "missed",
     "parts_of",
     "phrase_of",
+    "readable",
     "reading_of",
     "said_in",
     "share_of",

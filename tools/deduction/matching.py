@@ -39,6 +39,7 @@ __all__ = [
     "parts_of",
     "phrase_of",
     "phrases_of",
+    "readable",
     "reading_of",
     "share_of",
     "stated",
@@ -189,6 +190,11 @@ def open_to(rule: Rule) -> frozenset[str]:
         if named is not None and not phrase_of(part).words:
             found.add("thing" if named.group(1) else "doing")
     return frozenset(found)
+
+
+def readable(rule: Rule) -> bool:
+    """Whether anything of a rule can be found in a caption."""
+    return bool(phrases_of(rule) or open_to(rule) or rule.predicate)
 
 
 def reading_of(rule: Rule) -> str:
