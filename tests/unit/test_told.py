@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from evals.datasets.captions import load_captions, load_normal_captions, load_rules
 from graphs.clauses import clause_steps
@@ -104,6 +106,37 @@ def test_normal_captions_make_the_usual_weigh_less_and_the_new_suspect() -> None
     assert 0.3 < new.score < 0.5  # reported, and never an alarm by itself
     without = judged("A man is juggling near the fountain.", Told("", (RIDING,), ()))
     assert without.score == 0.0
+
+
+@pytest.mark.parametrize("text", ["A man juggles near the fountain.", "He juggles by a bench."])
+def test_the_present_is_as_new_as_the_form_in_ing(text: str) -> None:
+    assert judged(text).score == judged(text.replace("juggles", "is juggling")).score
+
+
+class Meanings(HashedEmbedder):
+    """Stands for a sentence model."""
+
+    name = "meanings/1"
+    by_meaning = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: list[str] = []
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        self.read += texts
+        return super().embed(texts)
+
+
+def test_a_sentence_model_that_is_set_is_used_live_too() -> None:
+    embedder = Meanings()
+    text = "Two people are walking. Other than people, there is a hedgehog and a wheelbarrow."
+    verdict = judged(text, Told("k1", (RIDING,), KNOWN, embedder))
+    texts, clips = [c.text for c in KNOWN], [c.video_id for c in KNOWN]
+    same(verdict, Deducer([RIDING], texts, clips=clips, embed=embedder.embed).deduce(text))
+    assert "a wheelbarrow" in embedder.read
+    assert verdict.clauses[0].near  # likeness by meaning finds some, likeness by words none
+    assert not judged(text).clauses[0].near
 
 
 class Words:

@@ -193,8 +193,9 @@ class Deducer:
         opened = self._open.get("doing" if word in said.actions else "thing")
         if opened is not None and novelty > strength and word not in BELONGINGS:
             strength, rule, phrase, how = novelty, opened, word.strip("<>"), "semantic"
-        if unlike > novelty:
+        if unlike > novelty or (novelty > 0 and not near):
             near = nearest
+        if unlike > novelty:
             how = "unlike" if how == "novel" else how
         new = 0.0 if how == "semantic" else NOVEL * max(unlike, novelty)
         score = 1 - (1 - strength) * (1 - new)
