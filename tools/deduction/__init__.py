@@ -5,7 +5,7 @@ clause, rule and phrase; ``induce_from_captions`` makes rules of normal captions
 spreads scores over time by a named method.
 """
 
-from tools.deduction.deducer import ALARM, Deduced, Deducer, Found
+from tools.deduction.deducer import ALARM, Deduced, Deducer, Found, discounted, scenery
 from tools.deduction.facts import words_only
 from tools.deduction.induction import CaptionBook, NormalClip, induce_from_captions
 from tools.deduction.language import Said, clauses_of, said_in
@@ -33,6 +33,7 @@ __all__ = [
     "NormalClip",
     "Said",
     "clauses_of",
+    "discounted",
     "induce_from_captions",
     "missed",
     "parts_of",
@@ -40,6 +41,7 @@ __all__ = [
     "readable",
     "reading_of",
     "said_in",
+    "scenery",
     "share_of",
     "smoothed",
     "stated",
