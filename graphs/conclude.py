@@ -197,7 +197,10 @@ def answer(state: State, runtime: Runtime[Context]) -> State:
     context = runtime.context
     ledger = context.runs.open(state["run"])
     made = state["plan"]
-    caveats = [t.caveat for t in (*made.targets, *made.counts, *made.ignores) if t.caveat]
+    named = (*made.targets, *made.counts, *made.ignores)
+    caveats = [t.caveat for t in named if t.caveat]
+    if ledger.scene is not None and ledger.scene.in_words:  # nothing of it was measured
+        caveats = [f"“{t.phrase}” was read in captions by its words" for t in named]
     caveats += _not_applied(ledger)
     caveats += [made.unmet] if made.unmet else []
     if state.get("scene_free") and made.intent is not Intent.UNSUPPORTED:

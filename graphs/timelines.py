@@ -115,6 +115,7 @@ def _measured(
 def _in_words(ledger: Ledger, video_id: str, plan: Plan, smoothing: Smoothing) -> Timeline | None:
     """What the first looks' captions came to, each for its event's time, as recorded captions are
     judged frame by frame: scenery discounted, and smoothed two ways or, *causal*, from the past.
+    Before the stream counts the normal footage of the scene: a short clip is no stream of its own.
     A caption tells of its whole event, so *causal* it counts from the event's last frame on.
 
     Labels come from verdicts, which know their own event alone: what is there throughout a short
@@ -147,7 +148,7 @@ def _in_words(ledger: Ledger, video_id: str, plan: Plan, smoothing: Smoothing) -
         smoothing, curve = "none", np.asarray([v.score or 0.0 for v in told])
     else:
         listed = [{t for c in v.clauses for t in c.things} for v in told]
-        shares = scenery(listed, rate=SAID_PER_S, causal=causal)
+        shares = scenery(listed, beforehand=SAID_PER_S * _normal_s(ledger), causal=causal)
         curve = np.asarray(
             [
                 max((discounted(c.score, c.things, share) for c in v.clauses), default=0.0)
@@ -166,6 +167,12 @@ def _in_words(ledger: Ledger, video_id: str, plan: Plan, smoothing: Smoothing) -
         scores=tuple(round(float(curve[n]), 6) for n in keep),
         smoothing=smoothing,
     )
+
+
+def _normal_s(ledger: Ledger) -> float:
+    """Seconds of normal footage whose captions are kept; one where none are, as offline."""
+    known = (c.interval.seconds for k in ledger.known.values() for c in k.captions)
+    return max(1.0, sum(known) / max(1, len(ledger.known)))
 
 
 def _sought(ledger: Ledger, video_id: str, plan: Plan) -> dict[int, tuple[int, float]]:

@@ -101,6 +101,18 @@ def test_what_breaks_a_rule_tells_rule_version_match_and_strength(
         assert "held-out normal footage could check" not in answer  # nothing was measured
 
 
+def test_a_question_about_something_named_is_put_to_the_words(home: Path, walkway: Walkway) -> None:
+    said, query = "A man is riding a bicycle past the fountain.", "Was anyone riding a bicycle?"
+    with answered(home, walkway, said, query=query) as (decision, answer):
+        assert decision.label is Label.ANOMALOUS
+        assert decision.dropped_steps == 0
+        assert "falls under what was asked for: “riding”, lexical match" in answer
+        assert "was read in captions by its words" in answer
+        assert "swinging limbs" not in answer  # nothing was measured
+        (line,) = decision.timelines
+        assert set(line.scores) == {1.0}
+
+
 def test_a_scene_from_before_captions_were_kept_says_so_once(home: Path, walkway: Walkway) -> None:
     with closing(sqlite3.connect(home / "record.db")) as connection:
         (text,) = connection.execute("SELECT record FROM scenes").fetchone()

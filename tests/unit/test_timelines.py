@@ -19,10 +19,11 @@ from tests.builders import (
     rule_of,
     scene_of,
     seen_of,
+    span,
     video_of,
 )
 from tools.decision import Intent, Label, Plan
-from tools.ledger import Ledger, Look, Recall, Segmentation
+from tools.ledger import Known, Ledger, Look, Recall, Segmentation
 from tools.scoring import Smoothing, Thresholds, score_of
 from tools.types import (
     ClauseVerdict,
@@ -30,6 +31,7 @@ from tools.types import (
     EventTree,
     Level,
     Match,
+    NormalCaption,
     Point,
     Rule,
     RuleKind,
@@ -309,6 +311,19 @@ def said_of(score: float, *things: str) -> ClauseVerdict:
     return ClauseVerdict(clause="c", how="lexical", score=score, strength=score, things=things)
 
 
+def normal_caption_of(start_s: float, end_s: float) -> NormalCaption:
+    return NormalCaption(
+        id="n",
+        scene="gate",
+        version=1,
+        video_id="n1",
+        clip="n1.mp4",
+        interval=span(start_s, end_s),
+        frame=0,
+        text="People walk.",
+    )
+
+
 def worded(*events: tuple[ClauseVerdict, ...]) -> Ledger:
     """Events of ten seconds, one after the other, each told of in one caption."""
     ledger = Ledger("run1")
@@ -344,6 +359,11 @@ def test_what_is_listed_throughout_is_scenery_on_the_timeline() -> None:
     assert set(throughout.values()) == {round(0.9 * (1 - 150 / 155), 6)}
     once = line_of(worded((), (van,), ()), smoothing="none")
     assert once[15.1] == pytest.approx(0.9 * (1 - 50 / 155), abs=1e-5)
+    known = worded((van,), (van,), (van,))
+    footage = normal_caption_of(start_s=0.0, end_s=120.0)
+    known.note(Known(id="k", scene="gate", version=1, rules=(), captions=(footage,)))
+    seldom = line_of(known, smoothing="none")  # what normal footage of two minutes never had
+    assert set(seldom.values()) == {round(0.9 * (1 - 150 / 750), 6)}
     rider = line_of(worded(*[(said_of(0.9),)] * 3), smoothing="none")
     assert set(rider.values()) == {0.9}  # what somebody does is no scenery
 

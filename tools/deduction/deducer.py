@@ -149,7 +149,7 @@ class Deducer:
         )
         verdicts = [self.deduce(caption) for caption in captions]
         listed = [{t for f in v.found for t in f.things} for v in verdicts]
-        shares = scenery(listed, rate=rate, causal=causal)
+        shares = scenery(listed, beforehand=rate, causal=causal)
         return [
             _verdict(replace(f, score=discounted(f.score, f.things, share)) for f in verdict.found)
             for verdict, share in zip(verdicts, shares, strict=True)
@@ -213,13 +213,13 @@ def _things(said: Said) -> tuple[str, ...]:
 
 
 def scenery(
-    listed: Sequence[Collection[str]], *, rate: float, causal: bool
+    listed: Sequence[Collection[str]], *, beforehand: float, causal: bool
 ) -> Iterator[Mapping[str, float]]:
     """For each caption of a stream, the share of the captions that list what it lists.
 
     Args:
         listed: what each caption lists, in time order.
-        rate: captions a second; one second without anything is counted beforehand.
+        beforehand: captions without anything that are counted before the first.
         causal: of the captions up to each one, not of the whole stream.
     """
     seen: Counter[str] = Counter()
@@ -228,7 +228,7 @@ def scenery(
     for n, things in enumerate(listed, start=1):
         if causal:
             seen.update(things)
-        past = rate + (n if causal else len(listed))
+        past = beforehand + (n if causal else len(listed))
         yield {thing: seen[thing] / past for thing in things}
 
 
