@@ -103,13 +103,24 @@ def rules_list(
 
 @rules_app.command("captions")
 @guarded
-def rules_captions(scene: SceneOption = None, as_json: JsonOption = False) -> None:
+def rules_captions(
+    reference: Annotated[
+        str | None,
+        typer.Argument(metavar="CAPTION", help="The one that a decision cites: normal:ID@V."),
+    ] = None,
+    scene: SceneOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """The captions of normal footage that are kept with a scene learned by words."""
     from agent.console import out
 
     with archive() as stores:
-        name = scene_of(stores, scene)
-        captions = stores.archive.normal_captions(name)
+        if reference is None:
+            name = scene_of(stores, scene)
+            captions = stores.archive.normal_captions(name)
+        else:
+            captions = (stores.archive.normal_caption(reference),)
+            name = captions[0].scene
         measured = bool(stores.tools.captioner.attributes)
     if as_json:
         print_json([c.model_dump(mode="json") for c in captions])

@@ -140,6 +140,12 @@ def test_kept_captions_and_readings_are_shown(home: Path, monkeypatch: pytest.Mo
     kept = json.loads(vidocq("rules", "captions", "--json").stdout)
     assert {c["version"] for c in kept} == {1}
     assert {c["text"] for c in kept} <= set(USUAL)
+    ref = f"normal:{kept[2]['id']}@1"
+    (cited,) = json.loads(vidocq("rules", "captions", ref, "--json").stdout)
+    assert cited == kept[2]
+    unknown = vidocq("rules", "captions", "normal:nobody@1")
+    assert unknown.exit_code == 2
+    assert "no normal caption “normal:nobody@1”" in unknown.stderr
     rules = vidocq("rules", "list").stdout
     assert "read in captions: “Running”" in rules
     assert "speed >" not in rules
