@@ -64,6 +64,8 @@ def induce(
         with progress("induce") as report:
             record = induce_scene(normal, scene, stores=stores, progress=report)
         rules = stores.archive.rules.list(scene)
+        captions = len(stores.archive.normal_captions(scene))
+        in_words = not stores.tools.captioner.attributes
     finally:
         stores.close()
     for note in record.notes:
@@ -83,7 +85,9 @@ def induce(
         f"{record.calibration.events} held-out events."
     )
     out.print(record.false_alarms.text())
-    show_rules(rules)
+    if captions:
+        out.print(f"{captions} captions are kept, to compare with what is said later.")
+    show_rules(rules, in_words=in_words)
 
 
 @app.command()

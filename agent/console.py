@@ -140,9 +140,14 @@ def show_answer(text: str, decision: Decision | None) -> None:
         out.print(shown)
 
 
-def show_rules(rules: Sequence[Rule]) -> None:
-    """Rules with what each is tested by and where it comes from."""
+def show_rules(rules: Sequence[Rule], *, in_words: bool = False) -> None:
+    """Rules with what each is tested by and where it comes from.
+
+    Args:
+        in_words: the captioner measures nothing: rules are read against its captions.
+    """
     from tools.concepts import tests_of
+    from tools.deduction import reading_of
     from tools.rulebook.predicates import describe
     from tools.rulebook.scoping import describe_scope
 
@@ -156,7 +161,8 @@ def show_rules(rules: Sequence[Rule]) -> None:
         tested = " or ".join(describe(t) for t in tests_of(rule)) or "nothing: no measurable word"
         if rule.predicate is None and tests_of(rule):
             tested = f"its words: {tested}"
+        tested = reading_of(rule) if in_words else f"tested by {tested}"
         votes = f", {rule.support} of {rule.batches} batches agree" if rule.batches else ""
         who = rule.author or rule.source
         limits = f" ({scope})" if (scope := describe_scope(rule.scope)) else ""
-        out.print(Text(f"    tested by {tested}{limits}; from {who}{votes}", style="dim"))
+        out.print(Text(f"    {tested}{limits}; from {who}{votes}", style="dim"))

@@ -1,4 +1,7 @@
-"""``vidocq doctor``: every configured backend is made and used once, on a picture drawn here."""
+"""``vidocq doctor``: every configured backend is made and used once, on a picture drawn here.
+
+Last, what the words of the rules on record are known by.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,13 @@ import numpy as np
 from agent.runtime import PACKAGES, makers, models_of, version
 from agent.settings import Settings
 from tools.decision import Intent, Plan
-from tools.errors import VidocqError
+from tools.deduction import missed
+from tools.errors import StoreError, VidocqError
 from tools.models.chat import Capabilities
 from tools.models.spending import Purse, tallied
 from tools.ports import FrameSource, PlanningContext, Progress
+from tools.record import Record
+from tools.rulebook.rows import latest_of_scene
 from tools.types import (
     Caption,
     Description,
@@ -35,6 +41,7 @@ from tools.types import (
     VideoInfo,
 )
 from tools.video import open_video
+from tools.wordnet import wordnet
 
 __all__ = ["Checkup", "examined", "report"]
 
@@ -72,7 +79,7 @@ def examined(settings: Settings, tell: Progress) -> tuple[Checkup, ...]:
         for number, (role, make) in enumerate(set_up.items()):
             tell(f"trying the {role}", number, len(set_up))
             found.append(_tried(role, getattr(settings, role), make, source))
-    return tuple(found)
+    return (*found, _words(settings))
 
 
 def report(found: tuple[Checkup, ...]) -> Iterator[str]:
@@ -126,6 +133,32 @@ def _tried(role: str, named: str, make: Callable[[], Any], source: FrameSource) 
         tokens=purse.tokens,
         able=_fields(able),
         falls_back=_instead(role, able),
+    )
+
+
+def _words(settings: Settings) -> Checkup:
+    """What words are known by, and what of the rules on record that leaves out."""
+    known = wordnet()
+    backend = "the house's own lists" + (" and WordNet 3.0" if known is not None else "")
+    begun = time.perf_counter()
+    rules: dict[str, tuple[Rule, ...]] = {}
+    path = settings.home / "record.db"
+    if path.is_file():
+        try:
+            with Record(path).reading() as connection:
+                scenes = connection.execute("SELECT name FROM scenes ORDER BY name").fetchall()
+                rules = {name: latest_of_scene(connection, name) for (name,) in scenes}
+        except StoreError as error:
+            return Checkup(
+                role="words", backend=backend, problem=error.message, remedy=error.remedy
+            )
+    said = [(name, missed(of_scene)) for name, of_scene in rules.items()]
+    return Checkup(
+        role="words",
+        backend=backend,
+        did=f"read {sum(map(len, rules.values()))} rules of {len(rules)} scenes",
+        seconds=round(time.perf_counter() - begun, 4),
+        falls_back=tuple(f"scene {name}: {text}" for name, text in said if text),
     )
 
 

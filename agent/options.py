@@ -78,17 +78,19 @@ def scene_of(stores: Stores, scene: str | None) -> str:
 
 
 def linted(stores: Stores, rules: Sequence[Rule]) -> tuple[Finding, ...]:
-    """What is wrong with these rules, for what the configured captioner measures."""
+    """What is wrong with these rules, for what the configured captioner measures or says."""
+    from tools.deduction import readable
     from tools.rulebook.linting import lint
 
-    return lint(rules, stores.tools.captioner.attributes)
+    attributes = stores.tools.captioner.attributes
+    return lint(rules, attributes, None if attributes else readable)
 
 
-def show(rules: Sequence[Rule], as_json: bool) -> None:
-    """Rules as JSON, or for reading."""
+def show(stores: Stores, rules: Sequence[Rule], as_json: bool) -> None:
+    """Rules as JSON, or for reading: how each is tested with the captioner that is set."""
     if as_json:
         print_json([r.model_dump(mode="json") for r in rules])
         return
     from agent.console import show_rules
 
-    show_rules(rules)
+    show_rules(rules, in_words=not stores.tools.captioner.attributes)

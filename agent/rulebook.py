@@ -89,10 +89,52 @@ def rules_list(
             return
         rules = stores.archive.rules.list(name, include_retired=retired)
         expected = stores.archive.scene(name).false_alarms.text()
-    show(rules, as_json)
+        captions = len(stores.archive.normal_captions(name))
+        show(stores, rules, as_json)
     if not as_json:
         own = sum(r.source == "user" and r.status == "active" for r in rules)
         out.print(f"{expected}{f' Not counting the {own} written by people.' if own else ''}")
+        if captions:
+            out.print(
+                f"What is said is compared with {captions} captions of normal footage: "
+                f"vidocq rules captions --scene {name}"
+            )
+
+
+@rules_app.command("captions")
+@guarded
+def rules_captions(
+    reference: Annotated[
+        str | None,
+        typer.Argument(metavar="CAPTION", help="The one that a decision cites: normal:ID@V."),
+    ] = None,
+    scene: SceneOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The captions of normal footage that are kept with a scene learned by words."""
+    from agent.console import out
+
+    with archive() as stores:
+        if reference is None:
+            name = scene_of(stores, scene)
+            captions = stores.archive.normal_captions(name)
+        else:
+            captions = (stores.archive.normal_caption(reference),)
+            name = captions[0].scene
+        measured = bool(stores.tools.captioner.attributes)
+    if as_json:
+        print_json([c.model_dump(mode="json") for c in captions])
+        return
+    for caption in captions:
+        out.print(f"{caption.ref}  {caption.clip} {caption.interval}", markup=False)
+        out.print(f"    {caption.text}", markup=False)
+    if not captions:
+        why = (
+            "the captioner measures, and needs none"
+            if measured
+            else f"induce it again: vidocq induce NORMAL... --scene {name}"
+        )
+        out.print(f"No normal captions are kept with scene {name}: {why}.")
 
 
 @rules_app.command("add")
@@ -119,6 +161,7 @@ def rules_add(
     """Add a rule of your own, in plain words; shows how it is tested and asks."""
     from agent.console import remark
     from tools.concepts import tests_of
+    from tools.deduction import missed
     from tools.rulebook.plainwords import Understood, understand
     from tools.types import RuleCategory, RuleKind
 
@@ -157,16 +200,19 @@ def rules_add(
             author=author,
         )
         findings = [f for f in linted(stores, book.list(name)) if rule.id in f.rules]
+        in_words = not stores.tools.captioner.attributes
+        show(stores, (rule,), as_json)
     for finding in findings:
         if finding.problem != "untestable":
             others = ", ".join(i for i in finding.rules if i != rule.id)
             remark(f"note: {finding.problem}{f' with {others}' if others else ''}: {finding.text}")
-    if not tests_of(rule):
+    if not tests_of(rule) and not in_words:
         remark(
             "note: nothing of this rule can be checked by code, so it is kept as words only, for a "
             "language model to apply; give a test with --when TEST"
         )
-    show((rule,), as_json)
+    if said := missed((rule,)):
+        remark(f"note: {said}")
 
 
 @rules_app.command("edit")
@@ -211,7 +257,7 @@ def rules_edit(
             status=RuleStatus.ACTIVE if restore else None,
             author=author,
         )
-    show((rule,), as_json)
+        show(stores, (rule,), as_json)
 
 
 @rules_app.command("retire")
@@ -222,7 +268,7 @@ def rules_retire(
     """Take a rule out of use; its history stays."""
     with archive() as stores:
         rule = stores.archive.rules.retire(rule_id, author=author)
-    show((rule,), as_json)
+        show(stores, (rule,), as_json)
 
 
 @rules_app.command("history")
@@ -231,7 +277,7 @@ def rules_history(rule_id: RuleArgument, as_json: JsonOption = False) -> None:
     """All versions of a rule."""
     with archive() as stores:
         versions = stores.archive.rules.history(rule_id)
-    show(versions, as_json)
+        show(stores, versions, as_json)
 
 
 @rules_app.command("diff")
@@ -282,7 +328,7 @@ def rules_revert(
     """Write a new version that says what an earlier one said."""
     with archive() as stores:
         rule = stores.archive.rules.revert(rule_id, version, author=author)
-    show((rule,), as_json)
+        show(stores, (rule,), as_json)
 
 
 @rules_app.command("search")

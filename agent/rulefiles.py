@@ -43,6 +43,9 @@ def rules_export(
         name = scene_of(stores, scene)
         rules = stores.archive.rules.list(name, include_retired=retired)
         text = export_rules(name, rules, stores.archive.rules.zones(name))
+        captions = len(stores.archive.normal_captions(name))
+    if captions:
+        remark(f"note: its {captions} normal captions stay with the scene: they are no rules")
     if to is None:
         typer.echo(text, nl=False)
         return
@@ -114,7 +117,8 @@ def rules_lint(
     as_json: JsonOption = False,
 ) -> None:
     """Name rules that contradict, repeat, never count or cannot be tested."""
-    from agent.console import out
+    from agent.console import out, remark
+    from tools.deduction import missed
     from tools.rulebook.rulefile import read_rules
 
     with archive() as stores:
@@ -143,6 +147,8 @@ def rules_lint(
             out.print(f"{finding.problem}: {where}: {finding.text}", markup=False)
         if not findings:
             out.print(f"{len(rules)} rules: nothing to complain about.")
+    if said := missed(rules):
+        remark(f"note: {said}")
     if findings:
         raise typer.Exit(1)
 

@@ -12,6 +12,7 @@ from tools.ledger import (
     Asked,
     Asking,
     FinalScore,
+    Known,
     Look,
     Recall,
     Refused,
@@ -78,6 +79,11 @@ def _told(record: Frozen, trace: Trace) -> str:
         case Look():
             where = f"{record.event.interval} of {trace.videos[record.event.video_id].name}"
             return f"Looked at {where} ({record.detail}): {record.description.caption.text}"
+        case Known():
+            return (
+                f"Read {len(record.rules)} rules and {len(record.captions)} normal captions of "
+                f"scene {record.scene}, to judge words by"
+            )
         case Recall():
             rules = ", ".join(f"{h.rule.id}@{h.rule.version}" for h in record.hits) or "no rules"
             return f"Recalled {rules}"
@@ -90,7 +96,7 @@ def _told(record: Frozen, trace: Trace) -> str:
         case Verdict():
             score = "uncertain" if record.score is None else f"{record.score:.2f}"
             why = f" ({record.reason})" if record.reason else ""
-            return f"Judged: {score}{why}"
+            return f"Judged: {score}{why}{_said(record)}"
         case Failure():
             return f"Could not: {record.item}: {record.reason}"
         case Refused():
@@ -99,6 +105,15 @@ def _told(record: Frozen, trace: Trace) -> str:
             return ""
         case _:
             return type(record).__name__
+
+
+def _said(verdict: Verdict) -> str:
+    """The strongest clause that was deduced from, in short."""
+    top = next(iter(verdict.clauses), None)
+    if top is None:
+        return ""
+    what = f"{top.rule}, {top.how} {top.strength:.2f}" if top.rule else f"new, {top.novelty:.2f}"
+    return f": “{top.clause}” ({what})"
 
 
 def _models(cost: Cost) -> str:

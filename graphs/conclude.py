@@ -197,7 +197,10 @@ def answer(state: State, runtime: Runtime[Context]) -> State:
     context = runtime.context
     ledger = context.runs.open(state["run"])
     made = state["plan"]
-    caveats = [t.caveat for t in (*made.targets, *made.counts, *made.ignores) if t.caveat]
+    named = (*made.targets, *made.counts, *made.ignores)
+    caveats = [t.caveat for t in named if t.caveat]
+    if ledger.scene is not None and ledger.scene.in_words:  # nothing of it was measured
+        caveats = [f"“{t.phrase}” was read in captions by its words" for t in named]
     caveats += _not_applied(ledger)
     caveats += [made.unmet] if made.unmet else []
     if state.get("scene_free") and made.intent is not Intent.UNSUPPORTED:
@@ -209,7 +212,8 @@ def answer(state: State, runtime: Runtime[Context]) -> State:
 
 
 def _not_applied(ledger: Ledger) -> list[str]:
-    """Rules that could not be applied, because it is not known when or by which camera."""
+    """Rules that could not be applied, because it is not known when, where or by which camera, and
+    what could not be compared."""
     scene = ledger.scene
     if scene is None:
         return []
@@ -225,6 +229,16 @@ def _not_applied(ledger: Ledger) -> list[str]:
         said.append(
             f"{scene.camera_rules} of the rules hold for some cameras only and were not applied, "
             "for no camera was named (--camera)"
+        )
+    if scene.in_words and scene.zone_rules:
+        said.append(
+            f"{scene.zone_rules} of the rules hold in a zone only and were not applied, for words "
+            "do not say where in the picture something is"
+        )
+    if scene.in_words and not scene.captions_version:
+        said.append(
+            f"scene {scene.name} keeps no captions of normal footage, so nothing was judged as "
+            f"new; induce it again: vidocq induce NORMAL... --scene {scene.name}"
         )
     return said
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from graphs.clauses import new_here
 from graphs.standing import Standing, culprits
 from tools.decision import EventScore, Label
 from tools.ledger import Ledger
@@ -115,6 +116,9 @@ def _unexplained(
 
 def _whole(item: Standing, score: float | None, label: Label) -> EventScore:
     strongest = max(item.look.description.observations, key=lambda o: o.surprise, default=None)
+    reason = item.verdict.reason
+    if label is Label.UNCERTAIN:
+        reason = reason or new_here(item.verdict)
     return EventScore(
         video_id=item.look.event.video_id,
         event_id=item.look.event.id,
@@ -122,7 +126,7 @@ def _whole(item: Standing, score: float | None, label: Label) -> EventScore:
         label=label,
         score=score,
         summary=item.look.description.caption.text,
-        reason=item.verdict.reason,
+        reason=reason,
         key_frame=strongest.key_frame if strongest else None,
         box=strongest.box if strongest else None,
         rules=ordered_unique(m.rule for m in item.verdict.matches),

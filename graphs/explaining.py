@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from graphs.camera import camera_steps
+from graphs.clauses import clause_steps
 from tools.concepts import tests_of
 from tools.decision import Decision, EventScore, Failure, Intent, Label, Step
 from tools.ledger import Ledger, Look, SceneView
@@ -77,6 +78,7 @@ def episode_steps(episode: EventScore, decision: Decision, ledger: Ledger) -> li
         )
     else:
         steps.extend(_culprit(best, video))
+    steps.extend(clause_steps(episode.event_id, ledger))
     rules = [r for ref in episode.rules if isinstance(r := ledger.evidence(ref), Rule)]
     steps.extend(_rule(rule) for rule in rules[:MEASURES_NAMED])
     steps.append(_judgement(episode, decision, ledger))
@@ -198,6 +200,11 @@ def _judgement(episode: EventScore, decision: Decision, ledger: Ledger) -> Step:
 
 def threshold_text(scene: SceneView) -> str:
     """What the alarm threshold of a scene means, and how well that is known."""
+    if not scene.normal_events and scene.in_words:
+        return (
+            "where 0.50 is the alarm threshold: words broke a rule more likely than not, and "
+            "nothing was measured."
+        )
     if not scene.normal_events:
         return (
             "where 0.50 is the alarm threshold: the scene's normal limit, which no held-out normal "
@@ -235,6 +242,7 @@ def _nothing(decision: Decision, ledger: Ledger) -> list[Step]:
             evidence=(*refs, f"video:{video.id}"),
         ),
         Step(kind="what", text=f"Seen there: {caption.text}", evidence=(f"caption:{caption.id}",)),
+        *clause_steps(top.event_id, ledger),
         _judgement(top, decision, ledger),
     ]
     verdict = ledger.verdicts[top.event_id]
@@ -282,6 +290,8 @@ def _open(decision: Decision, ledger: Ledger) -> list[Step]:
         )
         text = f"Left open, because {_lower(reason)}: {spans}."
         steps.append(Step(kind="limit", text=text, evidence=tuple(refs)))
+        if decision.label is Label.ANOMALOUS:  # else the most striking one was told already
+            steps.extend(clause_steps(events[0].event_id, ledger))
     return steps
 
 

@@ -8,7 +8,7 @@ change how frames rank.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -17,17 +17,21 @@ from numpy.typing import NDArray
 from graphs.standing import Standing, accuses, culprits, first_looks, long_views, standing
 from tools.concepts import tests_of
 from tools.decision import Plan, Timeline
+from tools.deduction import Method, discounted, scenery, smoothed
 from tools.ledger import Ledger
 from tools.rulebook.predicates import evaluate
 from tools.scoring import Smoothing, Thresholds, held_within, score_of, smooth
 from tools.testimony import MAX_RAW, excused_by, past_normal, raw_of, without
-from tools.types import Match, Observation, Rule
+from tools.types import Match, Observation, Rule, Verdict
 
 __all__ = ["timeline"]
 
 TIMELINE_POINTS = 4000
 MOTION = frozenset({"speed", "glide", "limb_motion", "activity", "subject"})
 """Attributes that the surprise of the frames shows by itself."""
+SAID_PER_S = 5.0
+"""Points a second that a caption's score stands for, as many as a first look sees of what moves."""
+METHOD_OF: Mapping[Smoothing, Method] = {"offline": "two_way", "causal": "ema", "none": "none"}
 CARRIED = 0.8
 """The points of something carry what a rule told if they come this near to it."""
 HIDDEN_S = 3.0
@@ -45,7 +49,7 @@ def timeline(
     smoothing: Smoothing,
     width_s: float,
 ) -> Timeline | None:
-    """Score of every frame looked at, or None where no frame was measured.
+    """Score of every frame looked at, or None where no frame was measured or told of in words.
 
     For a question about something named: the strength of its matches where it was seen, else 0.
     Otherwise the surprise that the first looks measured, without what a person's rule excuses, and
@@ -57,7 +61,11 @@ def timeline(
     With ``smoothing`` *causal*, frame t rests on frames up to t: a verdict speaks of an event as a
     whole, so none of them adds or holds anything. A series that the captioner has smoothed with a
     view of what came later stays *offline*, and the timeline says so.
+
+    Where captions were judged by their words, see :func:`_in_words`.
     """
+    if ledger.scene is not None and ledger.scene.in_words:
+        return _in_words(ledger, video_id, plan, smoothing)
     looked = [s for s in first_looks(ledger, video_id) if not s.look.description.problems]
     how: Smoothing = "none"
     if plan.targets:
@@ -78,8 +86,8 @@ def timeline(
     if not plan.targets:
         if smoothing != "causal":
             _raise(ledger, looked, limits, seconds, curve)
-        smoothed = smooth(seconds, curve, how=how, width_s=width_s)
-        curve = np.asarray([score_of(float(v), limits) for v in smoothed])
+        smooth_raw = smooth(seconds, curve, how=how, width_s=width_s)
+        curve = np.asarray([score_of(float(v), limits) for v in smooth_raw])
         if smoothing != "causal":
             _hold(looked, seconds, curve)
     keep = _thinned(curve)
@@ -102,6 +110,69 @@ def _measured(
         excused = excused_by(seen, recalled.hits) if recalled and excusing else frozenset()
         values |= {p.frame: (p.pts, p.surprise) for p in without(seen, excused)}
     return values
+
+
+def _in_words(ledger: Ledger, video_id: str, plan: Plan, smoothing: Smoothing) -> Timeline | None:
+    """What the first looks' captions came to, each for its event's time, as recorded captions are
+    judged frame by frame: scenery discounted, and smoothed two ways or, *causal*, from the past.
+    Before the stream counts the normal footage of the scene: a short clip is no stream of its own.
+    A caption tells of its whole event, so *causal* it counts from the event's last frame on.
+
+    Labels come from verdicts, which know their own event alone: what is there throughout a short
+    clip must not excuse itself. For a question about something named nothing is discounted.
+    """
+    video = ledger.videos[video_id]
+    causal = smoothing == "causal" and not plan.targets
+    at: list[float] = []
+    told: list[Verdict] = []
+    before: Verdict | None = None
+    looked = first_looks(ledger, video_id)
+    for item in looked:
+        if item.verdict.score is None or item.look.description.problems:
+            before = None
+            continue
+        start, end = item.interval.start_s, item.interval.end_s
+        count = max(1, round((end - start) * SAID_PER_S))
+        times = [start + (n + 0.5) * (end - start) / count for n in range(count)]
+        if causal:
+            shown = [(t, before) for t in times[:-1]] + [(end - 1 / video.fps, item.verdict)]
+            before = item.verdict
+        else:
+            shown = [(t, item.verdict) for t in times]
+        at += [t for t, verdict in shown if verdict is not None]
+        told += [verdict for _, verdict in shown if verdict is not None]
+    if not told:
+        return None
+    seconds = np.asarray(at)
+    if plan.targets:
+        smoothing, curve = "none", np.asarray([v.score or 0.0 for v in told])
+    else:
+        listed = [{t for c in v.clauses for t in c.things} for v in told]
+        shares = scenery(listed, beforehand=SAID_PER_S * _normal_s(ledger), causal=causal)
+        curve = np.asarray(
+            [
+                max((discounted(c.score, c.things, share) for c in v.clauses), default=0.0)
+                for v, share in zip(told, shares, strict=True)
+            ]
+        )
+        curve = smoothed(seconds, curve, method=METHOD_OF[smoothing], causal=causal)
+        if not causal:
+            _hold(looked, seconds, curve)
+    last = video.frames - 1
+    keep = _thinned(curve)
+    return Timeline(
+        video_id=video_id,
+        frames=tuple(min(last, int(seconds[n] * video.fps)) for n in keep),
+        seconds=tuple(round(float(seconds[n]), 6) for n in keep),
+        scores=tuple(round(float(curve[n]), 6) for n in keep),
+        smoothing=smoothing,
+    )
+
+
+def _normal_s(ledger: Ledger) -> float:
+    """Seconds of normal footage whose captions are kept; one where none are, as offline."""
+    known = (c.interval.seconds for k in ledger.known.values() for c in k.captions)
+    return max(1.0, sum(known) / max(1, len(ledger.known)))
 
 
 def _sought(ledger: Ledger, video_id: str, plan: Plan) -> dict[int, tuple[int, float]]:

@@ -17,7 +17,7 @@ import os
 import re
 import tempfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,9 @@ from tools.induction.heldout import FalseAlarms
 from tools.ports import Embedder, SceneProfile
 from tools.record import Record
 from tools.rulebook.book import RuleBook, now, unknown_scene
+from tools.rulebook.normalcaptions import caption_of, captions_of_scene, keep_captions
 from tools.scoring import Calibration
-from tools.types import Attribute, Frozen, Provenance, Rule, VideoInfo
+from tools.types import Attribute, Frozen, NormalCaption, Provenance, Rule, VideoInfo
 
 __all__ = ["Archive", "SceneRecord", "check_scene_name"]
 
@@ -56,6 +57,9 @@ class SceneRecord(Frozen):
     """How often the rules, as induced, fire on held-out normal events."""
     batches: int = Field(default=0, ge=0)
     """Batches of normal footage that voted on the rules."""
+    captions_version: int = Field(default=0, ge=0)
+    """Version of the normal captions kept with it; 0 where none are, as of a captioner that
+    measures."""
     notes: tuple[str, ...] = ()
     """What induction wants said, e.g. which rules were demoted and why."""
 
@@ -95,6 +99,7 @@ class Archive:
         self._record = Record(home / "record.db", busy_timeout_s=busy_timeout_s)
         self.rules = RuleBook(self._record, home / "chroma", embedder, server=chroma_url)
         self._profiles: dict[Path, SceneProfile] = {}
+        self._captions: dict[tuple[str, int], tuple[NormalCaption, ...]] = {}
 
     def close(self) -> None:
         """Let go of the index files; every write is on disk already."""
@@ -144,11 +149,35 @@ class Archive:
         self._profiles = {**dict(list(self._profiles.items())[-3:]), path: profile}
         return profile
 
-    def save_scene(
-        self, record: SceneRecord, profile: SceneProfile, rules: Iterable[Rule]
-    ) -> tuple[Rule, ...]:
-        """Put a scene and its induced rules on record, all or nothing.
+    def normal_captions(self, name: str, version: int | None = None) -> tuple[NormalCaption, ...]:
+        """The normal captions kept with a scene, by default as last induced; none for version 0.
 
+        Raises UserError for an unknown scene.
+        """
+        version = self.scene(name).captions_version if version is None else version
+        if version == 0:
+            return ()
+        if (name, version) not in self._captions:  # a version never changes
+            with self._record.reading() as connection:
+                kept = captions_of_scene(connection, name, version)
+            self._captions = {**dict(list(self._captions.items())[-3:]), (name, version): kept}
+        return self._captions[name, version]
+
+    def normal_caption(self, reference: str) -> NormalCaption:
+        """The one that ``normal:ID@V`` names. Raises UserError where there is none."""
+        with self._record.reading() as connection:
+            return caption_of(connection, reference)
+
+    def save_scene(
+        self,
+        record: SceneRecord,
+        profile: SceneProfile,
+        rules: Iterable[Rule],
+        captions: Sequence[NormalCaption] = (),
+    ) -> tuple[Rule, ...]:
+        """Put a scene, its induced rules and its normal captions on record, all or nothing.
+
+        The captions get the scene's next version, which ``record`` then names.
         Returns the rule versions that were written. Raises UserError for an impossible name,
         StoreError where something cannot be written: then the record is as it was.
         """
@@ -157,6 +186,8 @@ class Archive:
             raise ValueError("record and profile are of different scenes or versions")
         self._write_profile(profile)
         with self._record.writing() as connection:
+            version = keep_captions(connection, record.name, captions)
+            record = record.model_copy(update={"captions_version": version})
             connection.execute(
                 "INSERT INTO scenes (name, record) VALUES (?, ?)"
                 " ON CONFLICT (name) DO UPDATE SET record = excluded.record",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from tools.decision import Step
@@ -20,6 +20,7 @@ from tools.types import (
     Frozen,
     HealthEvent,
     Interval,
+    NormalCaption,
     Observation,
     Rule,
     Verdict,
@@ -42,6 +43,7 @@ def check_step(step: Step, ledger: Ledger) -> tuple[str, ...]:
     missing = [ref for ref in step.evidence if ledger.evidence(ref) is None]
     problems = [f"{ref} does not resolve" for ref in missing]
     records = [found for ref in step.evidence if (found := ledger.evidence(ref)) is not None]
+    problems += _misquoted(records)
     text = _unquoted(step.text, step.evidence, records)
     times = tuple(_times(step.evidence, records, ledger))
     for token in CLOCK.findall(text):
@@ -57,12 +59,24 @@ def check_step(step: Step, ledger: Ledger) -> tuple[str, ...]:
     return tuple(problems)
 
 
+def _misquoted(records: Sequence[Frozen]) -> list[str]:
+    """Normal captions cited for a clause that they do not have."""
+    normal = {record.ref: record.text for record in records if isinstance(record, NormalCaption)}
+    return [
+        f"{clause.normal} does not say “{clause.near}”"
+        for record in records
+        if isinstance(record, Verdict)
+        for clause in record.clauses
+        if clause.normal in normal and clause.near not in normal[clause.normal]
+    ]
+
+
 def _unquoted(text: str, refs: Iterable[str], records: Iterable[Frozen]) -> str:
     """The text without references and without words taken verbatim from the evidence."""
     verbatim = list(refs)
     for record in records:
         match record:
-            case Observation() | Caption() | Rule() | HealthEvent():
+            case Observation() | Caption() | Rule() | HealthEvent() | NormalCaption():
                 verbatim.append(record.text)
             case VideoInfo():
                 verbatim.append(record.name)
@@ -70,9 +84,10 @@ def _unquoted(text: str, refs: Iterable[str], records: Iterable[Frozen]) -> str:
                 verbatim.append(record.name)
             case Verdict():
                 verbatim.append(record.reason)
+                verbatim += [w for c in record.clauses for w in (c.clause, c.phrase, c.near)]
             case _:
                 continue
-    for words in sorted(filter(None, verbatim), key=len, reverse=True):
+    for words in sorted({w for w in verbatim if w}, key=len, reverse=True):
         text = text.replace(words, " ").replace(words[:1].upper() + words[1:], " ")
     return text
 
@@ -93,7 +108,7 @@ def _times(refs: Iterable[str], records: Iterable[Frozen], ledger: Ledger) -> It
                 yield seconds
     for record in records:
         match record:
-            case Observation() | Event() | Caption() | HealthEvent():
+            case Observation() | Event() | Caption() | HealthEvent() | NormalCaption():
                 yield from _ends(record.interval)
             case VideoInfo():
                 yield from _ends(record.interval)
@@ -122,6 +137,7 @@ def _values(refs: Iterable[str], records: Iterable[Frozen]) -> Iterator[float]:
                 yield 0.5  # the alarm threshold of the scale itself
                 yield from _numbers([record.score, record.raw])
                 yield from _numbers([m.strength for m in record.matches])
+                yield from _numbers([c.model_dump() for c in record.clauses])
             case FinalScore():
                 yield from _numbers([record.score])
             case SceneView():

@@ -7,7 +7,7 @@ A reference is ``kind:rest``:
     caption:ID          a caption                   answer:ID           an answer from the frames
     rule:ID@V           a retrieved rule version    verdict:ID          a verdict
     score:EVENT         an event's final score      scene:NAME@VERSION  profile and calibration
-    health:ID           a fault of the camera
+    health:ID           a fault of the camera       normal:ID@V         a kept normal caption
 
 Results are keyed by the hash of the request, so a call that finished before an interruption is
 not repeated after it, and doing a thing twice records it once.
@@ -34,6 +34,7 @@ from tools.types import (
     Frozen,
     Interval,
     Level,
+    NormalCaption,
     Observation,
     Question,
     Rule,
@@ -47,6 +48,7 @@ __all__ = [
     "Asked",
     "Asking",
     "FinalScore",
+    "Known",
     "Ledger",
     "Look",
     "Recall",
@@ -98,6 +100,21 @@ class Look(Frozen):
     description: Description
 
 
+class Known(Frozen):
+    """What is known of a scene in words: every active rule and the kept normal captions.
+
+    Captions without measurements are judged by all of it; it is recorded once, not per event.
+    """
+
+    id: str
+    """Content hash."""
+    scene: str
+    version: int = Field(ge=1)
+    """Of the captions."""
+    rules: tuple[Rule, ...]
+    captions: tuple[NormalCaption, ...]
+
+
 class Recall(Frozen):
     """Rules retrieved for an event."""
 
@@ -105,6 +122,9 @@ class Recall(Frozen):
     query: str
     k: int
     hits: tuple[RuleHit, ...]
+    known: str = ""
+    """Id of the :class:`Known` by which the event's caption is judged; empty where it is measured,
+    or the scene has no normal captions."""
 
 
 class Asking(Frozen):
@@ -139,6 +159,14 @@ class SceneView(Frozen):
     """Active rules that hold at some hours or days only."""
     camera_rules: int = 0
     """Active rules that hold for some cameras only."""
+    zone_rules: int = 0
+    """Active rules that hold in a zone only."""
+    captions_version: int = 0
+    """Version of the normal captions kept with it; 0: none."""
+    normal_captions: int = 0
+    """How many these are."""
+    in_words: bool = False
+    """Whether the captioner gives words only, and the verifier reads them."""
 
     @property
     def ref(self) -> str:
@@ -179,6 +207,7 @@ RECORDS: dict[str, type[Frozen]] = {
         Refused,
         Segmentation,
         Look,
+        Known,
         Recall,
         Asking,
         Asked,
@@ -221,6 +250,7 @@ class Ledger:
         self.videos: dict[str, VideoInfo] = {}
         self.segmentations: dict[str, Segmentation] = {}
         self.looks: dict[str, Look] = {}
+        self.known: dict[str, Known] = {}
         self.recalls: dict[str, Recall] = {}
         self.asked: dict[str, Asked] = {}
         self.verdicts: dict[str, Verdict] = {}
@@ -328,6 +358,10 @@ class Ledger:
                     self._evidence[f"obs:{seen.id}"] = seen
                 for fault in record.description.health:
                     self._evidence[f"health:{fault.id}"] = fault
+            case Known():
+                self.known[record.id] = record
+                self._evidence |= {rule.ref: rule for rule in record.rules}
+                self._evidence |= {caption.ref: caption for caption in record.captions}
             case Recall():
                 self.recalls[record.event_id] = record
                 for hit in record.hits:

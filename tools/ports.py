@@ -20,7 +20,9 @@ from tools.types import (
     Description,
     Event,
     Interval,
+    NormalCaption,
     Question,
+    Rule,
     RuleCategory,
     RuleHit,
     RuleKind,
@@ -44,8 +46,10 @@ __all__ = [
     "Planner",
     "PlanningContext",
     "Progress",
+    "Reading",
     "SceneProfile",
     "Sharing",
+    "Told",
     "Verifier",
 ]
 
@@ -287,6 +291,34 @@ class Verifier(Protocol):
         answers: Sequence[Answer] = (),
     ) -> Verdict:
         """An uncalibrated verdict (``raw`` set, ``score`` None or final). Raises BackendError."""
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """What is known in words of a scene, for a caption of it to be judged by."""
+
+    id: str
+    """Content hash of the scene's rules and captions."""
+    rules: tuple[Rule, ...]
+    """Those that hold at the time and for the camera, and what the question itself says."""
+    captions: tuple[NormalCaption, ...]
+    """Of the scene's normal footage."""
+    embedder: Embedder | None = None
+    """A sentence model, where one is set: likeness is then that of meanings, not of words."""
+
+
+@runtime_checkable
+class Reading(Protocol):
+    """A verifier that judges captions without measurements by what normal footage was said to be.
+
+    One that is not is asked like any other, by the rules retrieved alone.
+    """
+
+    def judge_told(self, plan: Plan, event: Event, seen: Description, told: Told) -> Verdict:
+        """A verdict whose clauses cite rules and the nearest normal captions.
+
+        Raises BackendError.
+        """
 
 
 @dataclass(frozen=True)

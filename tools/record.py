@@ -17,7 +17,7 @@ from tools.errors import StoreError
 
 __all__ = ["SCHEMA_VERSION", "Record", "journal_mode"]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _FIRST = (
     "CREATE TABLE scenes (name TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT",
@@ -30,7 +30,12 @@ _ZONES = (
     "CREATE TABLE zones (scene TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,"
     " record TEXT NOT NULL, PRIMARY KEY (scene, name, version)) STRICT",
 )
-_STEPS = (_FIRST, _ZONES)
+_CAPTIONS = (
+    "CREATE TABLE normal_captions (id TEXT NOT NULL, version INTEGER NOT NULL, scene TEXT NOT NULL,"
+    " record TEXT NOT NULL, PRIMARY KEY (id, version)) STRICT",
+    "CREATE INDEX normal_captions_of_scene ON normal_captions (scene, version)",
+)
+_STEPS = (_FIRST, _ZONES, _CAPTIONS)
 """What leads from each version of the record to the next."""
 
 

@@ -13,8 +13,9 @@ from tools.ahead import Ahead, Job, segmented
 from tools.archive import Archive, SceneRecord
 from tools.concepts import tests_of
 from tools.decision import Intent, Plan
+from tools.deduction import words_only
 from tools.errors import UserError
-from tools.ledger import Asked, Asking, Ledger, Look, Recall, SceneView, Segmentation
+from tools.ledger import Asked, Asking, Known, Ledger, Look, Recall, SceneView, Segmentation
 from tools.memory import give_back
 from tools.ports import (
     BoundaryDetector,
@@ -26,7 +27,9 @@ from tools.ports import (
     Planner,
     PlanningContext,
     Progress,
+    Reading,
     SceneProfile,
+    Told,
     Verifier,
 )
 from tools.rulebook.priors import prior_hits
@@ -44,6 +47,7 @@ from tools.types import (
     RuleKind,
     Verdict,
     VideoInfo,
+    content_id,
 )
 from tools.verification import calibrated
 from tools.video import open_video, probe
@@ -120,6 +124,8 @@ class Toolbox:
                 "own_rules": sum(rule.source == "user" for rule in rules),
                 "timed_rules": sum(rule.scope.timed for rule in rules),
                 "camera_rules": sum(bool(rule.scope.cameras) for rule in rules),
+                "zone_rules": sum(bool(rule.scope.zone) for rule in rules),
+                "in_words": not self.captioner.attributes and isinstance(self.verifier, Reading),
             }
             return self._view(record).model_copy(update=counted)
 
@@ -141,6 +147,8 @@ class Toolbox:
             normal_events=record.calibration.events,
             normal_seconds=record.calibration.seconds,
             clips=tuple(c.clip for c in record.clips),
+            captions_version=record.captions_version,
+            normal_captions=len(self.archive.normal_captions(record.name, record.captions_version)),
         )
 
     def plan(self, ledger: Ledger, query: str, context: PlanningContext) -> Plan:
@@ -322,14 +330,16 @@ class Toolbox:
         """The rules that bear on what was seen; without a scene, the general priors.
 
         Rules for other cameras, hours or days are left out; ``also`` is what the question itself
-        says.
+        says. Of a look without measurements all rules and the normal captions are recalled, too,
+        where the verifier reads them.
 
         Raises StoreError.
         """
         seen = look.description.observations
+        known = self._known(ledger, look, scene)
         video = ledger.videos.get(look.event.video_id)
         interval = look.event.interval
-        occasion = occasion_of(video, interval) if video is not None else Occasion()
+        occasion = _occasion(ledger, look)
 
         def work() -> Recall:
             hits = prior_hits()
@@ -341,7 +351,9 @@ class Toolbox:
                 hits += _deciding(rules, hits, seen)
                 hits = tuple(_timed(hit, video, interval) for hit in hits)
             hits += also
-            return Recall(event_id=look.event.id, query=query, k=k, hits=hits)
+            return Recall(
+                event_id=look.event.id, query=query, k=k, hits=hits, known=known.id if known else ""
+            )
 
         request: dict[str, object] = {
             "scene": scene.ref if scene else None,
@@ -352,9 +364,27 @@ class Toolbox:
         }
         if also:
             request["also"] = also
+        if known is not None:
+            request["known"] = known.id
         if video is not None and (video.started or video.camera):
             request["occasion"] = [video.camera, video.started]
         return ledger.call("recall", request, Recall, work)
+
+    def _known(self, ledger: Ledger, look: Look, scene: SceneView | None) -> Known | None:
+        """What the scene knows in words, where the look is to be judged by it."""
+        if scene is None or not scene.captions_version or not isinstance(self.verifier, Reading):
+            return None
+        if look.description.problems or not words_only(look.description):
+            return None
+        name, version = scene.name, scene.captions_version
+        rules = self.archive.rules.list(name)
+        identity = content_id("known", name, version, [rule.ref for rule in rules])
+        if identity not in ledger.known:
+            captions = self.archive.normal_captions(name, version)
+            ledger.note(
+                Known(id=identity, scene=name, version=version, rules=rules, captions=captions)
+            )
+        return ledger.known[identity]
 
     def judge(
         self,
@@ -369,12 +399,17 @@ class Toolbox:
         """A calibrated verdict on one event. Raises BackendError."""
         answers = asked.answers if asked else ()
         limits = self.limits(scene)
+        known = ledger.known.get(recall.known)
 
         def work() -> Verdict:
-            raw = self.verifier.judge(plan, look.event, look.description, recall.hits, answers)
+            if known is not None and isinstance(self.verifier, Reading):
+                told = self._told(ledger, look, recall, known)
+                raw = self.verifier.judge_told(plan, look.event, look.description, told)
+            else:
+                raw = self.verifier.judge(plan, look.event, look.description, recall.hits, answers)
             return calibrated(raw, limits) if plan.intent is Intent.ANOMALY else raw
 
-        request = {
+        request: dict[str, object] = {
             "verifier": self.verifier.name,
             "plan": [plan.intent, plan.targets],
             "event": look.event.id,
@@ -383,7 +418,23 @@ class Toolbox:
             "answers": [a.id for a in answers],
             "limits": limits,
         }
+        if known is not None:
+            request["known"] = [known.id, self.embedder.name if self.embedder.by_meaning else ""]
         return ledger.call("judge", request, Verdict, work)
+
+    def _told(self, ledger: Ledger, look: Look, recall: Recall, known: Known) -> Told:
+        """What is known that holds at an event, and what the question itself says."""
+        occasion = _occasion(ledger, look)
+        # Words do not say where in the picture: what holds in a zone only cannot be applied.
+        rules = [r for r in known.rules if occasion.admits(r.scope) and not r.scope.zone]
+        there = {rule.ref for rule in known.rules}
+        rules += [hit.rule for hit in recall.hits if hit.rule.ref not in there]
+        return Told(
+            id=known.id,
+            rules=tuple(rules),
+            captions=known.captions,
+            embedder=self.embedder if self.embedder.by_meaning else None,
+        )
 
     def limits(self, scene: SceneView | None) -> Thresholds:
         """The scene's thresholds; the prior ones without a scene."""
@@ -399,6 +450,11 @@ class Toolbox:
             false_alarm_rate=scene.false_alarm_rate,
             extrapolated=scene.extrapolated,
         )
+
+
+def _occasion(ledger: Ledger, look: Look) -> Occasion:
+    video = ledger.videos.get(look.event.video_id)
+    return occasion_of(video, look.event.interval) if video is not None else Occasion()
 
 
 def _timed(hit: RuleHit, video: VideoInfo | None, interval: Interval) -> RuleHit:

@@ -298,8 +298,9 @@ def rules(
         k = bench.kills(count=killed)
         typer.echo(
             f"kills: {k.kills} in {k.seconds:.0f} s, {k.acknowledged} versions acknowledged: "
-            f"{k.lost} lost, {k.half_imported} half imported, {k.unreadable} unreadable "
-            f"afterwards; index damaged {k.damaged} times, differed {k.index_differed} times"
+            f"{k.lost} lost, {k.half_imported} half imported, {k.half_kept} captions half "
+            f"kept, {k.unreadable} unreadable afterwards; index damaged {k.damaged} times, "
+            f"differed {k.index_differed} times"
         )
 
 

@@ -22,14 +22,16 @@ from evals.bench.rulebooks import Planted, fill, open_archive
 from tools import backends
 from tools.archive import Archive
 from tools.ports import Embedder
+from tools.rulebook.normalcaptions import normal_id
 from tools.rulebook.rulefile import export_rules, import_rules, read_rules
-from tools.types import Rule
+from tools.types import Interval, NormalCaption, Rule, TimeBase
 
 __all__ = ["Edits", "Kills", "Retrieval", "edits", "kills", "retrieval"]
 
 TOP = 5
 PRELOAD = ["chromadb", "tools.backends.chroma", "tools.archive", __name__]
 SIZE = (360, 240)
+CAPTIONS = 30
 
 
 def _embedder(name: str, cache: Path) -> Embedder:
@@ -226,6 +228,8 @@ class Kills:
     acknowledged: int
     lost: int
     half_imported: int
+    half_kept: int
+    """Times the normal captions in use were not those of one induction, or not all of them."""
     unreadable: int
     """Times the record could not be opened or the index not be searched afterwards."""
     index_differed: int
@@ -243,7 +247,7 @@ def kills(*, count: int = 200, rules: int = 40, seed: int = 0, longest_s: float 
         fill(archive, scenes=1, rules=rules, planted=0)
         archive.close()
         context = _forkserver()
-        lost = half = unreadable = differed = damaged = acknowledged = 0
+        lost = half = half_kept = unreadable = differed = damaged = acknowledged = 0
         begun = time.perf_counter()
         for number in range(count):
             acks, ready = folder / "acks", context.Event()
@@ -263,6 +267,7 @@ def kills(*, count: int = 200, rules: int = 40, seed: int = 0, longest_s: float 
                 known = _everything(archive)
                 lost += sum(known.get(ref) != text for ref, text in told) + bool(_gaps(known))
                 half += _half(archive.rules.list("scene000"))
+                half_kept += _half_kept(archive)
                 differed += _index_differs(archive)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is what is counted
                 unreadable += 1
@@ -270,13 +275,13 @@ def kills(*, count: int = 200, rules: int = 40, seed: int = 0, longest_s: float 
             finally:
                 archive.close()
         return Kills(
-            count, acknowledged, lost, half, unreadable, differed, damaged,
+            count, acknowledged, lost, half, half_kept, unreadable, differed, damaged,
             time.perf_counter() - begun,
         )  # fmt: skip
 
 
 def _busy(home: Path, acks: Path, ready: Any, round_: int) -> None:
-    """Import, edit, search, for ever; what was acknowledged is on disk before the next step."""
+    """Import, edit, keep captions, search, for ever; what is acknowledged is on disk by then."""
     archive = open_archive(home, _embedder("hashed", home))
     book = archive.rules
     path = home / "book.yaml"
@@ -296,7 +301,32 @@ def _busy(home: Path, acks: Path, ready: Any, round_: int) -> None:
             done = import_rules(book, read_rules(path, {}), "scene000", SIZE)
             _acknowledge(file, done.changed)
             _acknowledge(file, [book.edit(latest[0].id, text=f"Edit {mark}.")])
+            _induce_again(archive, mark)
             book.retrieve("scene000", mark, k=TOP)
+
+
+def _induce_again(archive: Archive, mark: str) -> None:
+    """Keep other normal captions with the scene; its rules are all a person's, and stay."""
+    captions = [
+        NormalCaption(
+            id=normal_id("scene000", "bench", frame, mark),
+            scene="scene000",
+            version=1,
+            video_id="bench",
+            clip="bench.mp4",
+            interval=Interval(start=frame, end=frame + 1, time_base=TimeBase(num=1, den=10)),
+            frame=frame,
+            text=mark,
+        )
+        for frame in range(CAPTIONS)
+    ]
+    scene = archive.scene("scene000")
+    archive.save_scene(scene, archive.profile("scene000"), (), captions)
+
+
+def _half_kept(archive: Archive) -> int:
+    kept = archive.normal_captions("scene000")
+    return int(bool(kept) and (len({c.text for c in kept}) > 1 or len(kept) != CAPTIONS))
 
 
 def _acknowledge(file: Any, rules: Sequence[Rule]) -> None:

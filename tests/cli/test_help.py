@@ -28,6 +28,7 @@ COMMANDS = [
     ["rules", "diff"],
     ["rules", "revert"],
     ["rules", "search"],
+    ["rules", "captions"],
     ["rules", "export"],
     ["rules", "import"],
     ["rules", "lint"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,10 @@ from typer.testing import CliRunner, Result
 
 from agent.cli import app
 from evals.bench.modelserver import ModelServer, Reply, chat_body
+from evals.bench.rulebooks import fill
 from tests.brain import ABLE, Brain
+from tools.archive import Archive
+from tools.backends.embedded.embedder import HashedEmbedder
 
 
 @pytest.fixture
@@ -41,6 +45,27 @@ def test_without_models_everything_works(name: str) -> None:
     for role in ("detector", "captioner", "verifier", "planner", "embedder"):
         assert f"\n{role}" in "\n" + done.stdout
     assert "FAILS" not in done.stdout
+
+
+def test_the_words_that_wordnet_would_know_are_named_with_the_remedy(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "words      the house's own lists" in doctor().stdout
+    with closing(Archive(tmp_path, HashedEmbedder())) as archive:
+        fill(archive, scenes=1, rules=3, planted=0)
+    monkeypatch.setattr("tools.deduction.missing.wordnet", lambda: None)
+    monkeypatch.setattr("agent.doctor.wordnet", lambda: None)
+    done = doctor()
+    assert done.exit_code == 0  # it does without
+    (line,) = (n for n in done.stdout.splitlines() if "without WordNet" in n)
+    assert "scene scene000: without WordNet, “" in line
+    assert "pip install 'vidocq[wordnet]'" in line
+    (told,) = (c for c in json.loads(doctor("--json").stdout) if c["role"] == "words")
+    assert told["backend"] == "the house's own lists"
+    (tmp_path / "record.db").write_bytes(b"not a database at all" * 400)
+    broken = doctor()
+    assert broken.exit_code == 1
+    assert "words      the house's own lists: FAILS" in broken.stdout
 
 
 def test_models_are_tried_with_a_picture_a_verdict_and_a_plan(

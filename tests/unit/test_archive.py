@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -19,8 +20,19 @@ from tools.errors import StoreError, UserError
 from tools.ports import SceneProfile
 from tools.record import SCHEMA_VERSION, journal_mode
 from tools.rulebook.book import induced_id
+from tools.rulebook.normalcaptions import normal_id
 from tools.scoring import Calibration
-from tools.types import Attribute, Provenance, Rule, RuleCategory, RuleKind, TimeBase, VideoInfo
+from tools.types import (
+    Attribute,
+    Interval,
+    NormalCaption,
+    Provenance,
+    Rule,
+    RuleCategory,
+    RuleKind,
+    TimeBase,
+    VideoInfo,
+)
 
 
 def profile_of(scene: str, version: str = "v1", limit: float = 1.5) -> SceneProfile:
@@ -219,6 +231,101 @@ def rules():
 profile = profile_of("gate", "v2")
 archive.save_scene(record_of(profile), profile, rules())
 """
+
+
+# ---------------------------------------------------------------- normal captions
+
+
+def captions_of(*texts: str, scene: str = "gate") -> list[NormalCaption]:
+    return [
+        NormalCaption(
+            id=normal_id(scene, "c1", 10 * n, text),
+            scene=scene,
+            version=1,
+            video_id="c1",
+            clip="Train001.mp4",
+            interval=Interval(start=10 * n, end=10 * n + 10, time_base=TimeBase(num=1, den=10)),
+            frame=10 * n,
+            text=text,
+        )
+        for n, text in enumerate(texts)
+    ]
+
+
+def keep(archive: Archive, *texts: str, scene: str = "gate") -> None:
+    profile, captions = profile_of(scene), captions_of(*texts, scene=scene)
+    archive.save_scene(record_of(profile), profile, [rule_of(scene)], captions)
+
+
+def test_normal_captions_come_back_in_order_and_every_version_stays(
+    archive: Archive, home: Path
+) -> None:
+    keep(archive, "People walk.", "A man stands.")
+    first = archive.normal_captions("gate")
+    assert [c.text for c in first] == ["People walk.", "A man stands."]
+    keep(archive, "People walk.", "A man stands.")  # nothing new: no new version
+    assert archive.scene("gate").captions_version == 1
+    keep(archive, "People walk.", "A dog runs.")
+    again = Archive(home, HashedEmbedder())
+    assert [(c.version, c.text) for c in again.normal_captions("gate")] == [
+        (2, "People walk."),
+        (2, "A dog runs."),
+    ]
+    assert again.normal_caption(first[1].ref) == first[1]  # a decision made before still resolves
+    assert again.normal_caption(first[0].id).version == 2
+    assert again.normal_captions("gate", 1) == first
+    for unknown in ("normal:nobody@1", first[1].ref.replace("@1", "@2"), f"{first[0].id}@x"):
+        with pytest.raises(UserError, match="no normal caption"):
+            again.normal_caption(unknown)
+
+
+def test_a_scene_that_is_measured_keeps_no_captions(archive: Archive) -> None:
+    keep(archive, "People walk.")
+    keep(archive, "Dogs run.", scene="yard")
+    save(archive, "gate", "v2")
+    assert archive.normal_captions("gate") == ()
+    assert [c.text for c in archive.normal_captions("yard")] == ["Dogs run."]
+    keep(archive, "People walk.")
+    assert archive.scene("gate").captions_version == 1  # the same ones as before
+
+
+def test_captions_and_rules_are_kept_together_or_not_at_all(archive: Archive) -> None:
+    keep(archive, "People walk.")
+    profile = profile_of("gate", "v2")
+    rules = [rule_of("gate", text="Other."), rule_of("elsewhere")]
+    with pytest.raises(ValueError, match="belongs to scene"):
+        archive.save_scene(record_of(profile), profile, rules, captions_of("A dog runs."))
+    assert [c.text for c in archive.normal_captions("gate")] == ["People walk."]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_older_record_is_brought_up_to_date_without_loss(
+    archive: Archive, home: Path, version: int
+) -> None:
+    save(archive, "gate")
+    archive.rules.edit(induced_id("gate", "speed/limit"), text="People stroll.")
+    if version == 2:
+        archive.rules.set_zone("gate", "fence", ((0.0, 0.0), (9.0, 0.0), (9.0, 9.0)))
+    archive.close()
+    with closing(sqlite3.connect(home / "record.db")) as connection:
+        connection.execute("DROP TABLE normal_captions")
+        if version == 1:
+            connection.execute("DROP TABLE zones")
+        old = json.loads(connection.execute("SELECT record FROM scenes").fetchone()[0])
+        del old["captions_version"]
+        connection.execute("UPDATE scenes SET record = ?", (json.dumps(old),))
+        connection.execute(f"PRAGMA user_version = {version}")
+        connection.commit()
+    again = Archive(home, HashedEmbedder())
+    assert [r.text for r in again.rules.history(induced_id("gate", "speed/limit"))] == [
+        "People walk.",
+        "People stroll.",
+    ]
+    assert list(again.rules.zones("gate")) == (["fence"] if version == 2 else [])
+    assert again.scene("gate").calibration.scores == (0.1, 0.4)
+    assert again.normal_captions("gate") == ()
+    keep(again, "People walk.")
+    assert [c.text for c in again.normal_captions("gate")] == ["People walk."]
 
 
 def test_a_kill_in_the_middle_of_an_import_leaves_nothing_of_it(

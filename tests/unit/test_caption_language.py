@@ -65,6 +65,36 @@ def test_what_is_suspected_counts_half(clause):
     assert said_in(clause).nodes["<run>"] == 0.5
 
 
+@pytest.mark.parametrize(
+    "clause",
+    [
+        "a man is juggling",
+        "a man juggles",
+        "two people juggle",
+        "a woman who quickly juggles",
+        "he seems to juggle",
+        "they also juggle",
+    ],
+)
+def test_what_somebody_does_is_found_in_whatever_form(clause):
+    assert "juggle" in said_in(clause).actions
+
+
+@pytest.mark.parametrize(
+    "clause",
+    [
+        "a man with bottles",
+        "two people in coats",
+        "several people inside the entrance",
+        "others individually",
+        "pedestrian crosswalks",
+        "a person's clothes",
+    ],
+)
+def test_what_stands_beside_people_is_not_what_they_do(clause):
+    assert said_in(clause).actions == ()
+
+
 def test_a_formula_of_the_captioner_is_no_suspicion():
     assert said_in("the first person appears to be running").nodes["<run>"] == 1.0
 

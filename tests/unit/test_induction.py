@@ -426,4 +426,8 @@ def test_a_captioner_that_gives_words_only_has_its_captions_vote() -> None:
     assert {p.clip for p in riding.provenance} == set(words)
     assert not induced.calibration.scores
     assert "0.0% of the captions of held-out normal footage would alarm" in induced.notes
+    assert [(c.clip, c.text) for c in induced.captions] == [*words.items()]
+    assert len({c.id for c in induced.captions}) == len(words)
+    assert {c.frame for c in induced.captions} == {0}
     assert run(captioner).rules == induced.rules
+    assert run(captioner).captions == induced.captions

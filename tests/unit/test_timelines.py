@@ -17,13 +17,26 @@ from tests.builders import (
     hit_of,
     observation_of,
     rule_of,
+    scene_of,
     seen_of,
+    span,
     video_of,
 )
 from tools.decision import Intent, Label, Plan
-from tools.ledger import Ledger, Look, Recall, Segmentation
+from tools.ledger import Known, Ledger, Look, Recall, Segmentation
 from tools.scoring import Smoothing, Thresholds, score_of
-from tools.types import Description, EventTree, Level, Match, Point, Rule, RuleKind, Verdict
+from tools.types import (
+    ClauseVerdict,
+    Description,
+    EventTree,
+    Level,
+    Match,
+    NormalCaption,
+    Point,
+    Rule,
+    RuleKind,
+    Verdict,
+)
 
 LIMITS = Thresholds(normal_below=0.8, alarm_at=1.0, false_alarm_rate=0.01, extrapolated=False)
 ANOMALY = Plan(query="Anything unusual?", intent=Intent.ANOMALY)
@@ -289,3 +302,85 @@ def test_what_the_captioner_smoothed_is_not_smoothed_again(done: str) -> None:
         assert line is not None
         assert line.smoothing == done  # what it is, whatever was asked for
         assert dict(zip(line.seconds, line.scores, strict=True)) == line_of(raw)
+
+
+# ---------------------------------------------------------------- captions judged by their words
+
+
+def said_of(score: float, *things: str) -> ClauseVerdict:
+    return ClauseVerdict(clause="c", how="lexical", score=score, strength=score, things=things)
+
+
+def normal_caption_of(start_s: float, end_s: float) -> NormalCaption:
+    return NormalCaption(
+        id="n",
+        scene="gate",
+        version=1,
+        video_id="n1",
+        clip="n1.mp4",
+        interval=span(start_s, end_s),
+        frame=0,
+        text="People walk.",
+    )
+
+
+def worded(*events: tuple[ClauseVerdict, ...]) -> Ledger:
+    """Events of ten seconds, one after the other, each told of in one caption."""
+    ledger = Ledger("run1")
+    parts = tuple(event_of(f"e{n}", 10.0 * n, 10.0 * n + 10.0) for n in range(len(events)))
+    ledger.note(video_of())
+    ledger.note(scene_of(in_words=True))
+    ledger.note(Segmentation(tree=EventTree(video_id="v1", events=parts), detector="test/1"))
+    for event, clauses in zip(parts, events, strict=True):
+        seen = seen_of(start_s=event.interval.start_s, end_s=event.interval.end_s)
+        seen = seen.model_copy(update={"series": ()})
+        ledger.note(Look(event=event, detail="coarse", description=seen))
+        score = max((c.score for c in clauses), default=0.0)
+        ledger.note(
+            Verdict(
+                id=f"v-{event.id}", event_id=event.id, score=score, clauses=clauses, verifier="t/1"
+            )
+        )
+    return ledger
+
+
+def test_a_caption_counts_for_its_event_and_fades_over_half_a_second() -> None:
+    line = line_of(worded((), (said_of(0.9),), ()), smoothing="offline")
+    assert len(line) == 150
+    assert line[15.1] == pytest.approx(0.9, abs=0.01)
+    assert line[9.9] == pytest.approx(line[20.1], abs=0.01)
+    assert 0.2 < line[9.9] < 0.5
+    assert line[5.1] < 0.01
+
+
+def test_what_is_listed_throughout_is_scenery_on_the_timeline() -> None:
+    van = said_of(0.9, "<van>")
+    throughout = line_of(worded((van,), (van,), (van,)), smoothing="none")
+    assert set(throughout.values()) == {round(0.9 * (1 - 150 / 155), 6)}
+    once = line_of(worded((), (van,), ()), smoothing="none")
+    assert once[15.1] == pytest.approx(0.9 * (1 - 50 / 155), abs=1e-5)
+    known = worded((van,), (van,), (van,))
+    footage = normal_caption_of(start_s=0.0, end_s=120.0)
+    known.note(Known(id="k", scene="gate", version=1, rules=(), captions=(footage,)))
+    seldom = line_of(known, smoothing="none")  # what normal footage of two minutes never had
+    assert set(seldom.values()) == {round(0.9 * (1 - 150 / 750), 6)}
+    rider = line_of(worded(*[(said_of(0.9),)] * 3), smoothing="none")
+    assert set(rider.values()) == {0.9}  # what somebody does is no scenery
+
+
+def test_causally_a_caption_counts_from_the_end_of_its_event() -> None:
+    line = line_of(worded((), (said_of(0.9),), ()), smoothing="causal")
+    assert min(line) == 9.9  # nothing is known before the first caption
+    assert max(score for t, score in line.items() if t < 19.9) == 0.0
+    assert line[25.1] == pytest.approx(0.9, abs=0.01)
+    later = line_of(worded((), (said_of(0.9),), (said_of(0.8),)), smoothing="causal")
+    assert {t: s for t, s in later.items() if t < 29.9} == {
+        t: s for t, s in line.items() if t < 29.9
+    }
+
+
+def test_what_was_asked_for_in_words_is_shown_as_it_was_judged() -> None:
+    van = said_of(0.9, "<van>")
+    ledger = worded((van,), ())
+    line = line_of(ledger, smoothing="none", plan=find_plan("speed > 1"))
+    assert (line[5.1], line[15.1]) == (0.9, 0.0)

@@ -21,7 +21,7 @@ counting one second without it beforehand.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -32,7 +32,7 @@ from tools.deduction.novelty import BELONGINGS, Novelty
 from tools.deduction.unlike import Embed, Unlike
 from tools.types import Rule, RuleKind
 
-__all__ = ["ALARM", "NOVEL", "Deduced", "Deducer", "Found"]
+__all__ = ["ALARM", "NOVEL", "Deduced", "Deducer", "Found", "discounted", "scenery"]
 
 How = Literal["predicate", "lexical", "semantic", "novel", "unlike"]
 
@@ -65,7 +65,7 @@ class Found:
     phrase: str = ""
     """The words of the rule that were found; of a *semantic* match what is unusual."""
     near: str = ""
-    """The nearest normal clause, where it is new or unlike; empty where nothing normal is near."""
+    """The nearest normal clause, where it is new or unlike; empty where none is like it at all."""
     things: tuple[str, ...] = ()
     """What it lists as being there; empty for a clause about a person."""
 
@@ -149,16 +149,11 @@ class Deducer:
         )
         verdicts = [self.deduce(caption) for caption in captions]
         listed = [{t for f in v.found for t in f.things} for v in verdicts]
-        seen: Counter[str] = Counter()
-        if not causal:
-            seen.update(thing for things in listed for thing in things)
-        out = []
-        for n, (verdict, things) in enumerate(zip(verdicts, listed, strict=True), start=1):
-            if causal:
-                seen.update(things)
-            past = rate + (n if causal else len(captions))
-            out.append(_verdict(_discounted(f, seen, past) for f in verdict.found))
-        return out
+        shares = scenery(listed, beforehand=rate, causal=causal)
+        return [
+            _verdict(replace(f, score=discounted(f.score, f.things, share)) for f in verdict.found)
+            for verdict, share in zip(verdicts, shares, strict=True)
+        ]
 
     def _of_clause(self, clause: str, about: Literal["person", "thing"]) -> Found | None:
         key = (clause, about)
@@ -193,8 +188,9 @@ class Deducer:
         opened = self._open.get("doing" if word in said.actions else "thing")
         if opened is not None and novelty > strength and word not in BELONGINGS:
             strength, rule, phrase, how = novelty, opened, word.strip("<>"), "semantic"
-        if unlike > novelty:
+        if unlike > novelty or (novelty > 0 and not near):
             near = nearest
+        if unlike > novelty:
             how = "unlike" if how == "novel" else how
         new = 0.0 if how == "semantic" else NOVEL * max(unlike, novelty)
         score = 1 - (1 - strength) * (1 - new)
@@ -216,9 +212,26 @@ def _things(said: Said) -> tuple[str, ...]:
     return tuple(w for w in said.words if w.startswith("<")) or said.words
 
 
-def _discounted(found: Found, seen: Counter[str], past: float) -> Found:
-    """A listed thing counts less the more of the captions list it."""
-    if not found.things:
-        return found
-    share = min(seen[thing] for thing in found.things) / past
-    return replace(found, score=found.score * (1 - share))
+def scenery(
+    listed: Sequence[Collection[str]], *, beforehand: float, causal: bool
+) -> Iterator[Mapping[str, float]]:
+    """For each caption of a stream, the share of the captions that list what it lists.
+
+    Args:
+        listed: what each caption lists, in time order.
+        beforehand: captions without anything that are counted before the first.
+        causal: of the captions up to each one, not of the whole stream.
+    """
+    seen: Counter[str] = Counter()
+    if not causal:
+        seen.update(thing for things in listed for thing in things)
+    for n, things in enumerate(listed, start=1):
+        if causal:
+            seen.update(things)
+        past = beforehand + (n if causal else len(listed))
+        yield {thing: seen[thing] / past for thing in things}
+
+
+def discounted(score: float, things: Sequence[str], shares: Mapping[str, float]) -> float:
+    """The score of a clause: a listed thing counts less the more of the stream lists it."""
+    return score * (1 - min(shares[thing] for thing in things)) if things else score

@@ -97,7 +97,7 @@ def induce_from_captions(scene: str, clips: Sequence[NormalClip], *, seed: int =
             continue
         others, _ = _voted(scene, rest)
         known = [r for clip in rest for r in clip]
-        deducer = Deducer(others, [r.text for r in known], clips=[r.clip.clip for r in known])
+        deducer = Deducer(others, [r.text for r in known], clips=[r.clip.video_id for r in known])
         for caption in (r for i in fold for r in read[i]):
             verdict = deducer.deduce(caption.text)
             fired.update({f.rule.id for f in verdict.found if f.rule and f.strength >= ALARM})

@@ -72,6 +72,22 @@ _NEGATIONS = frozenset(
 )
 _HEDGES = frozenset("possibly perhaps maybe might may could likely seemingly probably or".split())
 PUSHED = frozenset(f"<{c}>" for c in ("handcart", "luggage", "bag", "light vehicle", "vehicle"))
+_MANY = (
+    r"people|persons|men|women|children|boys|girls|kids|individuals|pedestrians|cyclists|skaters|"
+    r"riders|drivers|workers|guards|officers|others|they"
+)
+_DOES = re.compile(
+    rf"\b(?:(?P<many>{_MANY})|(?:{_PERSON.pattern[2:-2]}|who))\b"
+    r"(?= (?:(?:also|then|still|now|just|both|all|again|[a-z]+ly) )*(?P<verb>[a-z]+))"
+    r"|\b(?:appear|seem|begin|start|try|trie|tend|continue)s? to (?P<to>[a-z]+)"
+)
+"""Who does what in the present: "a man juggles", "two people juggle", "he seems to juggle"."""
+_NO_VERBS = frozenset(
+    "inside outside along alongside against beside among amongst within throughout opposite apart "
+    "together alone visible present close nearby outdoors indoors ahead away back only there here "
+    "alike crosswalks crossings".split()
+)
+"""What may stand after people without being what they do; prepositions of :data:`LIGHT` besides."""
 _ON = re.compile(r"\bon (?:(?:a|an|the|his|her|their|top of|some|what) )*(?P<what>[a-z]+)")
 """Riding is said with "on" too: "on a bicycle"."""
 
@@ -144,6 +160,7 @@ def said_in(clause: str, about: Literal["person", "thing"] = "person") -> Said:
     words: list[str] = []
     actions: list[str] = []
     raw = _joined(_WORD.findall(text))
+    done = _done(text) if about == "person" else frozenset()
     meant = _meant(raw)
     alternatives = "or" in raw
     hedged = denied = still = False
@@ -161,7 +178,8 @@ def said_in(clause: str, about: Literal["person", "thing"] = "person") -> Said:
             continue
         concept = _concept(word, lemma)
         words.append(lemma if concept is None else f"<{concept}>")
-        if concept in ACTIONS or (concept is None and word.endswith("ing") and lemma != word):
+        doing = word in done or (word.endswith("ing") and lemma != word)
+        if concept in ACTIONS or (concept is None and doing):
             actions.append(words[-1])
         _note(nodes, lemma, far)
         if concept is not None:
@@ -175,6 +193,19 @@ def said_in(clause: str, about: Literal["person", "thing"] = "person") -> Said:
         actions.append("<ride>")
     did = tuple(a for a in dict.fromkeys(actions) if a in words)
     return Said(clause, about, nodes, tuple(dict.fromkeys(words)), did, still)
+
+
+def _done(text: str) -> frozenset[str]:
+    """The words of a clause that say what somebody does in the present, where these do not show it
+    by their own form as "juggling" does."""
+    found = set()
+    for match in _DOES.finditer(text):
+        verb = match["verb"] or match["to"]
+        inflected = verb.endswith("s") and lemma_of(verb) != verb
+        plain = lemma_of(verb) == verb and (match["to"] or match["many"])
+        if (inflected or plain) and verb not in _NO_VERBS and not verb.endswith("ly"):
+            found.add(verb)
+    return frozenset(found)
 
 
 def _concept(word: str, lemma: str) -> str | None:

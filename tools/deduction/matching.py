@@ -39,6 +39,8 @@ __all__ = [
     "parts_of",
     "phrase_of",
     "phrases_of",
+    "readable",
+    "reading_of",
     "share_of",
     "stated",
     "strength_of",
@@ -188,6 +190,26 @@ def open_to(rule: Rule) -> frozenset[str]:
         if named is not None and not phrase_of(part).words:
             found.add("thing" if named.group(1) else "doing")
     return frozenset(found)
+
+
+def readable(rule: Rule) -> bool:
+    """Whether anything of a rule can be found in a caption."""
+    return bool(phrases_of(rule) or open_to(rule) or rule.predicate)
+
+
+def reading_of(rule: Rule) -> str:
+    """How a rule is read against captions, in words for a person."""
+    phrases = "; ".join(f"“{p.text}”" for p in phrases_of(rule))
+    if rule.kind is RuleKind.NORMAL:
+        words = dict.fromkeys(w.strip("<>") for p in _parts(rule.text) for w in said_in(p).words)
+        return (
+            f"makes usual in captions: {', '.join(words)}" if words else "says nothing in captions"
+        )
+    new = {"doing": "whatever is newly done", "thing": "whatever thing is new"}
+    read = [new[what] for what in sorted(open_to(rule))] + ([phrases] if phrases else [])
+    if rule.predicate is not None:
+        read.append("what its test says in words")
+    return f"read in captions: {' or '.join(read)}" if read else "says nothing in captions"
 
 
 def phrases_of(rule: Rule) -> tuple[Phrase, ...]:

@@ -36,7 +36,8 @@ class New(NamedTuple):
     word: str = ""
     """What is new in it."""
     near: str = ""
-    """The normal clause with that word that is nearest; empty where none has it."""
+    """The normal clause nearest to it, one with that word if any has it; empty where none is like
+    it at all."""
 
 
 def _tells(word: str, said: Said) -> bool:
@@ -88,5 +89,7 @@ class Novelty:
             nearest = max(with_it, key=lambda i: likeness[i], default=None)
             new = weight * (1.0 if nearest is None else max(0.0, 1.0 - likeness[nearest]))
             if new > best.far:
-                best = New(new, action, "" if nearest is None else self._texts[nearest])
+                near = max(likeness, key=lambda i: likeness[i], default=None)
+                near = near if nearest is None else nearest
+                best = New(new, action, "" if near is None else self._texts[near])
         return best

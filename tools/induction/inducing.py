@@ -12,7 +12,8 @@
    the book fires on them is its expected rate of false alarms.
 
 A captioner that gives words and measures nothing is served by :mod:`tools.deduction.induction`: its
-captions vote, and are tried on held-out captions there.
+captions vote, are tried on held-out captions there, and are kept with the scene, so that what is
+said later can be compared with them.
 
 :class:`Induction` does the steps; ``graphs/induce.py`` is the state machine over them.
 """
@@ -57,8 +58,9 @@ from tools.ports import (
     SceneProfile,
     Verifier,
 )
+from tools.rulebook.normalcaptions import normal_id
 from tools.scoring import Calibration
-from tools.types import Provenance, Rule, RuleStatus
+from tools.types import NormalCaption, Provenance, Rule, RuleStatus
 
 if TYPE_CHECKING:
     from tools.toolbox import Toolbox
@@ -79,6 +81,9 @@ class Induced:
     clips: tuple[Provenance, ...]
     batches: int
     false_alarms: FalseAlarms = field(default_factory=FalseAlarms)
+    captions: tuple[NormalCaption, ...] = ()
+    """What was said of the footage, where the captioner gives words only: deduction compares with
+    it. Their version is set when they are saved."""
 
 
 @dataclass(eq=False)
@@ -209,6 +214,7 @@ class Induction:
             clips=tuple(clip_provenance(clip) for clip in self._whole),
             batches=len(self._groups) if self._book is None else self._book.batches,
             false_alarms=self.false_alarms,
+            captions=self._normal_captions() if self._book is not None else (),
         )
 
     @property
@@ -243,12 +249,33 @@ class Induction:
         for number, unit in enumerate(self._units):
             info = unit.clip.source.info
             captions = tuple(
-                (round(s.event.interval.start_s * info.fps), s.description.caption.text)
+                (_first_frame(s, info.fps), s.description.caption.text)
                 for s in self._seen_well
                 if s.unit == number
             )
             told.append(NormalClip(info.id, info.name, captions))
         return told
+
+    def _normal_captions(self) -> tuple[NormalCaption, ...]:
+        """Every caption of what was seen well, in the order of the footage."""
+        kept = []
+        for s in self._seen_well:
+            info, caption = self._units[s.unit].clip.source.info, s.description.caption
+            frame = _first_frame(s, info.fps)
+            kept.append(
+                NormalCaption(
+                    id=normal_id(self.scene, info.id, frame, caption.text),
+                    scene=self.scene,
+                    version=1,
+                    video_id=info.id,
+                    clip=info.name,
+                    interval=s.event.interval,
+                    frame=frame,
+                    text=caption.text,
+                    captioner=caption.captioner,
+                )
+            )
+        return tuple(kept)
 
     def _all_seen(self) -> tuple[Held, ...]:
         """Every caption's event, for the drafted rules alone: the others were tried already."""
@@ -324,6 +351,10 @@ class Induction:
                 "too little footage to say which way things go at each place: no rule on it"
             )
         return tuple(notes)
+
+
+def _first_frame(seen: Seen, fps: float) -> int:
+    return round(seen.event.interval.start_s * fps)
 
 
 def _shown_at(unit: Unit, seen: Seen) -> Provenance:
@@ -433,10 +464,11 @@ class SceneInduction:
             batches=induced.batches,
             notes=(*self._unread, *induced.notes),
         )
-        self._tools.archive.save_scene(record, profile, induced.rules)
+        archive = self._tools.archive
+        archive.save_scene(record, profile, induced.rules, induced.captions)
         for info in infos:
-            self._tools.archive.add_video(info)
-        return record
+            archive.add_video(info)
+        return archive.scene(record.name)
 
 
 def induce_and_save(

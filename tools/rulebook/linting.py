@@ -12,7 +12,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -61,19 +61,24 @@ class Span:
 Region = Mapping[str, Span | frozenset[str]]
 
 
-def lint(rules: Sequence[Rule], attributes: Mapping[str, str]) -> tuple[Finding, ...]:
+def lint(
+    rules: Sequence[Rule],
+    attributes: Mapping[str, str],
+    readable: Callable[[Rule], bool] | None = None,
+) -> tuple[Finding, ...]:
     """What is wrong with these rules, the gravest first.
 
     Args:
         rules: the active rules of one scene.
         attributes: name → unit of what the captioner measures.
+        readable: of a captioner that measures nothing: whether a rule can be found in its words.
     """
     regions = {rule.id: tuple(map(_region, tests_of(rule))) for rule in rules}
     found = [
         *_contradictions(rules, regions),
         *_duplicates(rules, regions),
         *_unreachable(rules, regions),
-        *_untestable(rules, attributes),
+        *(_untestable(rules, attributes) if readable is None else _unreadable(rules, readable)),
     ]
     return tuple(found)
 
@@ -172,6 +177,14 @@ def _untestable(rules: Sequence[Rule], attributes: Mapping[str, str]) -> Iterato
                 yield _of("untestable", rule, text=text)
         if rule.scope.zone and not rule.scope.polygon:
             yield _of("untestable", rule, text=f"its zone “{rule.scope.zone}” is not defined")
+
+
+def _unreadable(rules: Sequence[Rule], readable: Callable[[Rule], bool]) -> Iterator[Finding]:
+    for rule in rules:
+        if not readable(rule):
+            yield _of("untestable", rule, text="no word of it can be found in a caption")
+        if rule.scope.zone:
+            yield _of("untestable", rule, text="words do not say where in the picture something is")
 
 
 # ---------------------------------------------------------------- regions and scopes

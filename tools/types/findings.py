@@ -16,11 +16,13 @@ __all__ = [
     "Caption",
     "Claim",
     "Clause",
+    "ClauseVerdict",
     "Condition",
     "Description",
     "HealthEvent",
     "HealthKind",
     "Match",
+    "NormalCaption",
     "Observation",
     "Point",
     "Predicate",
@@ -128,6 +130,31 @@ class Caption(Frozen):
     text: str
     clauses: tuple[Clause, ...] = ()
     captioner: str
+
+
+class NormalCaption(Frozen):
+    """A caption of normal footage, kept with a scene: what is said there when nothing is unusual.
+
+    Never changed: another induction writes another version of all of them, and what cited an
+    earlier one still resolves.
+    """
+
+    id: str
+    scene: str
+    version: int = Field(ge=1)
+    """Which of the scene's sets of captions it belongs to."""
+    video_id: str
+    clip: str
+    """Name of the video."""
+    interval: Interval
+    frame: int = Field(ge=0)
+    """First frame of the interval."""
+    text: str = Field(min_length=1)
+    captioner: str = ""
+
+    @property
+    def ref(self) -> str:
+        return f"normal:{self.id}@{self.version}"
 
 
 HealthKind = Literal[
@@ -331,6 +358,29 @@ class Claim(Frozen):
     checked_by: str
 
 
+class ClauseVerdict(Frozen):
+    """What deduction found of one clause of a caption (:mod:`tools.deduction`)."""
+
+    clause: str
+    how: Literal["predicate", "lexical", "semantic", "novel", "unlike"]
+    """How it matched the rule; ``novel`` or ``unlike`` where it matched none."""
+    score: Score
+    strength: Score = 0.0
+    """Of the match."""
+    novelty: Score = 0.0
+    """How new it is against the normal captions."""
+    rule: str = ""
+    """``rule:ID@V`` that it breaks; empty where it is only new."""
+    phrase: str = ""
+    """The words of the rule that were found; of a *semantic* match what is unusual."""
+    near: str = ""
+    """The nearest normal clause; empty where none is like it, or it is not new."""
+    normal: str = ""
+    """``normal:ID@V``: the caption that has that clause."""
+    things: tuple[str, ...] = ()
+    """What it lists as being there; empty for a clause about a person."""
+
+
 class Verdict(Frozen):
     """The verifier's judgement of one event. ``score`` None means *uncertain*, with ``reason``.
 
@@ -347,6 +397,9 @@ class Verdict(Frozen):
     """The part of ``raw`` that matched rules account for; None where that was not told apart."""
     claims: tuple[Claim, ...] = ()
     matches: tuple[Match, ...] = ()
+    clauses: tuple[ClauseVerdict, ...] = ()
+    """Where the caption's words were judged: its clauses of which anything was found, strongest
+    first."""
     verifier: str
     doubt: str = ""
     """What answers from the frames could still settle; empty where they cannot, or were asked."""

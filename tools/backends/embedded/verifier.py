@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tools.backends.embedded.wording import judge_words, target_ref
+from tools.backends.embedded.wording import WordJudge, target_ref
 from tools.concepts import tests_of
 from tools.decision import Intent, Plan
 from tools.deduction import words_only
-from tools.ports import Verifier
+from tools.ports import Reading, Told, Verifier
 from tools.rulebook.predicates import PredicateResult, describe, evaluate
 from tools.rulebook.scoping import tried
 from tools.scoring import sustained
@@ -62,10 +62,13 @@ class _Applied:
     induced: bool
 
 
-class EmbeddedVerifier(Verifier):
+class EmbeddedVerifier(Verifier, Reading):
     """Predicates, lexical concepts and the calibrated surprise of the frames."""
 
     name = "embedded-rules/1"
+
+    def __init__(self) -> None:
+        self._words = WordJudge(self.name)
 
     def questions(
         self, plan: Plan, event: Event, seen: Description, rules: Sequence[RuleHit]
@@ -96,7 +99,8 @@ class EmbeddedVerifier(Verifier):
         if seen.problems:
             return self._verdict(event, seen, answers, score=None, reason="; ".join(seen.problems))
         if words_only(seen):
-            return judge_words(plan, event, seen, rules, verifier=self.name)
+            anywhere = tuple(hit.rule for hit in rules if not hit.rule.scope.zone)
+            return self.judge_told(plan, event, seen, Told("", anywhere, ()))
         applied = self._apply(plan, seen, rules)
         upheld, contradicted = _uphold(applied, answers)
         if contradicted and not upheld:
@@ -106,6 +110,10 @@ class EmbeddedVerifier(Verifier):
         if plan.intent in {Intent.FIND, Intent.CHECK}:
             return self._judge_target(plan, event, seen, answers, upheld)
         return self._judge_event(event, seen, rules, answers, upheld)
+
+    def judge_told(self, plan: Plan, event: Event, seen: Description, told: Told) -> Verdict:
+        """The caption's clauses against rules and normal captions. Deterministic."""
+        return self._words.judge(plan, event, seen, told)
 
     # -- the two kinds of judgement ----------------------------------------------
 
