@@ -54,8 +54,8 @@ class Stay:
     small: bool
     empty: float = 0.0
     """Seconds for which nothing was seen at its place since it was last seen to go on."""
-    by: object = None
-    """The track that was last seen to stay."""
+    by: int = -1
+    """The number of the track that was last seen to stay."""
 
     def away(self, row: list[float]) -> float:
         """Heights from the middle of the stay to a detection. Towards the camera pixels are longer
@@ -87,7 +87,7 @@ def stays(
         ghost = (rows[:, Det.GHOST] > 0.0) & (rows[:, Det.STILL] > 0.9)
         for i in np.flatnonzero(~ghost).tolist():
             events[times[i]].append((len(walkers), i))
-        walkers.append(_Walker(times, rows, _pace(np.asarray(times), rows)))
+        walkers.append(_Walker(len(walkers), times, rows, _pace(np.asarray(times), rows)))
     going = _Going()
     for time in sorted(events):
         there = []
@@ -106,6 +106,7 @@ def stays(
 class _Walker:
     """A track, the stay it was last part of, and the row in which it last stood."""
 
+    number: int
     times: Sequence[float]
     rows: NDArray[np.float64]
     pace: _Pace
@@ -151,11 +152,11 @@ class _Going:
             if s.small == small and back - s.last <= _GAP_S and s.away(row) <= REACH
         ]
         if not near:
-            stay = Stay(float(walker.pace.halt[i]), time, x, y, 1, small, by=walker)
+            stay = Stay(float(walker.pace.halt[i]), time, x, y, 1, small, by=walker.number)
             self._stays.append(stay)
             return stay
         stay = min(near, key=lambda s: s.away(row))
-        stay.last, stay.by = time, walker
+        stay.last, stay.by = time, walker.number
         stay.seen += 1
         weight = max(1.0 / stay.seen, 0.02)
         stay.x += weight * (x - stay.x)
@@ -168,12 +169,12 @@ class _Going:
         if own is not None and own.away(row) > REACH:
             # Who is seen to leave, standing alone all the while, has left.
             alone = (walker.rows[walker.stood : i + 1, Det.KIND] != Kind.PART).all()
-            if alone and own.by is walker and own in self._stays:
+            if alone and own.by == walker.number and own in self._stays:
                 self._stays.remove(own)
             walker.own = own = None
         if own is not None and before - own.last <= _STEP_S:
             if time - before > _LATELY_S:  # a step aside does not end a stay, nor does hiding
-                own.last, own.by = time, walker
+                own.last, own.by = time, walker.number
                 if own not in self._stays:
                     self._stays.append(own)
             return own
@@ -183,7 +184,7 @@ class _Going:
         small = row[Det.KIND] == Kind.SMALL
         for stay in self._stays:
             if stay.small == small and time - stay.last <= _GAP_S and stay.away(row) <= REACH:
-                stay.last, stay.by = time, walker
+                stay.last, stay.by = time, walker.number
                 return stay
         return None
 
