@@ -63,6 +63,8 @@ from the longer."""
 _WHEREABOUTS = frozenset({"place", "astray", "way"})
 _TOLD = 0.3
 """What can be told in this share of its frames is taken to hold in the others, too."""
+_GLIMPSES = 0.5
+"""What is seen in less than this share of its life has no place and no way."""
 _PAST_HALF = 0.5
 """Surprise from which on a stay is judged by what becomes of it."""
 _WAY_SIGMA_S, _GOES = 0.5, 0.4
@@ -150,8 +152,8 @@ def measure(
     mean = (float(u.mean()), float(v.mean()))
     nowhere = np.full(len(rows), np.nan)
     # Where people merge, a window may sit on the upper half of somebody nearer: its feet are no
-    # one's, and neither is the place.
-    stands = rows[:, Det.HIDDEN] == 0
+    # one's, and neither is the place. What is hardly seen is made of glimpses of several.
+    stands = (rows[:, Det.HIDDEN] == 0) & (_seen(times) >= _GLIMPSES)
     return Measured(
         track=track,
         rows=rows,
@@ -160,7 +162,7 @@ def measure(
         glide=speed - 2.0 * limbs,
         size=size,
         area=area,
-        way=nowhere if ways is None else _way(ways, rows, usual, times),
+        way=nowhere if ways is None else _way(ways, rows, usual, times, stands),
         place=nowhere if place is None else _smooth(_where(stands, place.at(x, foot)), times),
         astray=nowhere if astray is None else _smooth(_where(stands, astray.at(x, foot)), times),
         dwell=track.stay if len(track.stay) == len(rows) else np.zeros(len(rows)),
@@ -171,19 +173,31 @@ def measure(
     )
 
 
+def _seen(times: NDArray[np.float64]) -> float:
+    """Share of the analysed frames of its life in which a track was seen."""
+    if len(times) < 2:
+        return 1.0
+    step = float(np.diff(times).min())
+    return len(times) / (1.0 + float(times[-1] - times[0]) / max(step, 1e-6))
+
+
 def _where(mask: NDArray[np.bool_], values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(mask, values, np.nan)
 
 
 def _way(
-    ways: WayMap, rows: NDArray[np.float64], usual: NDArray[np.float64], times: NDArray[np.float64]
+    ways: WayMap,
+    rows: NDArray[np.float64],
+    usual: NDArray[np.float64],
+    times: NDArray[np.float64],
+    stands: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
     """Share of the normal motion that goes the way of a track, which is steadied over a second;
     NaN where it hardly moves."""
     u = _smooth(rows[:, Det.U] / usual, times, _WAY_SIGMA_S)
     v = _smooth(rows[:, Det.V] / usual, times, _WAY_SIGMA_S)
     share = ways.at((rows[:, Det.X0] + rows[:, Det.X1]) / 2, rows[:, Det.Y1], u, v)
-    share = _where(rows[:, Det.HIDDEN] == 0, share)
+    share = _where(stands, share)
     return np.where(np.hypot(u, v) > _GOES, _smooth(share, times), np.nan)
 
 
