@@ -61,6 +61,7 @@ _HELD_S, _PLACED_S = 0.6, 2.0
 """A surprise counts from this long on; one of place or way, which rests on where the feet are seen,
 from the longer."""
 _WHEREABOUTS = frozenset({"place", "astray", "way"})
+_LEAST_TOLD_S = 1.0
 _TOLD = 0.3
 """What can be told in this share of its frames is taken to hold in the others, too."""
 _GLIMPSES = 0.5
@@ -177,8 +178,12 @@ def _seen(times: NDArray[np.float64]) -> float:
     """Share of the analysed frames of its life in which a track was seen."""
     if len(times) < 2:
         return 1.0
-    step = float(np.diff(times).min())
-    return len(times) / (1.0 + float(times[-1] - times[0]) / max(step, 1e-6))
+    return len(times) / (1.0 + float(times[-1] - times[0]) / _step(times))
+
+
+def _step(times: NDArray[np.float64]) -> float:
+    """Seconds between analysed frames."""
+    return max(float(np.diff(times).min()), 1e-3) if len(times) > 1 else 1e-3
 
 
 def _where(mask: NDArray[np.bool_], values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -272,10 +277,11 @@ def _whereabouts(values: NDArray[np.float64], times: NDArray[np.float64]) -> NDA
     """Surprise of where, or which way, something goes, as far as it is held for ``_PLACED_S`` of
     the moments that tell; in between, half hidden or merged with others, linear in time.
 
-    0 elsewhere if it could be told for less than ``_TOLD`` of the time.
+    0 elsewhere if it could be told for less than ``_TOLD`` of the time, and everywhere if for less
+    than ``_LEAST_TOLD_S``.
     """
     known = np.isfinite(values)
-    if not known.any():
+    if known.sum() * _step(times) < _LEAST_TOLD_S:
         return np.zeros(len(values))
     held = _lasting(values[known], times[known], _PLACED_S)
     if known.mean() >= _TOLD:
