@@ -35,7 +35,7 @@ _LATELY_S = 0.5
 _STEP_S = 1.0
 _GAP_S = 2.0
 """A stay survives being hidden for so long: two people who pass."""
-_EMPTY_S = 0.5
+_EMPTY_S = 1.0
 """Where nobody is seen for so long, and nothing that would hide one, the stay has ended."""
 _BODY, _BESIDE, _BELOW = 0.4, 0.3, 0.15
 """Heights above the feet at which whatever hides somebody is to be seen, so far to the side (who
