@@ -232,7 +232,10 @@ def _back(
     x, y = (rows[:, Det.X0] + rows[:, Det.X1]) / 2, rows[:, Det.Y1]
     before = np.searchsorted(times, times - seconds - 1e-6)
     span = times - times[before]
-    moved = np.hypot(x - x[before], y - y[before]) / rows[:, Det.TALL]
+    # Windows of a crowd lie on a grid, so their feet are not known to a tenth of a height.
+    whole = (rows[:, Det.KIND] != Kind.PART) & (rows[before, Det.KIND] != Kind.PART)
+    down = np.where(whole, _DEPTH, 1.0) * (y - y[before])
+    moved = np.hypot(x - x[before], down) / rows[:, Det.TALL]
     total = np.concatenate([np.zeros((1, 2)), np.cumsum(rows[:, [Det.U, Det.V]], axis=0)])
     upto = np.arange(1, len(times) + 1)
     flow = (total[upto] - total[before]) / (upto - before)[:, None]
