@@ -18,7 +18,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from pydantic import Field
 
@@ -190,6 +190,8 @@ RECORDS: dict[str, type[Frozen]] = {
 """What a ledger can hold, by the name written into traces."""
 
 R = TypeVar("R", bound=Frozen)
+_Place: TypeAlias = tuple[Sequence[Frozen], int]
+"""A record and where it is in a sequence, which is unpacked when the record is asked for."""
 
 
 def request_hash(tool: str, request: Mapping[str, Any]) -> str:
@@ -228,7 +230,7 @@ class Ledger:
         self.failures: dict[str, Failure] = {}
         self.refused: list[Refused] = []
         self.scores: dict[str, FinalScore] = {}
-        self._evidence: dict[str, Frozen] = {}
+        self._evidence: dict[str, Frozen | _Place] = {}
 
     def restart(self) -> None:
         """Begin the run's work anew: recorded results stay at hand, but nothing counts as done."""
@@ -324,8 +326,9 @@ class Ledger:
                 self.looks[record.event.id] = record
                 caption = record.description.caption
                 self._evidence[f"caption:{caption.id}"] = caption
-                for seen in record.description.observations:
-                    self._evidence[f"obs:{seen.id}"] = seen
+                observations = record.description.observations
+                for at, seen in enumerate(observations):
+                    self._evidence[f"obs:{seen.id}"] = (observations, at)
                 for fault in record.description.health:
                     self._evidence[f"health:{fault.id}"] = fault
             case Recall():
@@ -383,14 +386,15 @@ class Ledger:
             video = self.videos.get(video_id)
             inside = index.isdigit() and video is not None and int(index) < video.frames
             return video if inside else None
-        return self._evidence.get(ref)
+        found = self._evidence.get(ref)
+        return found[0][found[1]] if isinstance(found, tuple) else found
 
     def observation(self, obs_id: str) -> Observation | None:
-        found = self._evidence.get(f"obs:{obs_id}")
+        found = self.evidence(f"obs:{obs_id}")
         return found if isinstance(found, Observation) else None
 
     def event(self, event_id: str) -> Event | None:
-        found = self._evidence.get(f"event:{event_id}")
+        found = self.evidence(f"event:{event_id}")
         return found if isinstance(found, Event) else None
 
     def frame_seconds(self, video_id: str, frame: int) -> float | None:

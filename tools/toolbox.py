@@ -6,7 +6,9 @@ after an interruption. :mod:`tools.registry` offers the same functions to langua
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from tools.ahead import Ahead, Job, segmented
@@ -50,6 +52,10 @@ from tools.video import open_video, probe
 
 __all__ = ["Toolbox"]
 
+ALONE_FROM = 1_500_000
+"""Pixels of a frame from which looks do not run side by side: a decoder holds a dozen such frames,
+50 MB at 1080 lines, and decodes on several cores anyway."""
+
 
 @dataclass(frozen=True, eq=False)
 class Toolbox:
@@ -73,6 +79,7 @@ class Toolbox:
     abstain_rate: float = 0.05
     ahead: Ahead = field(default_factory=Ahead)
     """What is done before it is asked for (see :mod:`tools.ahead`)."""
+    _alone: threading.Lock = field(default_factory=threading.Lock)
 
     # -- what is known -----------------------------------------------------------
 
@@ -167,6 +174,7 @@ class Toolbox:
             if ready is not None:
                 return ready
             job = self.ahead.job(video.id) or self._job(video, None)
+            give_back()  # what assembling took
             with open_video(video.path) as source:
                 found = segmented(job, source, self.ahead.stoppable(progress))
             give_back()
@@ -229,7 +237,7 @@ class Toolbox:
             ready = self.ahead.look(video.id, event.interval, detail, version)
             if ready is not None:
                 return Look(event=event, detail=detail, description=ready)
-            with open_video(video.path) as source:
+            with self._room(video), open_video(video.path) as source:
                 seen: Description = self.captioner.describe(
                     source,
                     event.interval,
@@ -241,6 +249,11 @@ class Toolbox:
             return Look(event=event, detail=detail, description=seen)
 
         return ledger.call("look", self._seeing(video, event.interval, scene, detail), Look, work)
+
+    def _room(self, video: VideoInfo) -> AbstractContextManager[object]:
+        """Held while frames of a video are decoded for a look."""
+        large = video.width * video.height >= ALONE_FROM
+        return self._alone if large else nullcontext()
 
     def questions(
         self,
@@ -276,7 +289,7 @@ class Toolbox:
 
         def work() -> Asked:
             answers: list[Answer] = []
-            with open_video(video.path) as source:
+            with self._room(video), open_video(video.path) as source:
                 for question in questions:
                     answers.append(
                         self.captioner.ask(
