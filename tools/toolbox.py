@@ -34,6 +34,7 @@ from tools.ports import (
 from tools.rulebook.priors import prior_hits
 from tools.rulebook.scoping import Occasion, occasion_of, stamp_in, tried, within
 from tools.scoring import Calibration, Thresholds, thresholds
+from tools.sidebyside import waits
 from tools.types import (
     Answer,
     Description,
@@ -251,8 +252,8 @@ class Toolbox:
         return ledger.call("look", self._seeing(video, event.interval, scene, detail), Look, work)
 
     def _room(self, video: VideoInfo) -> AbstractContextManager[object]:
-        """Held while frames of a video are decoded for a look."""
-        large = video.width * video.height >= ALONE_FROM
+        """Held while a look decodes a video; a captioner that waits for a server is not held up."""
+        large = video.width * video.height >= ALONE_FROM and waits(self.captioner) == 1
         return self._alone if large else nullcontext()
 
     def questions(

@@ -45,6 +45,11 @@ def steady(pts: NDArray[np.int64]) -> bool:
     return bool(np.all(np.abs(gaps - usual) <= max(1.0, 0.02 * usual)))
 
 
+_THREADS = min(4, (os.cpu_count() or 1) + 1)
+"""Decoder threads where none are asked for: each holds frames of its own, and four are faster than
+anything that looks at the frames."""
+
+
 class _Canvas:
     """Where pictures are converted to BGR.
 
@@ -212,7 +217,7 @@ class FileSource:
         while True:
             before -= 1
             target = int(table.keys[before]) if table.seekable and before > 0 else None
-            with opened(self._path, self._threads) as (container, stream):
+            with opened(self._path, self._threads or _THREADS) as (container, stream):
                 if target is not None:
                     try:
                         container.seek(target, stream=stream)
