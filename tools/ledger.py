@@ -36,8 +36,7 @@ from tools.types import (
     Level,
     Observation,
     Question,
-    Rule,
-    RuleHit,
+    RuleHits,
     Verdict,
     VideoInfo,
     content_id,
@@ -104,7 +103,7 @@ class Recall(Frozen):
     event_id: str
     query: str
     k: int
-    hits: tuple[RuleHit, ...]
+    hits: RuleHits
 
 
 class Asking(Frozen):
@@ -210,7 +209,6 @@ class Ledger:
         self.run_id = run_id
         self.results: dict[str, Frozen] = {}
         self.calls: list[Called] = []
-        self._rules: dict[str, Rule] = {}
         self.reused = 0
         self.purse = Purse()
         """What the run has spent on models, failed calls included."""
@@ -264,7 +262,7 @@ class Ledger:
         started = time.perf_counter()
         with tallied(self.purse) as tally:
             try:
-                result = self.shared(work())
+                result = work()
             except VidocqError as error:
                 self._failed(tool, key, error, tally.calls)
                 raise
@@ -276,18 +274,6 @@ class Ledger:
             self._index(result)
         self._finished(tool, key, result, seconds, tally.calls)
         return result
-
-    def shared(self, record: R) -> R:
-        """The record with rules that are known already as the same objects: each event recalls
-        nearly the same ones."""
-        if not isinstance(record, Recall):
-            return record
-        with self._lock:
-            hits = tuple(
-                hit.model_copy(update={"rule": self._rules.setdefault(hit.rule.ref, hit.rule)})
-                for hit in record.hits
-            )
-        return record.model_copy(update={"hits": hits})
 
     def knows(self, tool: str, request: Mapping[str, Any]) -> bool:
         """Whether the result of a call is recorded."""

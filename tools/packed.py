@@ -4,7 +4,8 @@ A :class:`~tools.types.Point` with its box takes over a kilobyte as an object, s
 frames follow one another and boxes move little, so differences compress well. The sequence gives
 points when asked and equals the tuple it was made of. An :class:`~tools.types.Attribute` takes one
 and a half kilobytes as an object, some 60 bytes here. What a look lists besides (its observations,
-the clauses of its caption) is one compressed block; of those read last the records are at hand.
+the clauses of its caption, the rules recalled for it) are compressed blocks; of those read last the
+records are at hand.
 """
 
 from __future__ import annotations

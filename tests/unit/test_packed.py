@@ -147,4 +147,4 @@ def test_what_a_look_keeps_is_bounded() -> None:
 
     kept(20)  # what is made once, and as many blocks as stay unpacked
     growth = (kept(60) - kept(20)) / 40
-    assert growth < 24_000, f"{growth:.0f} bytes for a look"
+    assert growth < 16_000, f"{growth:.0f} bytes for a look"

@@ -29,6 +29,7 @@ __all__ = [
     "Rule",
     "RuleCategory",
     "RuleHit",
+    "RuleHits",
     "RuleKind",
     "RuleStatus",
     "Scope",
@@ -317,6 +318,14 @@ class RuleHit(Frozen):
     reason: str
     within: tuple[Interval, ...] | None = None
     """The parts of the event in which the rule's hours and days apply; None: all of it."""
+
+
+RuleHits = Annotated[
+    tuple[RuleHit, ...],
+    AfterValidator(packed_records),
+    PlainSerializer(tuple, return_type=tuple[RuleHit, ...]),
+]
+"""Hits, kept packed: every event has some, and their rules are nearly the same."""
 
 
 class Match(Frozen):
