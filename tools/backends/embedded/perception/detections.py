@@ -55,6 +55,8 @@ class Det(IntEnum):
     """1 where the image border may hide part of it."""
     HIDDEN = 14
     """1 for a part whose lower end is not seen to be its feet: somebody nearer is there."""
+    ALIKE = 15
+    """Correlation with the background there or a little beside: near 1 it is the background."""
 
 
 def detect(geometry: Geometry, grid: WindowGrid, percept: FramePercept) -> NDArray[np.float64]:
@@ -101,6 +103,7 @@ def detect(geometry: Geometry, grid: WindowGrid, percept: FramePercept) -> NDArr
             kind,
             cut,
             np.zeros(len(blobs)),
+            blobs[:, Blob.ALIKE],
         ]
     )
     if not geometry.people:  # without a person's size nothing can be cut into people

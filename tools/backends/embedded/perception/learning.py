@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.backends.embedded.perception.detections import Det, Kind
+from tools.backends.embedded.perception.claims import moving
 from tools.backends.embedded.perception.geometry import Geometry
 from tools.backends.embedded.perception.leaving import alone, appeared
 from tools.backends.embedded.perception.motion import WalkLearner, relative
@@ -122,17 +122,18 @@ def learn_normal(
     clips: Sequence[Stretch],
     tracks: Sequence[Sequence[Track]],
     seconds: float,
-    detections: Callable[[FramePercept], NDArray[np.float64]],
 ) -> Normal:
     """Walking speeds, then the distributions relative to them. Passes over cached percepts."""
     motion = learn_motion(geometry, grid, clips)
     walk_map = motion.walk
     view: list[float] = []
     counts: list[int] = []
-    for clip in clips:
+    for clip, members in zip(clips, tracks, strict=True):
+        frames: list[int] = []
         for percept in clip():
             view.append(float(percept.health[Health.VIEW]))
-            counts.append(people(geometry, detections(percept)))
+            frames.append(percept.frame)
+        counts += moving(members, geometry, frames).tolist()
     places = PlaceLearner(geometry, tracks, len(counts)) if len(clips) >= PLACE_CLIPS else None
     learner = WayLearner(geometry, tracks)
     ways = learner if learner.enough else None
@@ -154,19 +155,6 @@ def learn_normal(
         ways=ways.map() if ways is not None else None,
         astray=places.astray() if places is not None else None,
     )
-
-
-def people(geometry: Geometry, rows: NDArray[np.float64]) -> int:
-    """Crude number of people in a frame's detections: small ones, large ones and the traces of
-    what has gone do not count.
-
-    Where people were not measured all but small ones count: they are then called objects.
-    """
-    kinds = rows[:, Det.KIND]
-    ghosts = (rows[:, Det.STILL] > 0.9) & (rows[:, Det.GHOST] > 0.0)
-    person = (kinds == Kind.WHOLE) | (kinds == Kind.PART)
-    counted = person if geometry.people else (kinds != Kind.SMALL) & (rows[:, Det.STILL] < 0.9)
-    return int((counted & ~ghosts).sum())
 
 
 def _objects(
