@@ -19,7 +19,13 @@ from tools.backends.embedded.perception.calibration import (
     span,
 )
 from tools.backends.embedded.perception.claims import CALM, moving
-from tools.backends.embedded.perception.describing import Scene, Sighting, attribute, distinct, observe
+from tools.backends.embedded.perception.describing import (
+    Scene,
+    Sighting,
+    attribute,
+    distinct,
+    observe,
+)
 from tools.backends.embedded.perception.geometry import Geometry
 from tools.backends.embedded.perception.health import (
     Checkup,
@@ -227,7 +233,7 @@ class EmbeddedCaptioner(Captioner):
         sightings = (observe(t, interval, info, scene, tracks, whole.start_s) for t in tracks)
         found = [s for s in sightings if s is not None]
         calm = _calm(inner)
-        told = distinct([s for s in found if s.sure and (calm or not s.still)])
+        told = distinct([s for s in found if s.sure and (calm or not s.calm)])
         told.sort(key=lambda o: (-o.surprise, -o.interval.seconds, o.id))
         kept = told[:_MOST_OBSERVATIONS]
         ticks = float(info.time_base.fraction)
@@ -365,9 +371,8 @@ class EmbeddedCaptioner(Captioner):
             # Of a picture that changed, "nothing goes" would say more than was seen.
             some = calm or counts is None or counts.value("count")
             unlike = () if calm else (Clause(text=UNLIKE),)
-            parts = (
-                *clauses(observations, counts if some else None), *unlike, *(Clause(text=t) for t in cuts), *parts,
-            )  # fmt: skip
+            found = clauses(observations, counts if some else None)
+            parts = (*found, *unlike, *(Clause(text=t) for t in cuts), *parts)
         if not scene.known:
             parts = (*parts, Clause(text=PRIORS_NOTE))
         text = "; ".join(p.text for p in parts)

@@ -9,9 +9,11 @@ priors, and things left behind in rendered scenes keep well clear of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import hypot
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import median_filter
 
 from tools.backends.embedded.perception.detections import Det, Kind
 from tools.backends.embedded.perception.geometry import Geometry
@@ -29,19 +31,22 @@ left behind in rendered scenes have 0.25 to 0.45, painted lines and heads that t
 _LASTS, _LASTS_SHARE = 0.5, 0.3
 """A piece stands in a frame with this share of its pixels still; it is compared with the background
 if it does so in this share of its frames."""
+_RESTS = 0.75
 _PRESENT = 0.1
 """Outline contrast (background against frame): what is there has an outline stronger by a fifth."""
 _LEAVES, _LEAVES_SMALL, _PASSES, _COMES = 0.2, 0.8, 1.0, 2.0
 """Of its own size: what moves gets ahead by this, by that if it is small (a piece that is cut out
 anew jumps), by the third if it is said to pass quickly (a rider, not somebody who turns); what got
 ahead by the last is an object whatever it stops before."""
-_SEEN = 0.6
-"""Something small is seen in this share of the frames from its first to its last: less flickers."""
+_SEEN = 0.5
+"""What is small, or lasts less than a second, is seen in this share of the frames from its first to
+its last: less flickers."""
+_SHORT_S = 1.0
+_STEADY = 5
+"""Frames over which a position is a median."""
 _MOVES, _MOVES_S = 0.3, 0.4
 """Usual walking speeds from which on something is on the move, averaged over so long before and
 after."""
-_ENDS = 0.25
-"""The first and the last quarter of a path say how far it led."""
 _CUT = 0.3
 """With the border in this share of its frames a box does not move as its object does."""
 _ONE = 0.6
@@ -63,41 +68,25 @@ def present(rows: NDArray[np.float64]) -> bool:
 
 def at_rest(rows: NDArray[np.float64]) -> bool:
     """Whether hardly any of it moves in three quarters of the frames."""
-    return bool((rows[:, Det.STILL] > _LASTS).mean() > 1 - _ENDS)
+    return bool((rows[:, Det.STILL] > _LASTS).mean() > _RESTS)
 
 
 def goes(track: Track, *, small: bool = False, passes: bool = False) -> bool:
     """Whether it goes from one place to another, by enough of its own size.
 
     Args:
-        small: for something smaller than a person, which must not flicker either.
+        small: for something smaller than a person.
         passes: by its whole size, as what rides or runs past does.
     """
     rows = track.array
-    if small and not _seen(track):
+    if (small or track.seconds < _SHORT_S) and not _seen(track):
         return False
     if (rows[:, Det.CUT] > 0).mean() > _CUT:
         return True  # of what the border cuts, flow says more than the box
     return _ahead(rows) >= (_PASSES if passes else _LEAVES_SMALL if small else _LEAVES)
 
 
-def _seen(track: Track) -> bool:
-    steps = np.diff(track.frames)
-    return bool(len(steps)) and len(track.frames) >= _SEEN * steps.sum() / steps.min()
-
-
-def _ahead(rows: NDArray[np.float64]) -> float:
-    """How far a path leads from where it begins, in the object's own size."""
-    x, y = (rows[:, Det.X0] + rows[:, Det.X1]) / 2, (rows[:, Det.Y0] + rows[:, Det.Y1]) / 2
-    ends = max(1, round(_ENDS * len(rows)))
-    away = np.hypot(x - median(x[:ends]), y - median(y[:ends]))
-    own = np.maximum(rows[:, Det.X1] - rows[:, Det.X0], rows[:, Det.Y1] - rows[:, Det.Y0])
-    return float(np.quantile(away, 1 - _ENDS / 2)) / max(median(own), 1e-6)
-
-
-def moving(
-    tracks: Sequence[Track], geometry: Geometry, frames: Sequence[int]
-) -> NDArray[np.int64]:
+def moving(tracks: Sequence[Track], geometry: Geometry, frames: Sequence[int]) -> NDArray[np.int64]:
     """How many people, or objects, are on the move in each of the frames, shape ``(n,)``.
 
     Small ones do not count, nor, where people were measured, large ones; boxes that mostly cover
@@ -123,6 +112,19 @@ def moving(
             if moves[n]:
                 boxes[i].append(rows[n, : Det.TALL])
     return np.array([_apart(found) for found in boxes], np.int64)
+
+
+def _seen(track: Track) -> bool:
+    steps = np.diff(track.frames)
+    return bool(len(steps)) and len(track.frames) >= _SEEN * steps.sum() / steps.min()
+
+
+def _ahead(rows: NDArray[np.float64]) -> float:
+    """How far a path reaches, in the object's own size; a jump for a frame or two is none."""
+    x, y = (rows[:, Det.X0] + rows[:, Det.X1]) / 2, (rows[:, Det.Y0] + rows[:, Det.Y1]) / 2
+    reach = [float(np.ptp(median_filter(v, _STEADY, mode="nearest"))) for v in (x, y)]
+    own = np.maximum(rows[:, Det.X1] - rows[:, Det.X0], rows[:, Det.Y1] - rows[:, Det.Y0])
+    return hypot(*reach) / max(median(own), 1e-6)
 
 
 def _moves(track: Track, least: float) -> NDArray[np.bool_]:

@@ -56,8 +56,9 @@ _LEAST_POINTS = 3
 _LEAST_SEEN_S = 0.4
 _CLEAR = 0.15
 _PASSING = frozenset({"glides", "runs"})
-_PIECE = 0.8
-"""Share of its boxes, and of each of them, that lies in a large object of which it is a piece."""
+_PIECE, _EDGE = 0.6, 0.15
+"""Share of its boxes, and of each of them, that lies in a large object of which it is a piece, with
+a margin of so much of that one's size: shadows and reflections go along."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,9 +89,10 @@ class Sighting:
     """Whether what the words say was measured: what is said to move goes from place to place."""
 
     @property
-    def still(self) -> bool:
-        """Whether it is said to stand, or to have been left there."""
-        return self.told.activity in STILL
+    def calm(self) -> bool:
+        """Whether it can only be told of a picture that is mostly like its background: something
+        small, or what is said to stand or to have been left there."""
+        return self.told.activity in STILL or self.told.subject == "small object"
 
 
 def full_box(row: NDArray[np.float64], geometry: Geometry) -> Box:
@@ -231,15 +233,24 @@ def distinct(found: Sequence[Sighting]) -> list[Observation]:
 
 
 def _piece(told: Observation, whole: Observation) -> bool:
+    """Whether one stays inside a larger one, or at its edge, for most of what is seen of it, and
+    goes the same way."""
     if told is whole or told.activity in STILL or whole.activity in STILL:
         return False
-    boxes = {p.frame: p.box for p in whole.points if p.box is not None}
-    mine = [(p.box, boxes[p.frame]) for p in told.points if p.box is not None and p.frame in boxes]
-    if len(mine) < _PIECE * len(told.points):
+    if told.value("direction") != whole.value("direction"):
         return False
-    inner, outer = (np.array([[b.x0, b.y0, b.x1, b.y1] for b in side], float) for side in zip(*mine, strict=True))  # noqa: E501
-    larger = np.prod(outer[:, 2:] - outer[:, :2], axis=1) > np.prod(inner[:, 2:] - inner[:, :2], axis=1)  # noqa: E501
-    return bool(((within(inner, outer) >= _PIECE) & larger).mean() >= _PIECE)
+    theirs = {p.frame: p.box for p in whole.points if p.box is not None}
+    both = [(p.box, theirs[p.frame]) for p in told.points if p.box and p.frame in theirs]
+    if len(both) < _PIECE * len(told.points):
+        return False
+    inner, outer = (
+        np.array([(b.x0, b.y0, b.x1, b.y1) for b in side], np.float64)
+        for side in zip(*both, strict=True)
+    )
+    size = outer[:, 2:] - outer[:, :2]
+    larger = size.prod(axis=1) > (inner[:, 2:] - inner[:, :2]).prod(axis=1)
+    outer += _EDGE * np.concatenate([-size, size], axis=1)
+    return bool((larger & (within(inner, outer) >= _PIECE)).mean() >= _PIECE)
 
 
 def _moves_as_it_flows(whole: Measured, part: slice, speed: float) -> bool:

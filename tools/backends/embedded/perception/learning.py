@@ -45,6 +45,8 @@ _FLOORS: dict[str, float] = {"dwell": 5.0, "astray": 0.25, "unattended": 0.5}
 to a quarter of a height, and what is put down may be taken up again."""
 _RARE: dict[str, float] = {"place": 0.1, "way": 0.5}
 """Stated priors: limits are never tighter than these shares of what is usual."""
+_MORE = 2.5
+"""Stated prior: two more on the move than usual come together by chance."""
 _ATTENDED_S = 0.1
 """Stated prior: what is put down is alone for a moment, too."""
 _CENSORED = 2.0
@@ -140,7 +142,7 @@ def learn_normal(
     objects, directions, widen = _objects(tracks, walk_map, places, ways)
     if counts:
         usual, limit = (float(q) for q in np.quantile(counts, [0.5, FAR_QUANTILE]))
-        limit = usual + max(1.0, (limit - usual) * widen)
+        limit = usual + max(_MORE, (limit - usual) * widen)
         objects["count"] = Distribution(usual, limit, len(counts))
     return Normal(
         walk=walk_map,

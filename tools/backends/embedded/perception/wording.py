@@ -12,8 +12,8 @@ __all__ = ["PRIORS_NOTE", "UNLIKE", "Scale", "clauses", "fact", "on_the_move", "
 
 PRIORS_NOTE = "judged by general priors, not by this scene's own normal footage"
 UNLIKE = (
-    "much of the picture differs from its background (smoke, light or something close): what "
-    "stands in it is not told"
+    "much of the picture differs from its background (smoke, light or something close): what is "
+    "small or stands in it is not told"
 )
 
 _ACROSS = {
