@@ -93,6 +93,8 @@ _STILL = 0.10
 """Heights per second: slower foreground counts as not moving (a walker does 0.8)."""
 _LASTS = 0.5
 """Share of such foreground from which on a piece may be the background itself."""
+_GAIN = 2.0
+"""Contrast, over the background's, up to which light or exposure may have raised it."""
 _CREEP = 0.2
 """Heights by which a camera may have crept since the background was learned, and by which a
 sitting person's head moves."""
@@ -268,9 +270,12 @@ class Analyser:
         x1, y1 = min(width, x1 + margin), min(height, y1 + margin)
         left, top = max(0, x0 - reach), max(0, y0 - reach)
         around = self._grey[top : y1 + reach, left : x1 + reach]
-        found = cv2.matchTemplate(around, now[y0:y1, x0:x1], cv2.TM_CCOEFF_NORMED)
-        best = float(found.max())
-        return best if np.isfinite(best) else 0.0
+        piece = now[y0:y1, x0:x1]
+        _, best, _, (x, y) = cv2.minMaxLoc(cv2.matchTemplate(around, piece, cv2.TM_CCOEFF_NORMED))
+        there = around[y : y + y1 - y0, x : x + x1 - x0]
+        # A dark thing on ground that shades a little resembles it, but for the contrast.
+        gain = float(piece.std()) / max(float(there.std()), 1e-3)
+        return best * min(1.0, _GAIN / max(gain, 1e-3)) if np.isfinite(best) else 0.0
 
     def _health(
         self,
