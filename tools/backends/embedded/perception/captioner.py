@@ -501,7 +501,7 @@ def _count(
         interval=interval,
         subject="scene",
         activity="moves" if value else "stands",
-        text=on_the_move(value, people=scene.geometry.people),
+        text=on_the_move(value, bool(numbers.any()), people=scene.geometry.people),
         attributes=(found,),
         surprise=max(0.0, found.surprise or 0.0),
         key_frame=inner[int(shows[len(shows) // 2])].frame,

@@ -156,10 +156,14 @@ def clauses(observations: Sequence[Observation], counts: Observation | None) -> 
     return tuple(found)
 
 
-def on_the_move(number: int, *, people: bool) -> str:
-    """How many move from place to place; whoever stands or sits is not among them."""
+def on_the_move(number: int, briefly: bool, *, people: bool) -> str:
+    """How many move from place to place; whoever stands or sits is not among them.
+
+    ``briefly``: whether somebody does for less than a quarter of the time, where ``number`` is 0.
+    """
     if not number:
-        return "nothing is seen to go from one place to another"
+        found = "hardly anything" if briefly else "nothing"
+        return f"{found} is seen to go from one place to another"
     many, one = ("people", "person") if people else ("objects", "object")
     return f"about {number} {one if number == 1 else many} on the move"
 
