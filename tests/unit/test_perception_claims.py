@@ -47,9 +47,10 @@ def ground() -> Picture:
 
 def seated(view: Picture, head: int = 0) -> None:
     """Somebody who sits at a table; the head is ``head`` pixels to the side."""
+    cv2.rectangle(view, (88, 40), (107, 112), (34, 38, 42), -1)
     cv2.ellipse(view, (108, 96), (13, 18), 0, 0, 360, (40, 60, 190), -1)
-    cv2.circle(view, (108 + head, 72), 7, (50, 60, 70), -1)
-    cv2.circle(view, (110 + head, 74), 4, (120, 150, 190), -1)
+    cv2.circle(view, (104 + head, 68), 9, (30, 35, 40), -1)
+    cv2.circle(view, (103 + head, 70), 5, (140, 170, 210), -1)
 
 
 def film(
@@ -59,15 +60,22 @@ def film(
     creep: Callable[[float], float] = lambda t: 0.0,
     light: Callable[[float], float] = lambda t: 1.0,
 ) -> list[Picture]:
-    """Pictures of the ground, painted on, through a camera that creeps and changes its exposure."""
+    """Pictures of the ground, painted on, through a camera that creeps and changes its exposure.
+
+    Where the ground is wet it mirrors the light and changes more.
+    """
     rng = np.random.default_rng(6)
+    wet = np.zeros((SIZE[1], SIZE[0], 1), np.uint8)
+    for x, y in ((20, 30), (60, 40), (110, 34), (150, 60), (176, 24)):
+        cv2.ellipse(wet, (x, y), (7, 4), 0, 0, 360, 1, -1)
     made = []
     for i in range(round(seconds * FPS)):
         t = i / FPS
         shift = np.array([[1.0, 0.0, -8 - creep(t)], [0.0, 1.0, -8.0]])
         view = np.asarray(cv2.warpAffine(ground(), shift, SIZE), np.uint8)
         paint(view, t)
-        noisy = view * light(t) + rng.normal(0, 3.0, view.shape)
+        dimmed = view * np.where(wet, light(t) ** 3, light(t))
+        noisy = dimmed + rng.normal(0, 3.0, view.shape)
         made.append(np.clip(noisy, 0, 255).astype(np.uint8))
     return made
 

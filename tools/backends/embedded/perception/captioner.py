@@ -33,6 +33,7 @@ from tools.backends.embedded.perception.health import (
     said,
     size_problem,
     steady,
+    unsteady,
 )
 from tools.backends.embedded.perception.learning import (
     learn_normal,
@@ -233,7 +234,10 @@ class EmbeddedCaptioner(Captioner):
         sightings = (observe(t, interval, info, scene, tracks, whole.start_s) for t in tracks)
         found = [s for s in sightings if s is not None]
         calm = _calm(inner)
-        told = distinct([s for s in found if s.sure and (calm or not s.calm)])
+        lit = unsteady([*past, *seen], float(info.time_base.fraction))
+        told = distinct(
+            [s for s in found if s.sure and (not s.calm or (calm and s.born not in lit))]
+        )
         told.sort(key=lambda o: (-o.surprise, -o.interval.seconds, o.id))
         kept = told[:_MOST_OBSERVATIONS]
         ticks = float(info.time_base.fraction)

@@ -87,6 +87,8 @@ class Sighting:
     """Attribute: ``(len(told.points),)``."""
     sure: bool = True
     """Whether what the words say was measured: what is said to move goes from place to place."""
+    born: int = 0
+    """First frame in which it was seen, be it before the interval."""
 
     @property
     def calm(self) -> bool:
@@ -223,7 +225,9 @@ def observe(
         box=box,
         points=points,
     )
-    return Sighting(told, {name: values[part] for name, values in by.items()}, sure)
+    return Sighting(
+        told, {name: values[part] for name, values in by.items()}, sure, track.frames[0]
+    )
 
 
 def distinct(found: Sequence[Sighting]) -> list[Observation]:
