@@ -57,6 +57,8 @@ class Det(IntEnum):
     HIDDEN = 14
     """1 for a part of which neither the feet nor the head are seen: people go on below and above.
     Where the head is, the feet are a person's height further down."""
+    ALIKE = 15
+    """Correlation with the background there or a little beside: near 1 it is the background."""
 
 
 def detect(geometry: Geometry, grid: WindowGrid, percept: FramePercept) -> NDArray[np.float64]:
@@ -103,6 +105,7 @@ def detect(geometry: Geometry, grid: WindowGrid, percept: FramePercept) -> NDArr
             kind,
             cut,
             np.zeros(len(blobs)),
+            blobs[:, Blob.ALIKE],
         ]
     )
     if not geometry.people:  # without a person's size nothing can be cut into people

@@ -50,7 +50,8 @@ foreground / that of a person there; way = share of the normal tracks at a place
 feet are within 0.4 heights, astray = distance to the nearest place where normal tracks tread
 (:mod:`places`); dwell = how long its place has been stayed at, slower than half a walk
 (:mod:`stays`); unattended = how long a thing that came into being has been left alone
-(:mod:`leaving`); height in full-size pixels."""
+(:mod:`leaving`); count = how many go from place to place at a time, not small ones
+(:func:`claims.moving`); height in full-size pixels."""
 
 MEASURED = ("speed", "limb_motion", "glide", "size", "area", "dwell")
 """Numeric attributes of objects whose distributions are learned from normal tracks."""
