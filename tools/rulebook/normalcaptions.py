@@ -58,11 +58,14 @@ def caption_of(connection: sqlite3.Connection, reference: str) -> NormalCaption:
     Raises UserError where there is none.
     """
     named = _REFERENCE.fullmatch(reference)
-    row = named and connection.execute(
-        "SELECT record FROM normal_captions WHERE id = ? AND version = coalesce(?, version)"
-        " ORDER BY version DESC LIMIT 1",
-        (named["id"], named["version"] and int(named["version"])),
-    ).fetchone()
+    row = (
+        named
+        and connection.execute(
+            "SELECT record FROM normal_captions WHERE id = ? AND version = coalesce(?, version)"
+            " ORDER BY version DESC LIMIT 1",
+            (named["id"], named["version"] and int(named["version"])),
+        ).fetchone()
+    )
     if not row:
         raise UserError(
             f"no normal caption “{reference}”", remedy="see vidocq rules captions --scene NAME"
