@@ -222,18 +222,18 @@ def _not_applied(ledger: Ledger) -> list[str]:
     if scene.timed_rules and undated:
         shown = ", ".join(undated[:3]) + (" …" if len(undated) > 3 else "")
         said.append(
-            f"{scene.timed_rules} of the rules hold at some hours or days only and were not "
-            f"applied to {shown}, for it is not known when that was taken (--started)"
+            f"{_unapplied(scene.timed_rules, 'at some hours or days')} to {shown}, for it is not "
+            "known when that was taken (--started)"
         )
     if scene.camera_rules and any(not v.camera for v in ledger.videos.values()):
         said.append(
-            f"{scene.camera_rules} of the rules hold for some cameras only and were not applied, "
-            "for no camera was named (--camera)"
+            f"{_unapplied(scene.camera_rules, 'for some cameras')}, for no camera was named "
+            "(--camera)"
         )
     if scene.in_words and scene.zone_rules:
         said.append(
-            f"{scene.zone_rules} of the rules hold in a zone only and were not applied, for words "
-            "do not say where in the picture something is"
+            f"{_unapplied(scene.zone_rules, 'in a zone')}, for words do not say where in the "
+            "picture something is"
         )
     if scene.in_words and not scene.captions_version:
         said.append(
@@ -241,6 +241,11 @@ def _not_applied(ledger: Ledger) -> list[str]:
             f"new; induce it again: vidocq induce NORMAL... --scene {scene.name}"
         )
     return said
+
+
+def _unapplied(rules: int, where: str) -> str:
+    hold, were = ("holds", "was") if rules == 1 else ("hold", "were")
+    return f"{rules} of the rules {hold} {where} only and {were} not applied"
 
 
 def follow_up(state: State, runtime: Runtime[Context]) -> State:

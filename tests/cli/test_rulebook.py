@@ -196,7 +196,7 @@ def test_hours_are_heeded_when_a_video_is_asked_about(
     assert labels[""] == labels["2026-11-28T12:00"] == "anomalous"
     assert labels["2026-11-28T23:00"] != "anomalous"
     assert (
-        "1 of the rules hold at some hours or days only and were not applied"
+        "1 of the rules holds at some hours or days only and was not applied"
         in (answers[""]["answer"])
     )
     assert "hours or days only" not in answers["2026-11-28T12:00"]["answer"]

@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from tools.deduction.facts import decidable
 from tools.deduction.language import Said, said_in
 from tools.deduction.lexicon import MOVEMENTS, PARENTS
 from tools.deduction.meanings import CONCEPT_NODES, concept_node, meanings_of
@@ -194,7 +195,11 @@ def open_to(rule: Rule) -> frozenset[str]:
 
 def readable(rule: Rule) -> bool:
     """Whether anything of a rule can be found in a caption."""
-    return bool(phrases_of(rule) or open_to(rule) or rule.predicate)
+    return bool(phrases_of(rule) or open_to(rule) or _test_in_words(rule))
+
+
+def _test_in_words(rule: Rule) -> bool:
+    return rule.predicate is not None and decidable(rule.predicate)
 
 
 def reading_of(rule: Rule) -> str:
@@ -207,7 +212,7 @@ def reading_of(rule: Rule) -> str:
         )
     new = {"doing": "whatever is newly done", "thing": "whatever thing is new"}
     read = [new[what] for what in sorted(open_to(rule))] + ([phrases] if phrases else [])
-    if rule.predicate is not None:
+    if _test_in_words(rule):
         read.append("what its test says in words")
     return f"read in captions: {' or '.join(read)}" if read else "says nothing in captions"
 

@@ -12,7 +12,7 @@ import threading
 from collections import OrderedDict
 
 from tools.decision import Intent, Plan
-from tools.deduction import Deduced, Deducer, Found, clauses_of
+from tools.deduction import Deduced, Deducer, Found, clauses_of, readable
 from tools.ports import Told
 from tools.types import (
     Claim,
@@ -83,7 +83,7 @@ class WordJudge:
         deduced = ready.deduce(seen.caption.text)
         score: float | None = deduced.score
         reason = ""
-        if not any(rule.kind is RuleKind.ANOMALOUS for rule in told.rules):
+        if not any(rule.kind is RuleKind.ANOMALOUS and readable(rule) for rule in told.rules):
             score = None
             reason = "no rule at hand says what would be unusual, and nothing was measured"
         caption = f"caption:{seen.caption.id}"
