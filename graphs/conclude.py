@@ -17,6 +17,7 @@ from graphs.state import State
 from graphs.timelines import timeline
 from tools.citations import check_step
 from tools.decision import Cost, Decision, EventScore, Intent, Label, Plan
+from tools.deduction import parts_of
 from tools.ledger import FinalScore, Ledger
 from tools.types import clock
 
@@ -200,8 +201,9 @@ def answer(state: State, runtime: Runtime[Context]) -> State:
     named = (*made.targets, *made.counts, *made.ignores)
     caveats = [t.caveat for t in named if t.caveat]
     if ledger.scene is not None and ledger.scene.in_words:  # nothing of it was measured
-        caveats = [f"“{t.phrase}” was read in captions by its words" for t in named]
-    caveats += _not_applied(ledger)
+        said = [t for t in named if parts_of(f"{t.phrase}; {t.concept}")]
+        caveats = [f"“{t.phrase}” was read in captions by its words" for t in said]
+    caveats += _not_applied(ledger, made)
     caveats += [made.unmet] if made.unmet else []
     if state.get("scene_free") and made.intent is not Intent.UNSUPPORTED:
         caveats.append("judged by general priors, not by what is normal at this place")
@@ -211,9 +213,9 @@ def answer(state: State, runtime: Runtime[Context]) -> State:
     return _closing(text)
 
 
-def _not_applied(ledger: Ledger) -> list[str]:
+def _not_applied(ledger: Ledger, made: Plan) -> list[str]:
     """Rules that could not be applied, because it is not known when, where or by which camera, and
-    what could not be compared."""
+    what could not be compared. Words about something named are not judged by the scene's rules."""
     scene = ledger.scene
     if scene is None:
         return []
@@ -230,12 +232,14 @@ def _not_applied(ledger: Ledger) -> list[str]:
             f"{_unapplied(scene.camera_rules, 'for some cameras')}, for no camera was named "
             "(--camera)"
         )
-    if scene.in_words and scene.zone_rules:
+    if not scene.in_words or made.targets:
+        return said
+    if scene.zone_rules:
         said.append(
             f"{_unapplied(scene.zone_rules, 'in a zone')}, for words do not say where in the "
             "picture something is"
         )
-    if scene.in_words and not scene.captions_version:
+    if not scene.captions_version:
         said.append(
             f"scene {scene.name} keeps no captions of normal footage, so nothing was judged as "
             f"new; induce it again: vidocq induce NORMAL... --scene {scene.name}"

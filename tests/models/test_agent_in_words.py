@@ -114,6 +114,14 @@ def test_a_question_about_something_named_is_put_to_the_words(home: Path, walkwa
         assert set(line.scores) == {1.0}
 
 
+def test_what_words_cannot_tell_stays_open(home: Path, walkway: Walkway) -> None:
+    said, query = "A group of people is walking.", "Was there a group?"
+    with answered(home, walkway, said, query=query) as (decision, answer):
+        assert decision.label is Label.UNCERTAIN
+        assert "what was asked for cannot be read in captions" in answer
+        assert "was read in captions by its words" not in answer
+
+
 def test_a_scene_from_before_captions_were_kept_says_so_once(home: Path, walkway: Walkway) -> None:
     with closing(sqlite3.connect(home / "record.db")) as connection:
         (text,) = connection.execute("SELECT record FROM scenes").fetchone()

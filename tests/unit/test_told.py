@@ -18,7 +18,7 @@ from tools.backends.embedded.verifier import EmbeddedVerifier
 from tools.backends.embedded.wording import KEPT, WordJudge
 from tools.citations import check_step
 from tools.decision import Intent, Plan, Step
-from tools.deduction import Deduced, Deducer, NormalClip, induce_from_captions
+from tools.deduction import Deduced, Deducer, NormalClip, induce_from_captions, readable
 from tools.ledger import Known, Ledger, Look
 from tools.ports import SceneProfile, Told
 from tools.rulebook.normalcaptions import normal_id
@@ -320,6 +320,16 @@ def test_a_question_about_something_named_is_not_judged_by_what_is_usual() -> No
     verdict = judged("A man is walking past the fountain.", plan=plan)
     assert verdict.score == pytest.approx(1.0)
     assert judged("A man is juggling.", plan=plan).score == 0.0
+
+
+def test_what_no_caption_can_say_is_not_found_nor_ruled_out() -> None:
+    plan = find_plan("subject == group", concept="a group", phrase="group")
+    verdict = judged("A group of people is standing by the entrance.", plan=plan)
+    assert verdict.score is None
+    assert verdict.reason.startswith("what was asked for cannot be read in captions")
+    measured = rule_of("fast", "speed > 1.8", text="This is so.")
+    assert not readable(measured)
+    assert judged("A man is running.", Told("k3", (measured,), KNOWN)).score is None
 
 
 def test_without_an_anomalous_rule_nothing_is_called_normal_but_what_is_new_is_told() -> None:

@@ -72,7 +72,8 @@ class WordJudge:
         self._lock = threading.Lock()
 
     def judge(self, plan: Plan, event: Event, seen: Description, told: Told) -> Verdict:
-        """The verdict on a caption. Uncertain where no rule says what would be unusual.
+        """The verdict on a caption. Uncertain where nothing of what would be unusual, or of what was
+        asked for, can be read in words.
 
         A match's ``observation`` is the caption: there is nothing else to point at.
         """
@@ -85,7 +86,11 @@ class WordJudge:
         reason = ""
         if not any(rule.kind is RuleKind.ANOMALOUS and readable(rule) for rule in told.rules):
             score = None
-            reason = "no rule at hand says what would be unusual, and nothing was measured"
+            reason = (
+                "what was asked for cannot be read in captions, and nothing was measured"
+                if asked
+                else "no rule at hand says what would be unusual, and nothing was measured"
+            )
         caption = f"caption:{seen.caption.id}"
         clauses = tuple(_clause(f, ready.places.get(f.near), asked=asked) for f in deduced.found)
         claims = [
