@@ -72,7 +72,7 @@ class WordJudge:
         self._lock = threading.Lock()
 
     def judge(self, plan: Plan, event: Event, seen: Description, told: Told) -> Verdict:
-        """The verdict on a caption. Uncertain where nothing of what would be unusual, or of what was
+        """The verdict on a caption. Uncertain where nothing that would be unusual, or that was
         asked for, can be read in words.
 
         A match's ``observation`` is the caption: there is nothing else to point at.
