@@ -118,6 +118,20 @@ def test_an_activity_is_not_found_in_what_is_listed():
     assert not falling.deduce("Other than people, there are fallen leaves.").anomalous
 
 
+def test_what_is_allowed_is_not_taken_for_another_of_its_kind():
+    wheels = rule("Riding, such as on a bicycle, scooter or skateboard")
+    allowed = rule("Riding a bicycle is allowed here", kind="normal", number=4)
+    deducer = Deducer((wheels, allowed), NORMAL)
+    assert not deducer.deduce("A man is riding a bicycle.").anomalous
+    assert found("A man is riding a scooter.", deducer).rule == wheels
+    assert found("A man is riding a bicycle beside a scooter.", deducer).rule == wheels
+    vehicles = rule("Vehicles", category="object")
+    parked = rule("Cars may park here", kind="normal", number=5)
+    deducer = Deducer((vehicles, parked), NORMAL[:1])
+    assert not deducer.deduce("There is a car.").anomalous
+    assert deducer.deduce("There is a truck.").anomalous
+
+
 def test_a_retired_rule_says_nothing():
     retired = RIDING.model_copy(update={"status": RuleStatus.RETIRED})
     assert not Deducer((retired,), NORMAL).deduce("A man rides a bicycle.").anomalous

@@ -29,7 +29,7 @@ from typing import NamedTuple
 
 from tools.deduction.facts import decidable
 from tools.deduction.language import Said, said_in
-from tools.deduction.lexicon import MOVEMENTS, PARENTS
+from tools.deduction.lexicon import MOVEMENTS, PARENTS, ancestors
 from tools.deduction.meanings import CONCEPT_NODES, concept_node, meanings_of
 from tools.types import Rule, RuleCategory, RuleKind
 
@@ -295,6 +295,14 @@ def strength_of(phrase: Phrase, said: Said, weigh: Weights) -> float:
     return share * most * (PARKED if said.still and said.about == "thing" else 1.0)
 
 
+def _allowed(node: str, said: Said, weigh: Weights) -> bool:
+    """Whether all of a clause that is of a kind is usual: where cars may park, a car is no vehicle
+    that may not, and where bicycles may be ridden, none is taken for a scooter."""
+    kind = node.strip("<>")
+    named = [w for w in said.words if kind in ancestors(w.strip("<>"))]
+    return bool(named) and node not in said.words and not any(map(weigh, named))
+
+
 def share_of(phrase: Phrase, said: Said, weigh: Weights) -> tuple[float, float]:
     """The share of a phrase, by weight, that a clause says, and its rarest word said: in [0, 1]."""
     whole = found = most = 0.0
@@ -302,7 +310,7 @@ def share_of(phrase: Phrase, said: Said, weigh: Weights) -> tuple[float, float]:
         best, weight = 0.0, weigh(word.places[0][0])
         for node, far in word.places:
             told = said.nodes.get(node)
-            if told is not None:
+            if told is not None and not _allowed(node, said, weigh):
                 of_it = weigh(node) if far == 1.0 else weigh(word.places[0][0])
                 if node.startswith("~"):  # usual by its meaning or by the rule's own word
                     of_it = min(of_it, weigh(node))
