@@ -90,7 +90,8 @@ def induce(
     )
     out.print(record.false_alarms.text(in_words=words))
     if captions:
-        out.print(f"{captions} captions are kept, to compare with what is said later.")
+        kept = "1 caption is" if captions == 1 else f"{captions} captions are"
+        out.print(f"{kept} kept, to compare with what is said later.")
     show_rules(rules, in_words=words)
 
 

@@ -98,7 +98,8 @@ def rules_list(
         out.print(f"{expected}{f' Not counting the {own} written by people.' if own else ''}")
         if captions:
             out.print(
-                f"What is said is compared with {captions} captions of normal footage: "
+                f"What is said is compared with {captions} "
+                f"caption{'' if captions == 1 else 's'} of normal footage: "
                 f"vidocq rules captions --scene {name}"
             )
 

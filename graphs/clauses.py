@@ -77,4 +77,6 @@ def _compared(clause: ClauseVerdict, ledger: Ledger) -> tuple[str, tuple[str, ..
     scene = ledger.scene
     if scene is None:
         return "nothing normal is like it", ()
+    if scene.normal_captions == 1:
+        return "the one normal caption does not say the like", (scene.ref,)
     return f"none of the {scene.normal_captions} normal captions says the like", (scene.ref,)
