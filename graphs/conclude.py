@@ -17,8 +17,9 @@ from graphs.state import State
 from graphs.timelines import timeline
 from tools.citations import check_step
 from tools.decision import Cost, Decision, EventScore, Intent, Label, Plan
-from tools.deduction import parts_of
+from tools.deduction import parts_of, words_only
 from tools.ledger import FinalScore, Ledger
+from tools.ports import Reading
 from tools.types import clock
 
 __all__ = [
@@ -206,7 +207,13 @@ def answer(state: State, runtime: Runtime[Context]) -> State:
     caveats += _not_applied(ledger, made)
     caveats += [made.unmet] if made.unmet else []
     if state.get("scene_free") and made.intent is not Intent.UNSUPPORTED:
-        caveats.append("judged by general priors, not by what is normal at this place")
+        looked = [look.description for look in ledger.looks.values()]
+        unread = isinstance(context.tools.verifier, Reading) and any(map(words_only, looked))
+        caveats.append(
+            "general priors are about measures alone and were not applied to words"
+            if unread
+            else "judged by general priors, not by what is normal at this place"
+        )
     decision = state["decision"]
     text = answer_text(decision, ledger, caveats)
     context.runs.finish(ledger, decision, text)

@@ -155,6 +155,7 @@ def test_words_are_not_judged_by_priors_that_only_measure(home: Path, walkway: W
     with answered(home, walkway, said, scene=None, scene_free=True) as (decision, answer):
         assert decision.label is Label.UNCERTAIN
         assert "no rule at hand says what would be unusual" in answer
+        assert "judged by general priors" not in answer
     asked = "Anything unusual? Riding counts as unusual here."
     with answered(home, walkway, said, query=asked, scene=None, scene_free=True) as (decision, _):
         assert decision.label is Label.ANOMALOUS
