@@ -208,3 +208,16 @@ def test_a_question_ignores_what_it_names(vidocq: Run, learned: Path, walkway: W
     assert answer["decision"]["label"] != "anomalous"
     assert "left out for this question (people riding)" in answer["answer"]
     assert vidocq("rules", "list", *IN).stdout.count("this question") == 0
+
+
+def test_a_scene_that_is_measured_keeps_no_captions(
+    vidocq: Run, refused: Callable[..., str], learned: Path
+) -> None:
+    said = vidocq("rules", "captions", *IN).stdout
+    assert (
+        f"No normal captions are kept with scene {SCENE}, which was learned with embedded" in said
+    )
+    assert "induce it again" not in said
+    assert json.loads(vidocq("rules", "captions", *IN, "--json").stdout) == []
+    assert "no scene “nowhere”" in refused("rules", "captions", "--scene", "nowhere")
+    assert "no normal caption" in refused("rules", "captions", f"normal:abc@{10**30}")
