@@ -158,7 +158,7 @@ class Trace(Ledger):
                     raise TypeError(f"unknown schema {line['schema']!r}")
                 self.header = {k: v for k, v in line.items() if k not in {"kind", "t"}}
             case "result" | "note":
-                record = self.shared(RECORDS[line["type"]].model_validate(line["record"]))
+                record = RECORDS[line["type"]].model_validate(line["record"])
                 self.results[line["hash"]] = record
                 self._index(record)
                 self._take_spent(line)

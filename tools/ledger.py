@@ -18,7 +18,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from pydantic import Field
 
@@ -38,7 +38,7 @@ from tools.types import (
     Observation,
     Question,
     Rule,
-    RuleHit,
+    RuleHits,
     Verdict,
     VideoInfo,
     content_id,
@@ -121,7 +121,7 @@ class Recall(Frozen):
     event_id: str
     query: str
     k: int
-    hits: tuple[RuleHit, ...]
+    hits: RuleHits
     known: str = ""
     """Id of the :class:`Known` by which the event's caption is judged; empty where it is measured,
     or the scene has no normal captions."""
@@ -219,6 +219,8 @@ RECORDS: dict[str, type[Frozen]] = {
 """What a ledger can hold, by the name written into traces."""
 
 R = TypeVar("R", bound=Frozen)
+_Place: TypeAlias = tuple[Sequence[Frozen], int]
+"""A record and where it is in a sequence, which is unpacked when the record is asked for."""
 
 
 def request_hash(tool: str, request: Mapping[str, Any]) -> str:
@@ -237,7 +239,6 @@ class Ledger:
         self.run_id = run_id
         self.results: dict[str, Frozen] = {}
         self.calls: list[Called] = []
-        self._rules: dict[str, Rule] = {}
         self.reused = 0
         self.purse = Purse()
         """What the run has spent on models, failed calls included."""
@@ -258,7 +259,7 @@ class Ledger:
         self.failures: dict[str, Failure] = {}
         self.refused: list[Refused] = []
         self.scores: dict[str, FinalScore] = {}
-        self._evidence: dict[str, Frozen] = {}
+        self._evidence: dict[str, Frozen | _Place] = {}
 
     def restart(self) -> None:
         """Begin the run's work anew: recorded results stay at hand, but nothing counts as done."""
@@ -292,7 +293,7 @@ class Ledger:
         started = time.perf_counter()
         with tallied(self.purse) as tally:
             try:
-                result = self.shared(work())
+                result = work()
             except VidocqError as error:
                 self._failed(tool, key, error, tally.calls)
                 raise
@@ -304,18 +305,6 @@ class Ledger:
             self._index(result)
         self._finished(tool, key, result, seconds, tally.calls)
         return result
-
-    def shared(self, record: R) -> R:
-        """The record with rules that are known already as the same objects: each event recalls
-        nearly the same ones."""
-        if not isinstance(record, Recall):
-            return record
-        with self._lock:
-            hits = tuple(
-                hit.model_copy(update={"rule": self._rules.setdefault(hit.rule.ref, hit.rule)})
-                for hit in record.hits
-            )
-        return record.model_copy(update={"hits": hits})
 
     def knows(self, tool: str, request: Mapping[str, Any]) -> bool:
         """Whether the result of a call is recorded."""
@@ -354,8 +343,9 @@ class Ledger:
                 self.looks[record.event.id] = record
                 caption = record.description.caption
                 self._evidence[f"caption:{caption.id}"] = caption
-                for seen in record.description.observations:
-                    self._evidence[f"obs:{seen.id}"] = seen
+                observations = record.description.observations
+                for at, seen in enumerate(observations):
+                    self._evidence[f"obs:{seen.id}"] = (observations, at)
                 for fault in record.description.health:
                     self._evidence[f"health:{fault.id}"] = fault
             case Known():
@@ -417,14 +407,15 @@ class Ledger:
             video = self.videos.get(video_id)
             inside = index.isdigit() and video is not None and int(index) < video.frames
             return video if inside else None
-        return self._evidence.get(ref)
+        found = self._evidence.get(ref)
+        return found[0][found[1]] if isinstance(found, tuple) else found
 
     def observation(self, obs_id: str) -> Observation | None:
-        found = self._evidence.get(f"obs:{obs_id}")
+        found = self.evidence(f"obs:{obs_id}")
         return found if isinstance(found, Observation) else None
 
     def event(self, event_id: str) -> Event | None:
-        found = self._evidence.get(f"event:{event_id}")
+        found = self.evidence(f"event:{event_id}")
         return found if isinstance(found, Event) else None
 
     def frame_seconds(self, video_id: str, frame: int) -> float | None:

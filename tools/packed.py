@@ -1,16 +1,20 @@
-"""Points and attributes of what was seen, packed: hours of looks stay small in memory.
+"""What was seen, packed: hours of looks stay small in memory.
 
 A :class:`~tools.types.Point` with its box takes over a kilobyte as an object, some 15 bytes here:
 frames follow one another and boxes move little, so differences compress well. The sequence gives
 points when asked and equals the tuple it was made of. An :class:`~tools.types.Attribute` takes one
-and a half kilobytes as an object, some 60 bytes here.
+and a half kilobytes as an object, some 60 bytes here. What a look lists besides (its observations,
+the clauses of its caption, the rules recalled for it) are compressed blocks; of those read last the
+records are at hand.
 """
 
 from __future__ import annotations
 
 import marshal
+import pickle
 import zlib
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
@@ -22,16 +26,20 @@ if TYPE_CHECKING:
 __all__ = [
     "PackedAttributes",
     "PackedPoints",
+    "PackedRecords",
     "find",
     "named",
     "packed",
     "packed_attributes",
+    "packed_records",
 ]
 
 T = TypeVar("T")
 
 LEAST = 3
 """Fewer points stay as they are."""
+OPEN = 16
+"""Blocks of records that stay unpacked, some tens of kilobytes each."""
 
 
 class _Packed(Sequence[T]):
@@ -140,6 +148,43 @@ def packed_attributes(attributes: tuple[Attribute, ...]) -> Any:
     return PackedAttributes(
         [(a.name, a.value, a.unit, a.usual, a.limit, a.surprise) for a in attributes]
     )
+
+
+class PackedRecords(_Packed[T]):
+    """An immutable sequence of frozen records."""
+
+    __slots__ = ("_length",)
+
+    def __init__(self, records: tuple[T, ...]) -> None:
+        self._data = zlib.compress(pickle.dumps(records, pickle.HIGHEST_PROTOCOL), 6)
+        self._length = len(records)
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, at: int) -> T: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[T, ...]: ...
+    def __getitem__(self, at: int | slice) -> T | tuple[T, ...]:
+        records: tuple[T, ...] = _opened(self._data)
+        return records[at]
+
+    def __iter__(self) -> Iterator[T]:
+        records: tuple[T, ...] = _opened(self._data)
+        return iter(records)
+
+
+@lru_cache(maxsize=OPEN)
+def _opened(data: bytes) -> Any:
+    return pickle.loads(zlib.decompress(data))
+
+
+def packed_records(records: tuple[T, ...]) -> Any:
+    """The records packed; typed as what it stands for where it is used."""
+    if isinstance(records, PackedRecords) or not records:
+        return records
+    return PackedRecords(records)
 
 
 def find(points: Sequence[Point], frame: int) -> Point | None:

@@ -117,8 +117,13 @@ class Listener(Protocol):
     def step(self) -> int:
         """It wants the frames whose index is a multiple of this."""
 
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Width and height that it wants them at; None: full size."""
+        return None
+
     def feed(self, frame: Frame) -> None:
-        """A frame, full size, in presentation order. Raises MediaError."""
+        """A frame, in presentation order. Raises MediaError."""
 
     def finish(self) -> None:
         """No more frames come. Raises MediaError."""

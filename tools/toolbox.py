@@ -6,7 +6,9 @@ after an interruption. :mod:`tools.registry` offers the same functions to langua
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from tools.ahead import Ahead, Job, segmented
@@ -35,6 +37,7 @@ from tools.ports import (
 from tools.rulebook.priors import prior_hits
 from tools.rulebook.scoping import Occasion, occasion_of, stamp_in, tried, within
 from tools.scoring import Calibration, Thresholds, thresholds
+from tools.sidebyside import waits
 from tools.types import (
     Answer,
     Description,
@@ -53,6 +56,10 @@ from tools.verification import calibrated
 from tools.video import open_video, probe
 
 __all__ = ["Toolbox"]
+
+ALONE_FROM = 1_500_000
+"""Pixels of a frame from which looks do not run side by side: a decoder holds a dozen such frames,
+50 MB at 1080 lines, and decodes on several cores anyway."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +84,7 @@ class Toolbox:
     abstain_rate: float = 0.05
     ahead: Ahead = field(default_factory=Ahead)
     """What is done before it is asked for (see :mod:`tools.ahead`)."""
+    _alone: threading.Lock = field(default_factory=threading.Lock)
 
     # -- what is known -----------------------------------------------------------
 
@@ -175,6 +183,7 @@ class Toolbox:
             if ready is not None:
                 return ready
             job = self.ahead.job(video.id) or self._job(video, None)
+            give_back()  # what assembling took
             with open_video(video.path) as source:
                 found = segmented(job, source, self.ahead.stoppable(progress))
             give_back()
@@ -237,7 +246,7 @@ class Toolbox:
             ready = self.ahead.look(video.id, event.interval, detail, version)
             if ready is not None:
                 return Look(event=event, detail=detail, description=ready)
-            with open_video(video.path) as source:
+            with self._room(video), open_video(video.path) as source:
                 seen: Description = self.captioner.describe(
                     source,
                     event.interval,
@@ -249,6 +258,11 @@ class Toolbox:
             return Look(event=event, detail=detail, description=seen)
 
         return ledger.call("look", self._seeing(video, event.interval, scene, detail), Look, work)
+
+    def _room(self, video: VideoInfo) -> AbstractContextManager[object]:
+        """Held while a look decodes a video; a captioner that waits for a server is not held up."""
+        large = video.width * video.height >= ALONE_FROM and waits(self.captioner) == 1
+        return self._alone if large else nullcontext()
 
     def questions(
         self,
@@ -284,7 +298,7 @@ class Toolbox:
 
         def work() -> Asked:
             answers: list[Answer] = []
-            with open_video(video.path) as source:
+            with self._room(video), open_video(video.path) as source:
                 for question in questions:
                     answers.append(
                         self.captioner.ask(

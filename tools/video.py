@@ -56,7 +56,7 @@ def open_video(
         path: the file, or the folder whose numbered images (natural order) are the frames.
         fps: frames per second of a folder of images, which carry no times; 10 if not given.
             Not allowed for files, which carry their own times.
-        threads: decoder threads; 0 leaves the choice to the decoder.
+        threads: decoder threads; 0 for a few, as there are cores.
         allow_truncated: accept a file that holds clearly fewer frames than it announces; what
             is there is opened and ``info.damage`` says what is missing. Otherwise an error.
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tools.backends.embedded.planes import frames_of
 from tools.errors import MediaError
 from tools.types import Interval, TimeBase
 from tools.video import OpenedVideo, open_video, run_pass
@@ -53,6 +55,16 @@ def test_info_tells_the_truth(source: OpenedVideo) -> None:
     assert info.damage == ""
     assert len(info.id) == 16
     assert info.sha256.startswith(info.id)
+
+
+def test_pictures_may_be_kept(source: OpenedVideo) -> None:
+    """What is shrunk for one frame is not overwritten by the next, in either way of reading."""
+    whole, half = [f.image for f in source.frames()], (WIDTH // 2, HEIGHT // 2)
+    small = [cv2.resize(image, half, interpolation=cv2.INTER_AREA) for image in whole]
+    np.testing.assert_array_equal([f.image for f in source.frames(size=half)], small)
+    heard = [(p.image(None), p.image(half)) for p in frames_of(source, 1)]
+    np.testing.assert_array_equal([large for large, _ in heard], whole)
+    np.testing.assert_array_equal([little for _, little in heard], small)
 
 
 def test_times_are_exact_and_increasing(source: OpenedVideo) -> None:

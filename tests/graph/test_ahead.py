@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,10 +13,14 @@ import pytest
 from agent import Decision, build_agent, open_stores
 from evals.scenes import render
 from tests.walkway import ANYTHING, SCENE, Walkway
+from tools import toolbox
 from tools.ahead import Job, segmented
 from tools.backends.embedded.perception.captioner import EmbeddedCaptioner
 from tools.boundaries import embedded_detector
+from tools.ledger import Ledger
 from tools.ports import Frame, Listener
+from tools.toolbox import Toolbox
+from tools.types import Description
 from tools.video import open_video
 
 
@@ -94,3 +100,33 @@ def test_the_number_of_processes_changes_nothing(
     assert answer == same
     assert two.model_copy(update={"cost": one.cost}) == one
     assert one.failures[0].item == clips[1]
+
+
+class Watched(EmbeddedCaptioner):
+    """Notes whether others would have to wait while it looks."""
+
+    tools: Toolbox
+    alone: list[bool]
+
+    def describe(self, *args: Any, **named: Any) -> Description:
+        self.alone.append(self.tools._alone.locked())
+        return super().describe(*args, **named)
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_large_pictures_are_looked_at_one_at_a_time(
+    walkway: Walkway, home: Path, monkeypatch: pytest.MonkeyPatch, large: bool
+) -> None:
+    if large:
+        monkeypatch.setattr(toolbox, "ALONE_FROM", 360 * 240)
+    captioner = Watched()
+    with closing(open_stores(home=home)) as stores:
+        captioner.tools = replace(stores.tools, captioner=captioner)
+        captioner.alone = []
+        ledger = Ledger("r")
+        video = captioner.tools.probe(ledger, walkway.calm)
+        event = captioner.tools.segment(ledger, video).tree.coarse[0]
+        looked = captioner.tools.look(ledger, video, event, scene=None, detail="coarse")
+    assert captioner.alone == [large]
+    assert looked.description.frames_seen
+    assert not captioner.tools._alone.locked()

@@ -248,7 +248,7 @@ def test_who_enters_by_the_border_does_not_stay_there() -> None:
 
 
 def test_a_stay_goes_on_while_another_identity_holds_who_stays() -> None:
-    first = track(np.full(40, 50.0), 60.0)
+    first = track(np.full(46, 50.0), 60.0)
     xs = np.concatenate([np.arange(30.0, 50.0, 1.6), np.full(12, 50.0)])
     taken = track(xs, 60.0, start=4.0)
     third = track(np.full(40, 50.0), 60.0, start=7.4)

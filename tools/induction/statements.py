@@ -138,9 +138,10 @@ BOUNDS: tuple[Bound, ...] = (
         attribute="count",
         slot="count/limit",
         category=RuleCategory.ENVIRONMENT,
-        normal="About {usual} people are usually in view, mostly under {high}, and not more than "
-        "{limit}.",
-        anomalous="More than about {limit} people are in view (normal footage: usually {usual}).",
+        normal="About {usual} people are usually on the move, mostly under {high}, and not more "
+        "than {limit}.",
+        anomalous="More than about {limit} people are on the move (normal footage: usually "
+        "{usual}).",
         floor=2.0,
         step=1.0,
         subjects=frozenset({"scene"}),

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PlainSerializer
 
-from tools.packed import named, packed, packed_attributes
+from tools.packed import named, packed, packed_attributes, packed_records
 from tools.types.footage import Box, Frozen, Interval, Score
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "Rule",
     "RuleCategory",
     "RuleHit",
+    "RuleHits",
     "RuleKind",
     "RuleStatus",
     "Scope",
@@ -121,6 +122,19 @@ class Clause(Frozen):
     observations: tuple[str, ...] = ()
 
 
+Clauses = Annotated[
+    tuple[Clause, ...],
+    AfterValidator(packed_records),
+    PlainSerializer(tuple, return_type=tuple[Clause, ...]),
+]
+Observations = Annotated[
+    tuple[Observation, ...],
+    AfterValidator(packed_records),
+    PlainSerializer(tuple, return_type=tuple[Observation, ...]),
+]
+"""Clauses and observations, kept packed, which is the same to whoever reads them."""
+
+
 class Caption(Frozen):
     """The text of an event's observations, from whichever captioner."""
 
@@ -128,7 +142,7 @@ class Caption(Frozen):
     video_id: str
     interval: Interval
     text: str
-    clauses: tuple[Clause, ...] = ()
+    clauses: Clauses = ()
     captioner: str
 
 
@@ -184,7 +198,7 @@ class Description(Frozen):
     """What a look at an interval gave: a caption, its observations, surprise frame by frame."""
 
     caption: Caption
-    observations: tuple[Observation, ...] = ()
+    observations: Observations = ()
     series: Points = ()
     """Scene surprise per analysed frame, in presentation order; empty where not measured."""
     smoothing: Literal["causal", "offline", "none"] = "none"
@@ -331,6 +345,14 @@ class RuleHit(Frozen):
     reason: str
     within: tuple[Interval, ...] | None = None
     """The parts of the event in which the rule's hours and days apply; None: all of it."""
+
+
+RuleHits = Annotated[
+    tuple[RuleHit, ...],
+    AfterValidator(packed_records),
+    PlainSerializer(tuple, return_type=tuple[RuleHit, ...]),
+]
+"""Hits, kept packed: every event has some, and their rules are nearly the same."""
 
 
 class Match(Frozen):

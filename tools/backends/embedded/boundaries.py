@@ -216,7 +216,7 @@ class MotionBoundaryDetector:
     def shared_signal(
         self, source: FrameSource, listener: Listener, progress: Progress | None = None
     ) -> BoundarySignal:
-        """The same signal; the listener hears the frames, full size. Raises MediaError."""
+        """The same signal; the listener hears the frames. Raises MediaError."""
         return self._heard(source, listener, progress)
 
     def _heard(
@@ -229,7 +229,7 @@ class MotionBoundaryDetector:
         pieces: list[BoundarySignal] = []
         for done, planes in enumerate(frames_of(source, step), start=1):
             if listener is not None and planes.index % listener.step == 0:
-                listener.feed(Frame(planes.index, planes.pts, planes.image()))
+                listener.feed(Frame(planes.index, planes.pts, planes.image(listener.size)))
             if planes.index % stream.step == 0:
                 piece = stream.feed(planes)
                 if piece is not None:

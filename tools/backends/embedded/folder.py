@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tools.backends.embedded.demux import MAX_FPS, MAX_FRAMES, check_size
-from tools.backends.embedded.media import scaled, span
+from tools.backends.embedded.media import span
+from tools.backends.embedded.planes import scaled
 from tools.errors import MediaError, UserError
 from tools.medianames import IMAGE_SUFFIXES, natural_key
 from tools.ports import Frame

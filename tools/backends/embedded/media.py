@@ -13,24 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tools.backends.embedded.demux import TRUNCATED_BELOW, Table, decode, opened, scan
-from tools.backends.embedded.planes import Planes, of_frame
+from tools.backends.embedded.planes import Planes, of_frame, scaled, view
 from tools.errors import MediaError, UserError
 from tools.ports import Frame
 from tools.types import Interval, VideoInfo
 
-__all__ = ["FileSource", "scaled", "span", "steady"]
+__all__ = ["FileSource", "span", "steady"]
 
 _TURN = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 _FULL_RANGE = 2
 _BT601 = frozenset({2, 5, 6})
 """Unspecified, BT.470BG, SMPTE 170M (ITU-T H.273): the matrix that OpenCV assumes."""
-
-
-def scaled(image: NDArray[np.uint8], size: tuple[int, int] | None) -> NDArray[np.uint8]:
-    """The image at ``(width, height)``; area-averaged, which keeps small things visible."""
-    if size is None or (image.shape[1], image.shape[0]) == size:
-        return image
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def span(pts: NDArray[np.int64], interval: Interval | None, step: int) -> range:
@@ -52,12 +45,42 @@ def steady(pts: NDArray[np.int64]) -> bool:
     return bool(np.all(np.abs(gaps - usual) <= max(1.0, 0.02 * usual)))
 
 
-def _bgr(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    """The frame as BGR. OpenCV converts the usual layout more than twice as fast as swscale."""
-    plain = frame.format.name == "yuv420p" and frame.width % 2 == 0 and frame.height % 2 == 0
-    if plain and frame.color_range != _FULL_RANGE and frame.colorspace in _BT601:
-        return np.asarray(cv2.cvtColor(frame.to_ndarray(), cv2.COLOR_YUV2BGR_I420), dtype=np.uint8)
-    return np.asarray(frame.to_ndarray(format="bgr24"), dtype=np.uint8)
+_THREADS = min(4, (os.cpu_count() or 1) + 1)
+"""Decoder threads where none are asked for: each holds frames of its own, and four are faster than
+anything that looks at the frames."""
+
+
+class _Canvas:
+    """Where pictures are converted to BGR.
+
+    Args:
+        again: use the same memory for the next picture, which overwrites this one. Full size takes
+            megabytes: new memory for each would cost time and, freed, leave holes.
+    """
+
+    def __init__(self, *, again: bool) -> None:
+        self._again = again
+        self._coded: NDArray[np.uint8] | None = None
+        self._image: NDArray[np.uint8] | None = None
+
+    def bgr(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
+        """The frame as BGR. OpenCV converts the usual layout twice as fast as swscale does."""
+        width, height = frame.width, frame.height
+        plain = frame.format.name == "yuv420p" and width % 2 == 0 and height % 2 == 0
+        if not plain or frame.color_range == _FULL_RANGE or frame.colorspace not in _BT601:
+            return np.asarray(frame.to_ndarray(format="bgr24"), dtype=np.uint8)
+        if self._coded is None or self._coded.shape != (height * 3 // 2, width):
+            self._coded = np.empty((height * 3 // 2, width), np.uint8)
+            self._image = None
+        at, flat = 0, self._coded.reshape(-1)
+        for plane in frame.planes:
+            size = plane.width * plane.height
+            flat[at : at + size].reshape(plane.height, plane.width)[...] = view(plane)
+            at += size
+        image = cv2.cvtColor(self._coded, cv2.COLOR_YUV2BGR_I420, dst=self._image)
+        made = np.asarray(image, dtype=np.uint8)
+        self._image = made if self._again else None
+        return made
 
 
 class FileSource:
@@ -115,16 +138,24 @@ class FileSource:
     ) -> Iterator[Frame]:
         if interval is not None and interval.time_base != self._info.time_base:
             raise ValueError("interval of another time base")
+        canvas = _Canvas(again=self._shrinks(size))
         for index, frame in self._found(span(self._pts, interval, step)):
-            yield Frame(index, int(self._pts[index]), scaled(self._upright(frame), size))
+            image = scaled(self._upright(frame, canvas), size)
+            yield Frame(index, int(self._pts[index]), image)
 
     def planes(self, *, step: int = 1) -> Iterator[Planes]:
         """Every ``step``-th frame as it comes from the decoder. Raises MediaError."""
         turn = _TURN.get(self._table.rotation)
+        whole, passing = _Canvas(again=False), _Canvas(again=True)
+
+        def image(frame: av.VideoFrame, size: tuple[int, int] | None) -> NDArray[np.uint8]:
+            canvas = passing if self._shrinks(size) else whole
+            return scaled(self._upright(frame, canvas), size)
+
         for index, frame in self._found(span(self._pts, None, step)):
             if (frame.width, frame.height) != (self._table.width, self._table.height):
                 frame = frame.reformat(width=self._table.width, height=self._table.height)
-            yield of_frame(frame, index, int(self._pts[index]), turn, partial(self._upright, frame))
+            yield of_frame(frame, index, int(self._pts[index]), turn, partial(image, frame))
 
     def _found(self, wanted: range) -> Iterator[tuple[int, av.VideoFrame]]:
         """Those of the wanted frames that decode; the others are remembered as missing.
@@ -148,7 +179,8 @@ class FileSource:
         if not 0 <= index < len(self._pts):
             raise MediaError(self._path, f"has {len(self._pts)} frames", frame=index)
         for _, frame in self._decoded(range(index, index + 1)):
-            return Frame(index, int(self._pts[index]), self._upright(frame))
+            image = self._upright(frame, _Canvas(again=False))
+            return Frame(index, int(self._pts[index]), image)
         self._missing.add(index)
         raise MediaError(self._path, "does not decode", frame=index)
 
@@ -185,7 +217,7 @@ class FileSource:
         while True:
             before -= 1
             target = int(table.keys[before]) if table.seekable and before > 0 else None
-            with opened(self._path, self._threads) as (container, stream):
+            with opened(self._path, self._threads or _THREADS) as (container, stream):
                 if target is not None:
                     try:
                         container.seek(target, stream=stream)
@@ -224,12 +256,16 @@ class FileSource:
                 last = index
                 yield index, frame
 
-    def _upright(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
+    def _shrinks(self, size: tuple[int, int] | None) -> bool:
+        """Whether pictures of this size are new ones, so that nobody keeps those they come from."""
+        return size is not None and size != (self._info.width, self._info.height)
+
+    def _upright(self, frame: av.VideoFrame, canvas: _Canvas) -> NDArray[np.uint8]:
         table = self._table
         if (frame.width, frame.height) != (table.width, table.height):
             # A stream may change its size on the way; the first frame's size is the video's.
             frame = frame.reformat(width=table.width, height=table.height)
-        image = _bgr(frame)
+        image = canvas.bgr(frame)
         turn = _TURN.get(table.rotation)
         return np.asarray(image if turn is None else cv2.rotate(image, turn), dtype=np.uint8)
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tools.ports import FrameSource
 
-__all__ = ["PlaneSource", "Planes", "frames_of", "of_frame", "of_image"]
+__all__ = ["PlaneSource", "Planes", "frames_of", "of_frame", "of_image", "scaled", "view"]
 
 Image = NDArray[np.uint8]
 
@@ -34,7 +34,7 @@ class Planes:
         chroma: gives blue and red difference, each of luma's size or half of it a side.
         full_range: luma from 0 to 255; else from 16 to 235.
         turn: what ``cv2.rotate`` has to do to make it upright.
-        image: gives the upright BGR image.
+        image: gives the upright BGR image of a size, or full size for None.
     """
 
     __slots__ = ("_chroma", "full_range", "image", "index", "luma", "pts", "turn")
@@ -47,7 +47,7 @@ class Planes:
         chroma: Callable[[], tuple[Image, Image]],
         full_range: bool,
         turn: int | None,
-        image: Callable[[], Image],
+        image: Callable[[tuple[int, int] | None], Image],
     ) -> None:
         self.index, self.pts, self.luma = index, pts, luma
         self._chroma, self.full_range = chroma, full_range
@@ -101,8 +101,19 @@ class PlaneSource(Protocol):
         """The :class:`Planes` of every ``step``-th frame. Raises MediaError."""
 
 
+def scaled(image: NDArray[np.uint8], size: tuple[int, int] | None) -> NDArray[np.uint8]:
+    """The image at ``(width, height)``; area-averaged, which keeps small things visible."""
+    if size is None or (image.shape[1], image.shape[0]) == size:
+        return image
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
 def of_frame(
-    frame: av.VideoFrame, index: int, pts: int, turn: int | None, image: Callable[[], Image]
+    frame: av.VideoFrame,
+    index: int,
+    pts: int,
+    turn: int | None,
+    image: Callable[[tuple[int, int] | None], Image],
 ) -> Planes:
     """The planes of a decoded frame, without a copy where its layout allows."""
     name = frame.format.name
@@ -112,12 +123,13 @@ def of_frame(
     full = name.startswith("yuvj") or frame.color_range == _FULL_RANGE
 
     def chroma() -> tuple[Image, Image]:
-        return _view(blue), _view(red)
+        return view(blue), view(red)
 
-    return Planes(index, pts, _view(luma), chroma, full, turn, image)
+    return Planes(index, pts, view(luma), chroma, full, turn, image)
 
 
-def _view(plane: av.video.plane.VideoPlane) -> Image:
+def view(plane: av.video.plane.VideoPlane) -> Image:
+    """The plane without the padding of its rows, in the decoder's memory."""
     rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
     return rows[:, : plane.width]
 
@@ -132,7 +144,7 @@ def of_image(image: Image, index: int, pts: int) -> Planes:
         lambda: (np.asarray(blue, np.uint8), np.asarray(red, np.uint8)),
         True,
         None,
-        lambda: image,
+        lambda size: scaled(image, size),
     )
 
 

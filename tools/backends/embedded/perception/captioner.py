@@ -18,7 +18,14 @@ from tools.backends.embedded.perception.calibration import (
     frame_limits,
     span,
 )
-from tools.backends.embedded.perception.describing import Scene, Sighting, attribute, observe
+from tools.backends.embedded.perception.claims import CALM, moving
+from tools.backends.embedded.perception.describing import (
+    Scene,
+    Sighting,
+    attribute,
+    distinct,
+    observe,
+)
 from tools.backends.embedded.perception.geometry import Geometry
 from tools.backends.embedded.perception.health import (
     Checkup,
@@ -26,14 +33,14 @@ from tools.backends.embedded.perception.health import (
     said,
     size_problem,
     steady,
+    unsteady,
 )
 from tools.backends.embedded.perception.learning import (
     learn_normal,
-    people,
     prior_normal,
 )
 from tools.backends.embedded.perception.objects import ATTRIBUTES
-from tools.backends.embedded.perception.percepts import FramePercept
+from tools.backends.embedded.perception.percepts import FramePercept, Health
 from tools.backends.embedded.perception.profiles import geometry_of, make_profile
 from tools.backends.embedded.perception.series import (
     FrameSeries,
@@ -46,7 +53,7 @@ from tools.backends.embedded.perception.statistics import Normal
 from tools.backends.embedded.perception.store import PerceptStore
 from tools.backends.embedded.perception.survey import survey, survey_interval
 from tools.backends.embedded.perception.tracks import FrameDetections, Track, link
-from tools.backends.embedded.perception.wording import PRIORS_NOTE, clauses
+from tools.backends.embedded.perception.wording import PRIORS_NOTE, UNLIKE, clauses, on_the_move
 from tools.errors import UserError
 from tools.memory import share_heaps
 from tools.ports import Captioner, Clip, Detail, FrameSource, Listener, Progress, SceneProfile
@@ -159,7 +166,6 @@ class EmbeddedCaptioner(Captioner):
             [lambda c=clip: stretch(c) for clip in clips],  # type: ignore[misc]
             [self._linked(c.source, geometry, span(c), "fine") for c in clips],
             sum(span(clip).seconds for clip in clips),
-            lambda percept: self.store.detections(geometry, percept),
         )
 
     def _held(self, geometry: Geometry, clip: Clip, known: Normal) -> FrameValues:
@@ -227,7 +233,11 @@ class EmbeddedCaptioner(Captioner):
         tracks = self._linked(source, scene.geometry, whole, detail, [*past, *seen], checkup.blind)
         sightings = (observe(t, interval, info, scene, tracks, whole.start_s) for t in tracks)
         found = [s for s in sightings if s is not None]
-        told = [s.told for s in found]
+        calm = _calm(inner)
+        lit = unsteady([*past, *seen], float(info.time_base.fraction))
+        told = distinct(
+            [s for s in found if s.sure and (not s.calm or (calm and s.born not in lit))]
+        )
         told.sort(key=lambda o: (-o.surprise, -o.interval.seconds, o.id))
         kept = told[:_MOST_OBSERVATIONS]
         ticks = float(info.time_base.fraction)
@@ -235,9 +245,9 @@ class EmbeddedCaptioner(Captioner):
             [*past, *seen], interval, ticks, scene, tracks, found
         )
         series = points(frames, interval, motion, others, scene)
-        counts = _count(inner, interval, info, scene, self.store)
+        counts = _count(inner, interval, info, scene, tracks)
         observations = [*kept, *([counts] if counts is not None else [])]
-        caption = self._caption(info, interval, kept, counts, checkup, scene, profile)
+        caption = self._caption(info, interval, kept, counts, checkup, scene, profile, calm)
         return Description(
             caption=caption,
             observations=tuple(observations),
@@ -356,12 +366,17 @@ class EmbeddedCaptioner(Captioner):
         checkup: Checkup,
         scene: Scene,
         profile: SceneProfile | None,
+        calm: bool,
     ) -> Caption:
         lost = checkup.problems or [said(e, interval) for e in checkup.events if e.kind != "cut"]
         parts = tuple(Clause(text=f"cannot be judged: {t}") for t in lost)
         if not checkup.problems:
             cuts = [said(e, interval) for e in checkup.events if e.kind == "cut"]
-            parts = (*clauses(observations, counts), *(Clause(text=t) for t in cuts), *parts)
+            # Of a picture that changed, "nothing goes" would say more than was seen.
+            some = calm or counts is None or counts.value("count")
+            unlike = () if calm else (Clause(text=UNLIKE),)
+            found = clauses(observations, counts if some else None)
+            parts = (*found, *unlike, *(Clause(text=t) for t in cuts), *parts)
         if not scene.known:
             parts = (*parts, Clause(text=PRIORS_NOTE))
         text = "; ".join(p.text for p in parts)
@@ -461,31 +476,37 @@ def _history(wide: Interval, source: FrameSource) -> Interval | None:
     return Interval(start=start, end=int(source.pts[first]), time_base=wide.time_base)
 
 
+def _calm(inner: Sequence[FramePercept]) -> bool:
+    """Whether the picture is mostly like its background, so that what stands in it can be told."""
+    share = [float(p.health[Health.FOREGROUND]) for p in inner]
+    return not share or float(np.median(share)) <= CALM
+
+
 def _count(
     inner: Sequence[FramePercept],
     interval: Interval,
     info: VideoInfo,
     scene: Scene,
-    store: PerceptStore,
+    tracks: Sequence[Track],
 ) -> Observation | None:
-    """How many people are in view: crude, a median over the stretch."""
+    """How many people, or objects, are on the move: a median over the stretch.
+
+    Where they are in view for less than half of it, as many as are for a quarter.
+    """
     if not inner:
         return None
-    numbers = [people(scene.geometry, store.detections(scene.geometry, p)) for p in inner]
-    value = round(float(np.median(numbers)))
+    numbers = moving(tracks, scene.geometry, [p.frame for p in inner])
+    value = round(float(np.median(numbers))) or int(np.quantile(numbers, 0.75, method="higher"))
     found = attribute("count", float(value), scene.normal.objects.get("count"))
-    many, one = ("people", "person") if scene.geometry.people else ("objects", "object")
-    who = one if value == 1 else many
-    text = f"about {value} {who} in view" if value else f"no {who} made out"
-    middle = inner[int(np.argsort(numbers, kind="stable")[len(numbers) // 2])]
+    shows = np.flatnonzero(np.abs(numbers - value) == np.abs(numbers - value).min())
     return Observation(
         id=content_id("observation", info.id, interval, "count", value, found),
         video_id=info.id,
         interval=interval,
         subject="scene",
         activity="moves" if value else "stands",
-        text=text,
+        text=on_the_move(value, bool(numbers.any()), people=scene.geometry.people),
         attributes=(found,),
         surprise=max(0.0, found.surprise or 0.0),
-        key_frame=middle.frame,
+        key_frame=inner[int(shows[len(shows) // 2])].frame,
     )

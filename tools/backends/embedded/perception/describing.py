@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tools.backends.embedded.perception.claims import at_rest, background, goes, present, within
 from tools.backends.embedded.perception.detections import Det, Kind
 from tools.backends.embedded.perception.geometry import Geometry
 from tools.backends.embedded.perception.leaving import CLEAR, alone, appeared, settled
@@ -27,13 +28,15 @@ from tools.backends.embedded.perception.wording import Scale, fact, region
 from tools.types import Attribute, Box, Interval, Observation, Point, VideoInfo, content_id
 
 __all__ = [
-    "POINT_ATTRIBUTES", "Scene", "Sighting", "attribute", "counts", "full_box", "observe",
+    "POINT_ATTRIBUTES", "Scene", "Sighting", "attribute", "counts", "distinct", "full_box",
+    "observe",
 ]  # fmt: skip
 
 POINT_ATTRIBUTES = (
     "speed", "glide", "size", "area", "way", "place", "astray", "dwell", "unattended",
 )  # fmt: skip
 """Attributes whose surprise is known frame by frame."""
+STILL = frozenset({"stands", "appears and stays"})
 _STANDS = 0.3
 _SHORT = 0.55
 """Heights under which, where known, something is not called a person."""
@@ -53,6 +56,10 @@ _PACES_S = 1.5
 _LEAST_POINTS = 3
 _LEAST_SEEN_S = 0.4
 _CLEAR = 0.15
+_PASSING = frozenset({"glides", "runs"})
+_PIECE, _EDGE = 0.6, 0.15
+"""Share of its boxes, and of each of them, that lies in a large object of which it is a piece, with
+a margin of so much of that one's size: shadows and reflections go along."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +88,16 @@ class Sighting:
     """Attribute: ``(len(told.points),)``."""
     stays: Sequence[Stay | None] = ()
     """The stay each point is part of."""
+    sure: bool = True
+    """Whether what the words say was measured: what is said to move goes from place to place."""
+    born: int = 0
+    """First frame in which it was seen, be it before the interval."""
+
+    @property
+    def calm(self) -> bool:
+        """Whether it can only be told of a picture that is mostly like its background: something
+        small, or what is said to stand or to have been left there."""
+        return self.told.activity in STILL or self.told.subject == "small object"
 
 
 def full_box(row: NDArray[np.float64], geometry: Geometry) -> Box:
@@ -144,6 +161,14 @@ def observe(
         return None  # two that pass each other, seen as one: neither stands
     if activity == "stands" and (subject == "small object" or not _stands_out(whole, scene)):
         return None  # noise, a shadow, the trace of something gone: nothing happens to it
+    rows = track.array
+    if background(rows):
+        return None  # painted lines from a little elsewhere, what is lit otherwise, a head turned
+    sure = activity in STILL or (
+        present(rows)
+        and not at_rest(whole.rows[part])
+        and goes(track, small=whole.small, passes=activity in _PASSING)
+    )
     names = [n for n in POINT_ATTRIBUTES if counts(n, subject, activity)]
     by = surprises(whole, normal, names)
     strongest = np.max([np.zeros(len(track.frames)), *by.values()], axis=0)
@@ -151,7 +176,7 @@ def observe(
         attribute(name, value, normal.of(name, small=whole.small))
         for name, value in numbers.items()
     ]
-    if whole.direction is not None and activity not in {"stands", "appears and stays"}:
+    if whole.direction is not None and activity not in STILL:
         attributes.append(_direction(whole.direction, normal))
     sy = scene.geometry.scale[1]
     tall = median(whole.rows[part, Det.Y1] - whole.rows[part, Det.Y0]) * sy
@@ -183,7 +208,7 @@ def observe(
     )
     box = full_box(whole.rows[best], scene.geometry)
     ends = [full_box(whole.rows[i], scene.geometry) for i in (first, last)]
-    if activity in {"stands", "appears and stays"}:
+    if activity in STILL:
         ends = [box, box]
     where = (
         region(ends[0], info.width, info.height),
@@ -204,7 +229,34 @@ def observe(
         points=points,
     )
     by = {name: values[part] for name, values in by.items()}
-    return Sighting(told, by, track.part[part])
+    return Sighting(told, by, track.part[part], sure=sure, born=track.frames[0])
+
+
+def distinct(found: Sequence[Sighting]) -> list[Observation]:
+    """What is told, without the pieces of large objects: what stays inside one and goes its way."""
+    large = [s.told for s in found if s.told.subject == "large object"]
+    return [s.told for s in found if not any(_piece(s.told, o) for o in large)]
+
+
+def _piece(told: Observation, whole: Observation) -> bool:
+    """Whether one stays inside a larger one, or at its edge, for most of what is seen of it, and
+    goes the same way."""
+    if told is whole or told.activity in STILL or whole.activity in STILL:
+        return False
+    if told.value("direction") != whole.value("direction"):
+        return False
+    theirs = {p.frame: p.box for p in whole.points if p.box is not None}
+    both = [(p.box, theirs[p.frame]) for p in told.points if p.box and p.frame in theirs]
+    if len(both) < _PIECE * len(told.points):
+        return False
+    inner, outer = (
+        np.array([(b.x0, b.y0, b.x1, b.y1) for b in side], np.float64)
+        for side in zip(*both, strict=True)
+    )
+    size = outer[:, 2:] - outer[:, :2]
+    larger = size.prod(axis=1) > (inner[:, 2:] - inner[:, :2]).prod(axis=1)
+    outer += _EDGE * np.concatenate([-size, size], axis=1)
+    return bool((larger & (within(inner, outer) >= _PIECE)).mean() >= _PIECE)
 
 
 def _moves_as_it_flows(whole: Measured, part: slice, speed: float) -> bool:
@@ -360,7 +412,7 @@ def _stands_out(whole: Measured, scene: Scene) -> bool:
     background comes from the same footage, which holds whatever stands in it: then only something
     that moved before counts.
     """
-    moved = float(whole.speed.max()) >= _STANDS
+    moved = float(whole.speed.max()) >= _STANDS and goes(whole.track)
     if not scene.known and not moved:
         return False
     return median(whole.rows[:, Det.GHOST]) < (0.0 if moved else -CLEAR)

@@ -28,9 +28,10 @@ class Kind(IntEnum):
     """A silhouette too small for a person."""
 
 
-_BESIDE, _LOWER, _ABOUT, _GOES_ON = 0.2, 0.6, 0.12, 0.65
+_BESIDE, _FURTHER, _ABOUT, _GOES_ON = 0.2, 0.6, 0.12, 0.65
 """A silhouette goes on below a window if 0.6 heights further down (give or take 0.12, and 0.2 to
-the side) a window is as full to this share: under one's own feet it is mostly empty."""
+the side) a window is as full to this share: under one's own feet it is mostly empty. Likewise
+above: over one's own head, too."""
 
 
 class Det(IntEnum):
@@ -54,7 +55,10 @@ class Det(IntEnum):
     CUT = 13
     """1 where the image border may hide part of it."""
     HIDDEN = 14
-    """1 for a part whose lower end is not seen to be its feet: somebody nearer is there."""
+    """1 for a part of which neither the feet nor the head are seen: people go on below and above.
+    Where the head is, the feet are a person's height further down."""
+    ALIKE = 15
+    """Correlation with the background there or a little beside: near 1 it is the background."""
 
 
 def detect(geometry: Geometry, grid: WindowGrid, percept: FramePercept) -> NDArray[np.float64]:
@@ -101,6 +105,7 @@ def detect(geometry: Geometry, grid: WindowGrid, percept: FramePercept) -> NDArr
             kind,
             cut,
             np.zeros(len(blobs)),
+            blobs[:, Blob.ALIKE],
         ]
     )
     if not geometry.people:  # without a person's size nothing can be cut into people
@@ -156,9 +161,12 @@ def _split(
         row[Det.AREA] = np.nan
         row[Det.KIND] = Kind.PART
         beside = np.abs(x - x[best]) <= _BESIDE * tall[best]
-        below = np.abs(foot - foot[best] - _LOWER * tall[best]) <= _ABOUT * tall[best]
-        further = cover[beside & below & (owner >= 0)]
-        row[Det.HIDDEN] = float(further.max(initial=0.0) > _GOES_ON * cover[best])
+        away = (foot - foot[best]) / tall[best]
+        ends = (
+            cover[beside & (np.abs(away - side * _FURTHER) <= _ABOUT) & (owner >= 0)]
+            for side in (1, -1)
+        )
+        row[Det.HIDDEN] = float(all(end.max(initial=0.0) > _GOES_ON * cover[best] for end in ends))
         region = _region(row, fast) if speed[best] > 1.6 * geometry.walk else None
         if region is not None:
             row[Det.X0] = min(row[Det.X0], region[Blob.X0])

@@ -19,7 +19,7 @@ from tools.backends.embedded.perception.percepts import FramePercept, Health
 from tools.backends.embedded.perception.settings import PerceptionSettings
 from tools.types import HealthEvent, HealthKind, Interval, VideoInfo, clock, content_id
 
-__all__ = ["Checkup", "examine", "frame_faults", "said", "size_problem", "steady"]
+__all__ = ["Checkup", "examine", "frame_faults", "said", "size_problem", "steady", "unsteady"]
 
 Mask = NDArray[np.bool_]
 _Run = tuple[HealthKind, int, int]
@@ -84,6 +84,9 @@ _BLURRED = 0.58
 """Sharpness, per light, under which edges are out of focus (scenes keep nine tenths)."""
 _DARK, _BRIGHT, _PALE = 0.6, 1.6, 0.35
 _NIGHT = 0.4
+_LIGHT_STEP, _LIGHT_S = 0.08, 1.0
+"""Share by which the light changes within so long before and after: no drift, an exposure or a
+lamp."""
 _SHIFT_PX, _TOGETHER = 0.6, 0.7
 """Pixels per analysed frame that this share of the picture must move to count as camera motion."""
 _CUT_JOIN, _CUT_CHANGE = 0.5, 12.0
@@ -122,6 +125,20 @@ def steady(percept: FramePercept) -> bool:
         and health[Health.SHIFT] * health[Health.GAP] > _SHIFT_PX
     )
     return bool(health[Health.FOREGROUND] <= _MOST_FOREGROUND and not moved)
+
+
+def unsteady(percepts: Sequence[FramePercept], base: float) -> frozenset[int]:
+    """Frames around which the light of the picture changes: what comes into being then may be lit.
+
+    ``base``: seconds per tick.
+    """
+    times = np.array([p.pts for p in percepts], np.float64) * base
+    light = np.array([p.health[Health.LIGHT] for p in percepts], np.float64)
+    first, end = (np.searchsorted(times, times + s) for s in (-_LIGHT_S, _LIGHT_S))
+    around = zip(percepts, first.tolist(), end.tolist(), strict=True)
+    return frozenset(
+        p.frame for p, a, b in around if np.ptp(light[a:b]) > _LIGHT_STEP * max(light[a:b])
+    )
 
 
 def frame_faults(

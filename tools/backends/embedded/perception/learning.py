@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.backends.embedded.perception.detections import Det, Kind
+from tools.backends.embedded.perception.claims import moving
 from tools.backends.embedded.perception.geometry import Geometry
 from tools.backends.embedded.perception.leaving import alone, appeared
 from tools.backends.embedded.perception.motion import WalkLearner, relative
@@ -45,6 +45,8 @@ _FLOORS: dict[str, float] = {"dwell": 5.0, "astray": 0.25, "unattended": 0.5}
 to a quarter of a height, and what is put down may be taken up again."""
 _RARE: dict[str, float] = {"place": 0.1, "way": 0.5}
 """Stated priors: limits are never tighter than these shares of what is usual."""
+_MORE = 2.5
+"""Stated prior: two more on the move than usual come together by chance."""
 _ATTENDED_S = 0.1
 """Stated prior: what is put down is alone for a moment, too."""
 _CENSORED = 2.0
@@ -122,24 +124,25 @@ def learn_normal(
     clips: Sequence[Stretch],
     tracks: Sequence[Sequence[Track]],
     seconds: float,
-    detections: Callable[[FramePercept], NDArray[np.float64]],
 ) -> Normal:
     """Walking speeds, then the distributions relative to them. Passes over cached percepts."""
     motion = learn_motion(geometry, grid, clips)
     walk_map = motion.walk
     view: list[float] = []
     counts: list[int] = []
-    for clip in clips:
+    for clip, members in zip(clips, tracks, strict=True):
+        frames: list[int] = []
         for percept in clip():
             view.append(float(percept.health[Health.VIEW]))
-            counts.append(people(geometry, detections(percept)))
+            frames.append(percept.frame)
+        counts += moving(members, geometry, frames).tolist()
     places = PlaceLearner(geometry, tracks, len(counts)) if len(clips) >= PLACE_CLIPS else None
     learner = WayLearner(geometry, tracks)
     ways = learner if learner.enough else None
     objects, directions, widen = _objects(tracks, walk_map, places, ways)
     if counts:
         usual, limit = (float(q) for q in np.quantile(counts, [0.5, FAR_QUANTILE]))
-        limit = usual + max(1.0, (limit - usual) * widen)
+        limit = usual + max(_MORE, (limit - usual) * widen)
         objects["count"] = Distribution(usual, limit, len(counts))
     return Normal(
         walk=walk_map,
@@ -154,19 +157,6 @@ def learn_normal(
         ways=ways.map() if ways is not None else None,
         astray=places.astray() if places is not None else None,
     )
-
-
-def people(geometry: Geometry, rows: NDArray[np.float64]) -> int:
-    """Crude number of people in a frame's detections: small ones, large ones and the traces of
-    what has gone do not count.
-
-    Where people were not measured all but small ones count: they are then called objects.
-    """
-    kinds = rows[:, Det.KIND]
-    ghosts = (rows[:, Det.STILL] > 0.9) & (rows[:, Det.GHOST] > 0.0)
-    person = (kinds == Kind.WHOLE) | (kinds == Kind.PART)
-    counted = person if geometry.people else (kinds != Kind.SMALL) & (rows[:, Det.STILL] < 0.9)
-    return int((counted & ~ghosts).sum())
 
 
 def _objects(

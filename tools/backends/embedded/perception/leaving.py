@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from tools.backends.embedded.perception.claims import background
 from tools.backends.embedded.perception.detections import Det, Kind
 from tools.backends.embedded.perception.medians import median
 from tools.backends.embedded.perception.tracks import Track
@@ -50,7 +51,7 @@ def appeared(track: Track, others: Sequence[Track], start: float) -> bool:
         return False
     still = median(rows[:, Det.STILL]) > 0.7
     present = median(rows[:, Det.GHOST]) < -CLEAR
-    if not (still and present and settled(rows)):
+    if not (still and present and settled(rows)) or background(rows):
         return False
     # A piece of something that came into being in view did so, too.
     earlier = _continued(track, others)

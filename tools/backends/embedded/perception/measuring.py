@@ -201,6 +201,10 @@ class Overhearing(Listener):
     def step(self) -> int:
         return self._measuring.step
 
+    @property
+    def size(self) -> tuple[int, int]:
+        return self._size
+
     def feed(self, frame: Frame) -> None:
         if self._first <= frame.index <= self._last:
             image = frame.image

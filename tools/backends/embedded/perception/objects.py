@@ -50,7 +50,8 @@ foreground / that of a person there; way = share of the normal tracks at a place
 feet are within 0.4 heights, astray = distance to the nearest place where normal tracks tread
 (:mod:`places`); dwell = how long its place has been stayed at, slower than half a walk
 (:mod:`stays`); unattended = how long a thing that came into being has been left alone
-(:mod:`leaving`); height in full-size pixels."""
+(:mod:`leaving`); count = how many go from place to place at a time, not small ones
+(:func:`claims.moving`); height in full-size pixels."""
 
 MEASURED = ("speed", "limb_motion", "glide", "size", "area", "dwell")
 """Numeric attributes of objects whose distributions are learned from normal tracks."""
@@ -61,8 +62,11 @@ _HELD_S, _PLACED_S = 0.6, 2.0
 """A surprise counts from this long on; one of place or way, which rests on where the feet are seen,
 from the longer."""
 _WHEREABOUTS = frozenset({"place", "astray", "way"})
+_LEAST_TOLD_S = 1.0
 _TOLD = 0.3
 """What can be told in this share of its frames is taken to hold in the others, too."""
+_GLIMPSES = 0.5
+"""What is seen in less than this share of its life has no place and no way."""
 _PAST_HALF = 0.5
 """Surprise from which on a stay is judged by what becomes of it."""
 _WAY_SIGMA_S, _GOES = 0.5, 0.4
@@ -150,8 +154,8 @@ def measure(
     mean = (float(u.mean()), float(v.mean()))
     nowhere = np.full(len(rows), np.nan)
     # Where people merge, a window may sit on the upper half of somebody nearer: its feet are no
-    # one's, and neither is the place.
-    stands = rows[:, Det.HIDDEN] == 0
+    # one's, and neither is the place. What is hardly seen is made of glimpses of several.
+    stands = (rows[:, Det.HIDDEN] == 0) & (_seen(times) >= _GLIMPSES)
     return Measured(
         track=track,
         rows=rows,
@@ -160,7 +164,7 @@ def measure(
         glide=speed - 2.0 * limbs,
         size=size,
         area=area,
-        way=nowhere if ways is None else _way(ways, rows, usual, times),
+        way=nowhere if ways is None else _way(ways, rows, usual, times, stands),
         place=nowhere if place is None else _smooth(_where(stands, place.at(x, foot)), times),
         astray=nowhere if astray is None else _smooth(_where(stands, astray.at(x, foot)), times),
         dwell=track.stay if len(track.stay) == len(rows) else np.zeros(len(rows)),
@@ -171,19 +175,35 @@ def measure(
     )
 
 
+def _seen(times: NDArray[np.float64]) -> float:
+    """Share of the analysed frames of its life in which a track was seen."""
+    if len(times) < 2:
+        return 1.0
+    return len(times) / (1.0 + float(times[-1] - times[0]) / _step(times))
+
+
+def _step(times: NDArray[np.float64]) -> float:
+    """Seconds between analysed frames."""
+    return max(float(np.diff(times).min()), 1e-3) if len(times) > 1 else 1e-3
+
+
 def _where(mask: NDArray[np.bool_], values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(mask, values, np.nan)
 
 
 def _way(
-    ways: WayMap, rows: NDArray[np.float64], usual: NDArray[np.float64], times: NDArray[np.float64]
+    ways: WayMap,
+    rows: NDArray[np.float64],
+    usual: NDArray[np.float64],
+    times: NDArray[np.float64],
+    stands: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
     """Share of the normal motion that goes the way of a track, which is steadied over a second;
     NaN where it hardly moves."""
     u = _smooth(rows[:, Det.U] / usual, times, _WAY_SIGMA_S)
     v = _smooth(rows[:, Det.V] / usual, times, _WAY_SIGMA_S)
     share = ways.at((rows[:, Det.X0] + rows[:, Det.X1]) / 2, rows[:, Det.Y1], u, v)
-    share = _where(rows[:, Det.HIDDEN] == 0, share)
+    share = _where(stands, share)
     return np.where(np.hypot(u, v) > _GOES, _smooth(share, times), np.nan)
 
 
@@ -258,10 +278,11 @@ def _whereabouts(values: NDArray[np.float64], times: NDArray[np.float64]) -> NDA
     """Surprise of where, or which way, something goes, as far as it is held for ``_PLACED_S`` of
     the moments that tell; in between, half hidden or merged with others, linear in time.
 
-    0 elsewhere if it could be told for less than ``_TOLD`` of the time.
+    0 elsewhere if it could be told for less than ``_TOLD`` of the time, and everywhere if for less
+    than ``_LEAST_TOLD_S``.
     """
     known = np.isfinite(values)
-    if not known.any():
+    if known.sum() * _step(times) < _LEAST_TOLD_S:
         return np.zeros(len(values))
     held = _lasting(values[known], times[known], _PLACED_S)
     if known.mean() >= _TOLD:

@@ -41,6 +41,9 @@ class Blob(IntEnum):
     """Mean grey level of the foreground."""
     FAST = 11
     """1: a region of fast flow; 0: a connected silhouette."""
+    ALIKE = 12
+    """Correlation of its picture with the background's there, or a few pixels beside, −1 … 1: near
+    1 it is the background, lit otherwise or seen from a little elsewhere. 0 where it moves."""
 
 
 class Health(IntEnum):
@@ -88,6 +91,13 @@ _GREY = 5.0
 """Mean difference between the colour channels under which a view counts as grey."""
 _STILL = 0.10
 """Heights per second: slower foreground counts as not moving (a walker does 0.8)."""
+_LASTS = 0.5
+"""Share of such foreground from which on a piece may be the background itself."""
+_GAIN = 2.0
+"""Contrast, over the background's, up to which light or exposure may have raised it."""
+_CREEP = 0.2
+"""Heights by which a camera may have crept since the background was learned, and by which a
+sitting person's head moves."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +128,7 @@ class Analyser:
         self._row_height = self.geometry.height(rows + 0.3 * middle).astype(np.float32)[:, None]
         self._segment = Segmenter(self.geometry.background, self.geometry.threshold, middle)
         self._flow = FlowField()
-        background = grey(self.geometry.background)
+        self._grey = background = grey(self.geometry.background)
         self._half = (max(2, background.shape[1] // 2), max(2, background.shape[0] // 2))
         half = _small(background, self._half)
         self._edges = edges(half)
@@ -242,9 +252,30 @@ class Analyser:
                 (there - here) / (there + here + 1.0),
                 mean(measured.now.reshape(-1).take(at)),
                 np.full(n, float(fast)),
+                np.zeros(n),
             ]
-        )
-        return np.asarray(found[keep], np.float32)
+        )[keep]
+        if not fast:
+            for i in np.flatnonzero(found[:, Blob.STILL] > _LASTS):
+                found[i, Blob.ALIKE] = self._alike(found[i], measured.now)
+        return np.asarray(found, np.float32)
+
+    def _alike(self, row: NDArray[np.float64], now: NDArray[np.uint8]) -> float:
+        """Best correlation of a piece's picture, with a margin, with the background around it."""
+        height, width = now.shape
+        reach = max(2, round(_CREEP * float(self.geometry.height(row[[Blob.Y1]])[0])))
+        x0, y0, x1, y1 = row[: Blob.AREA].astype(int).tolist()
+        margin = 2 + max(x1 - x0, y1 - y0) // 6
+        x0, y0 = max(0, x0 - margin), max(0, y0 - margin)
+        x1, y1 = min(width, x1 + margin), min(height, y1 + margin)
+        left, top = max(0, x0 - reach), max(0, y0 - reach)
+        around = self._grey[top : y1 + reach, left : x1 + reach]
+        piece = now[y0:y1, x0:x1]
+        _, best, _, (x, y) = cv2.minMaxLoc(cv2.matchTemplate(around, piece, cv2.TM_CCOEFF_NORMED))
+        there = around[y : y + y1 - y0, x : x + x1 - x0]
+        # A dark thing on ground that shades a little resembles it, but for the contrast.
+        gain = float(piece.std()) / max(float(there.std()), 1e-3)
+        return best * min(1.0, _GAIN / max(gain, 1e-3)) if np.isfinite(best) else 0.0
 
     def _health(
         self,

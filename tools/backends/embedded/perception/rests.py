@@ -7,13 +7,14 @@ then on, or until then, that somebody is what showed it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tools.backends.embedded.perception.detections import Det
 from tools.backends.embedded.perception.geometry import Geometry
+from tools.backends.embedded.perception.medians import median
 from tools.backends.embedded.perception.sights import SUSTAINED_S, UPPER, Life, Shown, measured_s
 from tools.backends.embedded.perception.stays import REACH, Stay
 
@@ -33,6 +34,8 @@ _PASSES = 3
 """Frames of as strong evidence beyond a place with which something has passed it."""
 _LEAST_S = 1.0
 """Shorter stays are steps aside."""
+_STANDS = 0.15
+"""Heights per second, a fifth of a walk: who came to a halt stands, a slow crowd does not."""
 
 
 def rests(known: Sequence[Shown], geometry: Geometry, span: tuple[float, float]) -> list[Life]:
@@ -47,7 +50,7 @@ def rests(known: Sequence[Shown], geometry: Geometry, span: tuple[float, float])
     for stay, members in _members(known):
         # Whose beginning or end was not seen may be anybody's.
         seen = first + _LEAST_S <= stay.start and stay.last <= last - _LEAST_S
-        if not seen or stay.last - stay.start < _LEAST_S:
+        if not seen or stay.last - stay.start < _LEAST_S or _pace(members.values()) > _STANDS:
             continue
         ends = ((stay.start, 1.0), (stay.last, -1.0))
         level = max(_ending(known, stay, at, sign, geometry) for at, sign in ends)
@@ -66,6 +69,11 @@ def _members(known: Sequence[Shown]) -> list[tuple[Stay, dict[int, NDArray[np.fl
             if stay is not None and not stay.small:
                 found.setdefault(id(stay), (stay, {}))[1].setdefault(i, row)
     return list(found.values())
+
+
+def _pace(rows: Iterable[NDArray[np.float64]]) -> float:
+    """Median flow of those who stay, heights per second."""
+    return median(np.array([np.hypot(row[Det.U], row[Det.V]) for row in rows]))
 
 
 def _ending(

@@ -12,7 +12,7 @@ from tools.types import content_id
 
 __all__ = ["CODE_VERSION", "DEFAULTS", "PerceptionSettings"]
 
-CODE_VERSION = "8"
+CODE_VERSION = "9"
 """Raised whenever the same frames would give other percepts or another series; part of every cache
 key."""
 

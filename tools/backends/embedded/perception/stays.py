@@ -35,7 +35,7 @@ _LATELY_S = 0.5
 _STEP_S = 1.0
 _GAP_S = 2.0
 """A stay survives being hidden for so long: two people who pass."""
-_EMPTY_S = 0.5
+_EMPTY_S = 1.0
 """Where nobody is seen for so long, and nothing that would hide one, the stay has ended."""
 _BODY, _BESIDE, _BELOW = 0.4, 0.3, 0.15
 """Heights above the feet at which whatever hides somebody is to be seen, so far to the side (who
@@ -54,8 +54,8 @@ class Stay:
     small: bool
     empty: float = 0.0
     """Seconds for which nothing was seen at its place since it was last seen to go on."""
-    by: object = None
-    """The track that was last seen to stay."""
+    by: int = -1
+    """The number of the track that was last seen to stay."""
 
     def away(self, row: list[float]) -> float:
         """Heights from the middle of the stay to a detection. Towards the camera pixels are longer
@@ -87,7 +87,7 @@ def stays(
         ghost = (rows[:, Det.GHOST] > 0.0) & (rows[:, Det.STILL] > 0.9)
         for i in np.flatnonzero(~ghost).tolist():
             events[times[i]].append((len(walkers), i))
-        walkers.append(_Walker(times, rows, _pace(np.asarray(times), rows)))
+        walkers.append(_Walker(len(walkers), times, rows, _pace(np.asarray(times), rows)))
     going = _Going()
     for time in sorted(events):
         there = []
@@ -106,6 +106,7 @@ def stays(
 class _Walker:
     """A track, the stay it was last part of, and the row in which it last stood."""
 
+    number: int
     times: Sequence[float]
     rows: NDArray[np.float64]
     pace: _Pace
@@ -151,11 +152,11 @@ class _Going:
             if s.small == small and back - s.last <= _GAP_S and s.away(row) <= REACH
         ]
         if not near:
-            stay = Stay(float(walker.pace.halt[i]), time, x, y, 1, small, by=walker)
+            stay = Stay(float(walker.pace.halt[i]), time, x, y, 1, small, by=walker.number)
             self._stays.append(stay)
             return stay
         stay = min(near, key=lambda s: s.away(row))
-        stay.last, stay.by = time, walker
+        stay.last, stay.by = time, walker.number
         stay.seen += 1
         weight = max(1.0 / stay.seen, 0.02)
         stay.x += weight * (x - stay.x)
@@ -168,12 +169,12 @@ class _Going:
         if own is not None and own.away(row) > REACH:
             # Who is seen to leave, standing alone all the while, has left.
             alone = (walker.rows[walker.stood : i + 1, Det.KIND] != Kind.PART).all()
-            if alone and own.by is walker and own in self._stays:
+            if alone and own.by == walker.number and own in self._stays:
                 self._stays.remove(own)
             walker.own = own = None
         if own is not None and before - own.last <= _STEP_S:
             if time - before > _LATELY_S:  # a step aside does not end a stay, nor does hiding
-                own.last, own.by = time, walker
+                own.last, own.by = time, walker.number
                 if own not in self._stays:
                     self._stays.append(own)
             return own
@@ -183,7 +184,7 @@ class _Going:
         small = row[Det.KIND] == Kind.SMALL
         for stay in self._stays:
             if stay.small == small and time - stay.last <= _GAP_S and stay.away(row) <= REACH:
-                stay.last, stay.by = time, walker
+                stay.last, stay.by = time, walker.number
                 return stay
         return None
 
@@ -231,7 +232,10 @@ def _back(
     x, y = (rows[:, Det.X0] + rows[:, Det.X1]) / 2, rows[:, Det.Y1]
     before = np.searchsorted(times, times - seconds - 1e-6)
     span = times - times[before]
-    moved = np.hypot(x - x[before], y - y[before]) / rows[:, Det.TALL]
+    # Windows of a crowd lie on a grid, so their feet are not known to a tenth of a height.
+    whole = (rows[:, Det.KIND] != Kind.PART) & (rows[before, Det.KIND] != Kind.PART)
+    down = np.where(whole, _DEPTH, 1.0) * (y - y[before])
+    moved = np.hypot(x - x[before], down) / rows[:, Det.TALL]
     total = np.concatenate([np.zeros((1, 2)), np.cumsum(rows[:, [Det.U, Det.V]], axis=0)])
     upto = np.arange(1, len(times) + 1)
     flow = (total[upto] - total[before]) / (upto - before)[:, None]

@@ -8,9 +8,13 @@ from typing import Literal
 
 from tools.types import Attribute, Box, Clause, Interval, Observation
 
-__all__ = ["PRIORS_NOTE", "Scale", "clauses", "fact", "region"]
+__all__ = ["PRIORS_NOTE", "UNLIKE", "Scale", "clauses", "fact", "on_the_move", "region"]
 
 PRIORS_NOTE = "judged by general priors, not by this scene's own normal footage"
+UNLIKE = (
+    "much of the picture differs from its background (smoke, light or something close): what is "
+    "small or stands in it is not told"
+)
 
 _ACROSS = {
     "left": "right to left",
@@ -149,11 +153,23 @@ def clauses(observations: Sequence[Observation], counts: Observation | None) -> 
                 observations=tuple(o.id for o in members),
             )
         )
-    return tuple(found) or (Clause(text="nothing moves that could be followed"),)
+    return tuple(found)
+
+
+def on_the_move(number: int, briefly: bool, *, people: bool) -> str:
+    """How many move from place to place; whoever stands or sits is not among them.
+
+    ``briefly``: whether somebody does for less than a quarter of the time, where ``number`` is 0.
+    """
+    if not number:
+        found = "hardly anything" if briefly else "nothing"
+        return f"{found} is seen to go from one place to another"
+    many, one = ("people", "person") if people else ("objects", "object")
+    return f"about {number} {one if number == 1 else many} on the move"
 
 
 def _crowd(counts: Observation, walking: Sequence[Observation]) -> Clause:
-    """“about 17 people in view, walking mostly left to right”."""
+    """“about 17 people on the move, walking mostly left to right”."""
     text = counts.text
     if walking:
         text += f", walking {_ways(walking)}" if _ways(walking) else ", walking"
