@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tools.deduction import Deducer, phrase_of, said_in, share_of
+from tools.deduction import Deducer, phrase_of, reading_of, said_in, share_of
 from tools.deduction.matching import phrases_of
 from tools.rulebook.predicates import parse
 from tools.types import Rule, RuleCategory, RuleKind, RuleStatus
@@ -122,6 +122,7 @@ def test_what_is_allowed_is_not_taken_for_another_of_its_kind():
     wheels = rule("Riding, such as on a bicycle, scooter or skateboard")
     allowed = rule("Riding a bicycle is allowed here", kind="normal", number=4)
     deducer = Deducer((wheels, allowed), NORMAL)
+    assert reading_of(allowed) == "makes usual in captions: ride, bicycle"
     assert not deducer.deduce("A man is riding a bicycle.").anomalous
     assert found("A man is riding a scooter.", deducer).rule == wheels
     assert found("A man is riding a bicycle beside a scooter.", deducer).rule == wheels

@@ -74,6 +74,12 @@ _PROHIBITION = re.compile(
     re.IGNORECASE,
 )
 """How people forbid things: what follows is what breaks the rule."""
+_PERMISSION = re.compile(
+    r"\b(?:is|are) (?:perfectly |quite |also )?(?:allowed|permitted|normal|fine|ok|okay|usual"
+    r"|expected|harmless|welcome)\b(?: here\b)?",
+    re.IGNORECASE,
+)
+"""How people allow things: what is allowed stands beside it."""
 _OPEN = re.compile(
     r"\b(?:un(?:usual|expected|familiar|common|identified|recogni[sz]ed)|abnormal|anomalous|strange|"
     r"odd|foreign|out[- ]of[- ](?:place|context))\b.*?\b(?:(objects?|items?|things?|vehicles?)|"
@@ -97,7 +103,7 @@ class Weights:
         self._count: Counter[str] = Counter()
         for clauses in normal:
             self._count.update({node for said in clauses for node in said.nodes})
-        usual = [said_in(p) for r in rules if r.kind is RuleKind.NORMAL for p in _parts(r.text)]
+        usual = [said for r in rules if r.kind is RuleKind.NORMAL for said in _usual(r)]
         self._usual = {node for said in usual for node in said.words} | {
             # what "walking" or "a dog" is a kind of is not usual by that; a synonym is
             node
@@ -164,6 +170,11 @@ def _parts(text: str) -> tuple[str, ...]:
     return tuple(parts)
 
 
+def _usual(rule: Rule) -> list[Said]:
+    """What a normal rule names, without the words that allow it."""
+    return [said_in(part) for part in _parts(_PERMISSION.sub("", rule.text))]
+
+
 def _falls_short(part: str) -> bool:
     """Whether a part leans on the one before: a single word that names no doing, or "into …"."""
     if _PREPOSITION.match(part) is not None:
@@ -206,7 +217,7 @@ def reading_of(rule: Rule) -> str:
     """How a rule is read against captions, in words for a person."""
     phrases = "; ".join(f"“{p.text}”" for p in phrases_of(rule))
     if rule.kind is RuleKind.NORMAL:
-        words = dict.fromkeys(w.strip("<>") for p in _parts(rule.text) for w in said_in(p).words)
+        words = dict.fromkeys(w.strip("<>") for said in _usual(rule) for w in said.words)
         return (
             f"makes usual in captions: {', '.join(words)}" if words else "says nothing in captions"
         )
