@@ -282,28 +282,34 @@ def _seen_to_hold(hit: RuleHit, look: Look) -> bool:
 
 
 def _open(decision: Decision, ledger: Ledger) -> list[Step]:
-    """Events that stay open, by reason; the first few reasons."""
+    """Events that stay open: by reason for the first few reasons, then the others."""
     reasons: dict[str, list[EventScore]] = {}
     for event in decision.events:
         if event.label is Label.UNCERTAIN:
             reason = event.reason or "the score lies between the thresholds"
             reasons.setdefault(reason, []).append(event)
     steps = []
-    for reason, events in list(reasons.items())[:REASONS_NAMED]:
-        refs = [f"event:{e.event_id}" for e in events]
-        refs += [f"verdict:{ledger.verdicts[e.event_id].id}" for e in events]
-        refs += ordered_unique(f"video:{e.video_id}" for e in events)
-        ordered = sorted(events, key=lambda e: (e.video_id, e.interval.start))
-        spans = "; ".join(
-            f"{ledger.videos[e.video_id].name} {clock(e.interval.start_s)} to "
-            f"{clock(e.interval.end_s)}"
-            for e in ordered
-        )
-        text = f"Left open, because {_lower(reason)}: {spans}."
-        steps.append(Step(kind="limit", text=text, evidence=tuple(refs)))
+    grouped = list(reasons.items())
+    for reason, events in grouped[:REASONS_NAMED]:
+        steps.append(_left_open(f"Left open, because {_lower(reason)}", events, ledger))
         if decision.label is Label.ANOMALOUS:  # else the most striking one was told already
             steps.extend(clause_steps(events[0].event_id, ledger))
+    others = [event for _, events in grouped[REASONS_NAMED:] for event in events]
+    if others:
+        steps.append(_left_open("Left open for other reasons", others, ledger))
     return steps
+
+
+def _left_open(what: str, events: Sequence[EventScore], ledger: Ledger) -> Step:
+    refs = [f"event:{e.event_id}" for e in events]
+    refs += [f"verdict:{ledger.verdicts[e.event_id].id}" for e in events]
+    refs += ordered_unique(f"video:{e.video_id}" for e in events)
+    ordered = sorted(events, key=lambda e: (e.video_id, e.interval.start))
+    spans = "; ".join(
+        f"{ledger.videos[e.video_id].name} {clock(e.interval.start_s)} to {clock(e.interval.end_s)}"
+        for e in ordered
+    )
+    return Step(kind="limit", text=f"{what}: {spans}.", evidence=tuple(refs))
 
 
 def _limits(decision: Decision, ledger: Ledger) -> list[Step]:
