@@ -259,6 +259,59 @@ def test_a_stay_goes_on_while_another_identity_holds_who_stays() -> None:
     assert stays([(t.times, t.array) for t in (first, passing)])[1][0].max() == 0.0
 
 
+def stay_seconds(*members: Track) -> list[float]:
+    """The longest that each has stayed where it is."""
+    return [float(s.max()) for s, _ in stays([(t.times, t.array) for t in members])]
+
+
+def test_who_stands_where_another_has_left_does_not_continue_that_stay() -> None:
+    leaves = track(np.concatenate([np.full(40, 50.0), np.arange(50.0, 120.0, 1.6)]), 60.0)
+    arrives = np.concatenate([np.arange(10.0, 50.0, 1.6), np.full(40, 50.0)])
+    # He was seen to leave, so though the place was empty for less than a second …
+    follows = track(arrives, 60.0, start=3.6)
+    assert stay_seconds(leaves, follows) == pytest.approx([4.8, 4.8], abs=1.0)
+    # … and one who is lost among others may still be there, but not where nobody is seen.
+    lost = track(np.full(40, 50.0), 60.0)
+    later = track(np.full(40, 50.0), 60.0, start=5.4)
+    elsewhere = walk(1, 100.0)
+    assert stay_seconds(lost, elsewhere, later) == pytest.approx([3.9, 0.0, 3.9], abs=0.3)
+    passes = track(np.arange(20.0, 84.0, 1.6), 60.0, start=3.2)
+    hidden = track(np.full(40, 50.0), 60.0, start=5.1)
+    assert stay_seconds(lost, passes, hidden)[2] == pytest.approx(9.0, abs=0.3)
+
+
+def test_towards_the_camera_places_lie_further_apart_than_they_look() -> None:
+    near, far = track(np.full(40, 50.0), 60.0), track(np.full(40, 53.0), 50.0, start=4.4)
+    assert stay_seconds(near, far) == pytest.approx([3.9, 3.9], abs=0.3)
+    beside = track(np.full(40, 60.0), 60.0, start=4.4)
+    assert stay_seconds(near, beside)[1] > 8.0
+
+
+def test_glimpses_and_moments_have_no_way() -> None:
+    ways, still = (
+        WayLearner(geometry(), lanes()).map(),
+        PlaceMap(np.full((5, 9), 0.8, np.float32), 24),
+    )
+    normal = Normal(
+        walk=still, windows={}, objects={"way": Distribution(0.9, 0.45, 100, log=True)},
+        directions={}, place=None, ways=ways, clips=6, seconds=120.0, view=1.0,
+    )  # fmt: skip
+    whole = walk(1, 60.0)
+
+    def surprise(every: int, last: int) -> float:
+        kept = range(0, last, every)
+        part = Track(
+            frames=[whole.frames[n] for n in kept], pts=[whole.pts[n] for n in kept],
+            times=[whole.times[n] for n in kept], rows=[whole.rows[n] for n in kept],
+        )  # fmt: skip
+        part.frames[1], part.pts[1], part.times[1] = 1, 1, 0.1  # so often frames are looked at
+        return float(surprises(measure(part, still, None, ways), normal, ["way"])["way"].max())
+
+    assert surprise(1, 100) > 1.5
+    assert surprise(3, 100) == 0.0  # seen in a third of its frames
+    assert surprise(1, 9) == 0.0  # seen for less than a second
+
+
 def test_one_who_paces_within_a_spot_stays_there() -> None:
     xs = 100 + 0.33 * TALL * np.sin(2 * np.pi * np.arange(100) / 50)
     assert track(xs, 60.0).stay[-1] > 8.0

@@ -54,10 +54,11 @@ def test_window_of_a_rigid_object_and_of_limbs() -> None:
     assert relative(grid, limbs, walk)["glide"][best] < 0.0
 
 
-def test_feet_are_hidden_where_somebody_nearer_stands_below_them() -> None:
+def test_hidden_is_who_shows_neither_feet_nor_head() -> None:
     place = geometry()
     grid = WindowGrid(place, DEFAULTS)
     mask = np.zeros((120, 160), np.uint8)
+    mask[20:44, 58:72] = 1  # farthest: the head is seen
     mask[38:62, 60:74] = 1  # far
     mask[60:84, 62:76] = 1  # nearer, right below
     mask[50:66, 72:110] = 1  # a wide thing that joins them to …
@@ -65,7 +66,7 @@ def test_feet_are_hidden_where_somebody_nearer_stands_below_them() -> None:
     flow = np.zeros((120, 160, 2), np.float32)
     flow[..., 0] = 1.0
     blob = np.zeros((1, len(Blob)), np.float32)
-    blob[0, [Blob.X0, Blob.Y0, Blob.X1, Blob.Y1]] = 60, 38, 118, 84
+    blob[0, [Blob.X0, Blob.Y0, Blob.X1, Blob.Y1]] = 58, 20, 118, 84
     blob[0, Blob.AREA], blob[0, Blob.SPREAD] = mask.sum(), 1.0
     seen = FramePercept(
         0, 0, np.zeros(len(Health), np.float32), grid.measure(mask, flow, 0.1), blob
@@ -78,7 +79,7 @@ def test_feet_are_hidden_where_somebody_nearer_stands_below_them() -> None:
         assert near.min() < 9
         return float(found[near.argmin(), Det.HIDDEN])
 
-    assert (at(67, 62), at(69, 84), at(112, 64)) == (1.0, 0.0, 0.0)
+    assert (at(63, 44), at(67, 62), at(67, 82), at(112, 64)) == (0.0, 1.0, 0.0, 0.0)
 
 
 def test_no_windows_where_people_are_too_small() -> None:
@@ -139,6 +140,22 @@ def test_crossing_objects_keep_their_identities() -> None:
     fast = next(t for t in tracks if t.rows[0][Det.U] > 0)
     assert fast.frames == list(range(40))
     assert all(r[Det.U] > 0 for r in fast.rows)
+
+
+def test_two_who_meet_and_pass_as_one_outline_keep_their_ways() -> None:
+    """Seen as one for half a second, whose flow is first nobody's and then that of one of them."""
+    frames = []
+    for i in range(60):
+        right, left = 20 + 1.2 * i, 92 - 1.2 * i
+        rows = [row(right, 80, 0.5), row(left, 79, -0.5)]
+        if 27 <= i <= 32:
+            rows = [row((right + left) / 2, 80, 0.05 * (i - 26))]
+        frames.append(FrameDetections(i, i, i / 10, np.array(rows)))
+    for causal in (False, True):
+        tracks = link(frames, walk=0.5, causal=causal)
+        ends = {float(np.sign(t.rows[0][Det.U])): t.rows[-1] for t in tracks if t.frames[0] == 0}
+        assert ends[1.0][Det.X0] > 80
+        assert ends[-1.0][Det.X1] < 35
 
 
 def test_who_comes_in_where_another_has_left_is_another() -> None:

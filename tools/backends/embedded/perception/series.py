@@ -151,7 +151,7 @@ def _stayed(
     shown: dict[int, list[Point]] = defaultdict(list)
     stays: dict[int, Stay] = {}
     for sighting in found:
-        for point, stay in zip(sighting.told.points, sighting.stays, strict=True):
+        for point, stay in zip(sighting.told.points, sighting.stays, strict=False):
             if stay is not None:
                 stays[id(stay)] = stay
                 shown[id(stay)].append(point)
