@@ -61,11 +61,11 @@ def induce(
 
     stores = open_stores()
     try:
+        words = not stores.tools.captioner.attributes
         with progress("induce") as report:
             record = induce_scene(normal, scene, stores=stores, progress=report)
         rules = stores.archive.rules.list(scene)
         captions = len(stores.archive.normal_captions(scene))
-        in_words = not stores.tools.captioner.attributes
     finally:
         stores.close()
     for note in record.notes:
@@ -81,13 +81,18 @@ def induce(
     out.print(
         f"Scene {scene}: {len(rules)} rules from {len(record.clips)} "
         f"clip{'' if len(record.clips) == 1 else 's'} "
-        f"({record.seconds:.0f} s of normal footage); calibrated on "
-        f"{record.calibration.events} held-out events."
+        f"({record.seconds:.0f} s of normal footage); "
+        + (
+            "scores of words are not calibrated."
+            if words
+            else f"calibrated on {record.calibration.events} held-out events."
+        )
     )
-    out.print(record.false_alarms.text())
+    out.print(record.false_alarms.text(in_words=words))
     if captions:
-        out.print(f"{captions} captions are kept, to compare with what is said later.")
-    show_rules(rules, in_words=in_words)
+        kept = "1 caption is" if captions == 1 else f"{captions} captions are"
+        out.print(f"{kept} kept, to compare with what is said later.")
+    show_rules(rules, in_words=words)
 
 
 @app.command()

@@ -23,6 +23,7 @@ __all__ = [
     "SceneOption",
     "archive",
     "guarded",
+    "in_words",
     "linted",
     "print_json",
     "scene_of",
@@ -77,20 +78,28 @@ def scene_of(stores: Stores, scene: str | None) -> str:
     return name
 
 
+def in_words(stores: Stores, scene: str) -> bool:
+    """Whether a scene's rules are read in captions: it was learned by words, whichever captioner is
+    set now, or that one gives words only."""
+    if not stores.tools.captioner.attributes:
+        return True
+    return stores.archive.scene(scene).captions_version > 0
+
+
 def linted(stores: Stores, rules: Sequence[Rule]) -> tuple[Finding, ...]:
-    """What is wrong with these rules, for what the configured captioner measures or says."""
+    """What is wrong with these rules of one scene, for what its captioner measures or says."""
     from tools.deduction import readable
     from tools.rulebook.linting import lint
 
-    attributes = stores.tools.captioner.attributes
-    return lint(rules, attributes, None if attributes else readable)
+    words = any(in_words(stores, rule.scene) for rule in rules[:1])
+    return lint(rules, stores.tools.captioner.attributes, readable if words else None)
 
 
 def show(stores: Stores, rules: Sequence[Rule], as_json: bool) -> None:
-    """Rules as JSON, or for reading: how each is tested with the captioner that is set."""
+    """Rules of one scene as JSON, or for reading, with how each is tested or read there."""
     if as_json:
         print_json([r.model_dump(mode="json") for r in rules])
         return
     from agent.console import show_rules
 
-    show_rules(rules, in_words=not stores.tools.captioner.attributes)
+    show_rules(rules, in_words=any(in_words(stores, rule.scene) for rule in rules[:1]))

@@ -13,6 +13,7 @@ from agent.options import (
     SceneOption,
     archive,
     guarded,
+    in_words,
     linted,
     print_json,
     scene_of,
@@ -88,15 +89,17 @@ def rules_list(
             out.print(rows if records else "No scenes yet: vidocq induce NORMAL... --scene NAME")
             return
         rules = stores.archive.rules.list(name, include_retired=retired)
-        expected = stores.archive.scene(name).false_alarms.text()
         captions = len(stores.archive.normal_captions(name))
+        alarms = stores.archive.scene(name).false_alarms
+        expected = alarms.text(in_words=in_words(stores, name))
         show(stores, rules, as_json)
     if not as_json:
         own = sum(r.source == "user" and r.status == "active" for r in rules)
         out.print(f"{expected}{f' Not counting the {own} written by people.' if own else ''}")
         if captions:
             out.print(
-                f"What is said is compared with {captions} captions of normal footage: "
+                f"What is said is compared with {captions} "
+                f"caption{'' if captions == 1 else 's'} of normal footage: "
                 f"vidocq rules captions --scene {name}"
             )
 
@@ -121,7 +124,8 @@ def rules_captions(
         else:
             captions = (stores.archive.normal_caption(reference),)
             name = captions[0].scene
-        measured = bool(stores.tools.captioner.attributes)
+        captioner = stores.archive.scene(name).captioner
+        again = in_words(stores, name)
     if as_json:
         print_json([c.model_dump(mode="json") for c in captions])
         return
@@ -129,12 +133,12 @@ def rules_captions(
         out.print(f"{caption.ref}  {caption.clip} {caption.interval}", markup=False)
         out.print(f"    {caption.text}", markup=False)
     if not captions:
-        why = (
-            "the captioner measures, and needs none"
-            if measured
-            else f"induce it again: vidocq induce NORMAL... --scene {name}"
+        remedy = f"; induce it again: vidocq induce NORMAL... --scene {name}" if again else ""
+        out.print(
+            f"No normal captions are kept with scene {name}, which was learned with {captioner}"
+            f"{remedy}.",
+            markup=False,
         )
-        out.print(f"No normal captions are kept with scene {name}: {why}.")
 
 
 @rules_app.command("add")
@@ -200,13 +204,13 @@ def rules_add(
             author=author,
         )
         findings = [f for f in linted(stores, book.list(name)) if rule.id in f.rules]
-        in_words = not stores.tools.captioner.attributes
+        words = in_words(stores, name)
         show(stores, (rule,), as_json)
     for finding in findings:
         if finding.problem != "untestable":
             others = ", ".join(i for i in finding.rules if i != rule.id)
             remark(f"note: {finding.problem}{f' with {others}' if others else ''}: {finding.text}")
-    if not tests_of(rule) and not in_words:
+    if not tests_of(rule) and not words:
         remark(
             "note: nothing of this rule can be checked by code, so it is kept as words only, for a "
             "language model to apply; give a test with --when TEST"

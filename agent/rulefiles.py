@@ -43,9 +43,9 @@ def rules_export(
         name = scene_of(stores, scene)
         rules = stores.archive.rules.list(name, include_retired=retired)
         text = export_rules(name, rules, stores.archive.rules.zones(name))
-        captions = len(stores.archive.normal_captions(name))
-    if captions:
-        remark(f"note: its {captions} normal captions stay with the scene: they are no rules")
+        keeps_captions = stores.archive.scene(name).captions_version > 0
+    if keeps_captions:
+        remark("note: its normal captions stay with the scene: they are no rules")
     if to is None:
         typer.echo(text, nl=False)
         return

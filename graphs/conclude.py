@@ -17,7 +17,9 @@ from graphs.state import State
 from graphs.timelines import timeline
 from tools.citations import check_step
 from tools.decision import Cost, Decision, EventScore, Intent, Label, Plan
+from tools.deduction import parts_of, words_only
 from tools.ledger import FinalScore, Ledger
+from tools.ports import Reading
 from tools.types import clock
 
 __all__ = [
@@ -200,20 +202,27 @@ def answer(state: State, runtime: Runtime[Context]) -> State:
     named = (*made.targets, *made.counts, *made.ignores)
     caveats = [t.caveat for t in named if t.caveat]
     if ledger.scene is not None and ledger.scene.in_words:  # nothing of it was measured
-        caveats = [f"“{t.phrase}” was read in captions by its words" for t in named]
-    caveats += _not_applied(ledger)
+        said = [t for t in named if parts_of(f"{t.phrase}; {t.concept}")]
+        caveats = [f"“{t.phrase}” was read in captions by its words" for t in said]
+    caveats += _not_applied(ledger, made)
     caveats += [made.unmet] if made.unmet else []
     if state.get("scene_free") and made.intent is not Intent.UNSUPPORTED:
-        caveats.append("judged by general priors, not by what is normal at this place")
+        looked = [look.description for look in ledger.looks.values()]
+        unread = isinstance(context.tools.verifier, Reading) and any(map(words_only, looked))
+        caveats.append(
+            "general priors are about measures alone and were not applied to words"
+            if unread
+            else "judged by general priors, not by what is normal at this place"
+        )
     decision = state["decision"]
     text = answer_text(decision, ledger, caveats)
     context.runs.finish(ledger, decision, text)
     return _closing(text)
 
 
-def _not_applied(ledger: Ledger) -> list[str]:
+def _not_applied(ledger: Ledger, made: Plan) -> list[str]:
     """Rules that could not be applied, because it is not known when, where or by which camera, and
-    what could not be compared."""
+    what could not be compared. Words about something named are not judged by the scene's rules."""
     scene = ledger.scene
     if scene is None:
         return []
@@ -222,25 +231,32 @@ def _not_applied(ledger: Ledger) -> list[str]:
     if scene.timed_rules and undated:
         shown = ", ".join(undated[:3]) + (" …" if len(undated) > 3 else "")
         said.append(
-            f"{scene.timed_rules} of the rules hold at some hours or days only and were not "
-            f"applied to {shown}, for it is not known when that was taken (--started)"
+            f"{_unapplied(scene.timed_rules, 'at some hours or days')} to {shown}, for it is not "
+            "known when that was taken (--started)"
         )
     if scene.camera_rules and any(not v.camera for v in ledger.videos.values()):
         said.append(
-            f"{scene.camera_rules} of the rules hold for some cameras only and were not applied, "
-            "for no camera was named (--camera)"
+            f"{_unapplied(scene.camera_rules, 'for some cameras')}, for no camera was named "
+            "(--camera)"
         )
-    if scene.in_words and scene.zone_rules:
+    if not scene.in_words or made.targets:
+        return said
+    if scene.zone_rules:
         said.append(
-            f"{scene.zone_rules} of the rules hold in a zone only and were not applied, for words "
-            "do not say where in the picture something is"
+            f"{_unapplied(scene.zone_rules, 'in a zone')}, for words do not say where in the "
+            "picture something is"
         )
-    if scene.in_words and not scene.captions_version:
+    if not scene.captions_version:
         said.append(
             f"scene {scene.name} keeps no captions of normal footage, so nothing was judged as "
             f"new; induce it again: vidocq induce NORMAL... --scene {scene.name}"
         )
     return said
+
+
+def _unapplied(rules: int, where: str) -> str:
+    hold, were = ("holds", "was") if rules == 1 else ("hold", "were")
+    return f"{rules} of the rules {hold} {where} only and {were} not applied"
 
 
 def follow_up(state: State, runtime: Runtime[Context]) -> State:

@@ -17,6 +17,7 @@ from tools.rulebook.scoping import tried
 from tools.types import (
     Attribute,
     Box,
+    Event,
     Observation,
     Rule,
     RuleHit,
@@ -78,9 +79,12 @@ def episode_steps(episode: EventScore, decision: Decision, ledger: Ledger) -> li
         )
     else:
         steps.extend(_culprit(best, video))
-    steps.extend(clause_steps(episode.event_id, ledger))
-    rules = [r for ref in episode.rules if isinstance(r := ledger.evidence(ref), Rule)]
-    steps.extend(_rule(rule) for rule in rules[:MEASURES_NAMED])
+    known = [r for ref in episode.rules if isinstance(r := ledger.evidence(ref), Rule)]
+    rules = known[:MEASURES_NAMED]
+    beside = [event.id for event in _inside(episode, ledger)]
+    named = [rule.ref for rule in rules]
+    steps.extend(clause_steps(episode.event_id, ledger, rules=named, beside=beside))
+    steps.extend(_rule(rule) for rule in rules)
     steps.append(_judgement(episode, decision, ledger))
     return steps
 
@@ -88,16 +92,23 @@ def episode_steps(episode: EventScore, decision: Decision, ledger: Ledger) -> li
 def _parts(episode: EventScore, ledger: Ledger) -> tuple[str, ...]:
     """The event that tells an episode, and those at whose ends it begins and ends."""
     edges = {episode.interval.start, episode.interval.end}
-    tree = ledger.segmentations[episode.video_id].tree
     others = (
         f"event:{e.id}"
-        for e in tree.events
-        if e.id in ledger.scores
-        and episode.interval.start <= e.interval.start < e.interval.end <= episode.interval.end
-        and edges & {e.interval.start, e.interval.end}
+        for e in _inside(episode, ledger)
+        if edges & {e.interval.start, e.interval.end}
     )
     own = f"event:{episode.event_id}"
     return (own,) if episode.observations else ordered_unique((own, *others))
+
+
+def _inside(episode: EventScore, ledger: Ledger) -> list[Event]:
+    """The events of its video that count and lie within an episode, in order."""
+    whole = episode.interval
+    return [
+        e
+        for e in ledger.segmentations[episode.video_id].tree.events
+        if e.id in ledger.scores and whole.start <= e.interval.start < e.interval.end <= whole.end
+    ]
 
 
 def _frames(sightings: Sequence[Observation], episode: EventScore) -> tuple[str, ...]:
@@ -202,7 +213,7 @@ def threshold_text(scene: SceneView) -> str:
     """What the alarm threshold of a scene means, and how well that is known."""
     if not scene.normal_events and scene.in_words:
         return (
-            "where 0.50 is the alarm threshold: words broke a rule more likely than not, and "
+            "where 0.50 is the alarm threshold: what is said reaches it only by breaking a rule; "
             "nothing was measured."
         )
     if not scene.normal_events:
@@ -271,28 +282,34 @@ def _seen_to_hold(hit: RuleHit, look: Look) -> bool:
 
 
 def _open(decision: Decision, ledger: Ledger) -> list[Step]:
-    """Events that stay open, by reason; the first few reasons."""
+    """Events that stay open: by reason for the first few reasons, then the others."""
     reasons: dict[str, list[EventScore]] = {}
     for event in decision.events:
         if event.label is Label.UNCERTAIN:
             reason = event.reason or "the score lies between the thresholds"
             reasons.setdefault(reason, []).append(event)
     steps = []
-    for reason, events in list(reasons.items())[:REASONS_NAMED]:
-        refs = [f"event:{e.event_id}" for e in events]
-        refs += [f"verdict:{ledger.verdicts[e.event_id].id}" for e in events]
-        refs += ordered_unique(f"video:{e.video_id}" for e in events)
-        ordered = sorted(events, key=lambda e: (e.video_id, e.interval.start))
-        spans = "; ".join(
-            f"{ledger.videos[e.video_id].name} {clock(e.interval.start_s)} to "
-            f"{clock(e.interval.end_s)}"
-            for e in ordered
-        )
-        text = f"Left open, because {_lower(reason)}: {spans}."
-        steps.append(Step(kind="limit", text=text, evidence=tuple(refs)))
+    grouped = list(reasons.items())
+    for reason, events in grouped[:REASONS_NAMED]:
+        steps.append(_left_open(f"Left open, because {_lower(reason)}", events, ledger))
         if decision.label is Label.ANOMALOUS:  # else the most striking one was told already
             steps.extend(clause_steps(events[0].event_id, ledger))
+    others = [event for _, events in grouped[REASONS_NAMED:] for event in events]
+    if others:
+        steps.append(_left_open("Left open for other reasons", others, ledger))
     return steps
+
+
+def _left_open(what: str, events: Sequence[EventScore], ledger: Ledger) -> Step:
+    refs = [f"event:{e.event_id}" for e in events]
+    refs += [f"verdict:{ledger.verdicts[e.event_id].id}" for e in events]
+    refs += ordered_unique(f"video:{e.video_id}" for e in events)
+    ordered = sorted(events, key=lambda e: (e.video_id, e.interval.start))
+    spans = "; ".join(
+        f"{ledger.videos[e.video_id].name} {clock(e.interval.start_s)} to {clock(e.interval.end_s)}"
+        for e in ordered
+    )
+    return Step(kind="limit", text=f"{what}: {spans}.", evidence=tuple(refs))
 
 
 def _limits(decision: Decision, ledger: Ledger) -> list[Step]:

@@ -30,7 +30,8 @@ TIMELINE_POINTS = 4000
 MOTION = frozenset({"speed", "glide", "limb_motion", "activity", "subject"})
 """Attributes that the surprise of the frames shows by itself."""
 SAID_PER_S = 5.0
-"""Points a second that a caption's score stands for, as many as a first look sees of what moves."""
+"""Points a second that a caption's score stands for, as many as a first look sees of what moves; as
+many as there are frames, where these are fewer."""
 METHOD_OF: Mapping[Smoothing, Method] = {"offline": "two_way", "causal": "ema", "none": "none"}
 CARRIED = 0.8
 """The points of something carry what a rule told if they come this near to it."""
@@ -49,7 +50,8 @@ def timeline(
     smoothing: Smoothing,
     width_s: float,
 ) -> Timeline | None:
-    """Score of every frame looked at, or None where no frame was measured or told of in words.
+    """Score of every frame looked at, or None where none was measured or, in a scene learned by
+    words, told of.
 
     For a question about something named: the strength of its matches where it was seen, else 0.
     Otherwise the surprise that the first looks measured, without what a person's rule excuses, and
@@ -123,6 +125,7 @@ def _in_words(ledger: Ledger, video_id: str, plan: Plan, smoothing: Smoothing) -
     """
     video = ledger.videos[video_id]
     causal = smoothing == "causal" and not plan.targets
+    rate = min(SAID_PER_S, video.fps)
     at: list[float] = []
     told: list[Verdict] = []
     before: Verdict | None = None
@@ -132,10 +135,11 @@ def _in_words(ledger: Ledger, video_id: str, plan: Plan, smoothing: Smoothing) -
             before = None
             continue
         start, end = item.interval.start_s, item.interval.end_s
-        count = max(1, round((end - start) * SAID_PER_S))
+        count = max(1, round((end - start) * rate))
         times = [start + (n + 0.5) * (end - start) / count for n in range(count)]
         if causal:
-            shown = [(t, before) for t in times[:-1]] + [(end - 1 / video.fps, item.verdict)]
+            last_frame = max(start, end - 1 / video.fps)
+            shown = [(t, before) for t in times[:-1]] + [(last_frame, item.verdict)]
             before = item.verdict
         else:
             shown = [(t, item.verdict) for t in times]
@@ -148,7 +152,7 @@ def _in_words(ledger: Ledger, video_id: str, plan: Plan, smoothing: Smoothing) -
         smoothing, curve = "none", np.asarray([v.score or 0.0 for v in told])
     else:
         listed = [{t for c in v.clauses for t in c.things} for v in told]
-        shares = scenery(listed, beforehand=SAID_PER_S * _normal_s(ledger), causal=causal)
+        shares = scenery(listed, beforehand=rate * _normal_s(ledger), causal=causal)
         curve = np.asarray(
             [
                 max((discounted(c.score, c.things, share) for c in v.clauses), default=0.0)

@@ -2,7 +2,8 @@
 
 ::
 
-    HOME/record.db                        SQLite: scenes, every version of every rule, videos
+    HOME/record.db                        SQLite: scenes, videos, every version of every rule, zone
+                                          and normal caption
     HOME/chroma/                          index made from the record; may be deleted at any time
     HOME/scenes/NAME/profile-VERSION.npz  what the captioner learned of a scene
 

@@ -196,7 +196,7 @@ def test_hours_are_heeded_when_a_video_is_asked_about(
     assert labels[""] == labels["2026-11-28T12:00"] == "anomalous"
     assert labels["2026-11-28T23:00"] != "anomalous"
     assert (
-        "1 of the rules hold at some hours or days only and were not applied"
+        "1 of the rules holds at some hours or days only and was not applied"
         in (answers[""]["answer"])
     )
     assert "hours or days only" not in answers["2026-11-28T12:00"]["answer"]
@@ -208,3 +208,16 @@ def test_a_question_ignores_what_it_names(vidocq: Run, learned: Path, walkway: W
     assert answer["decision"]["label"] != "anomalous"
     assert "left out for this question (people riding)" in answer["answer"]
     assert vidocq("rules", "list", *IN).stdout.count("this question") == 0
+
+
+def test_a_scene_that_is_measured_keeps_no_captions(
+    vidocq: Run, refused: Callable[..., str], learned: Path
+) -> None:
+    said = vidocq("rules", "captions", *IN).stdout
+    assert (
+        f"No normal captions are kept with scene {SCENE}, which was learned with embedded" in said
+    )
+    assert "induce it again" not in said
+    assert json.loads(vidocq("rules", "captions", *IN, "--json").stdout) == []
+    assert "no scene “nowhere”" in refused("rules", "captions", "--scene", "nowhere")
+    assert "no normal caption" in refused("rules", "captions", f"normal:abc@{10**30}")

@@ -99,6 +99,7 @@ def test_what_breaks_a_rule_tells_rule_version_match_and_strength(
         assert "falls under rule unsaid-ride-" in answer
         assert "lexical match, strength 1.00" in answer
         assert "held-out normal footage could check" not in answer  # nothing was measured
+        assert "reaches it only by breaking a rule; nothing was measured" in answer
 
 
 def test_a_question_about_something_named_is_put_to_the_words(home: Path, walkway: Walkway) -> None:
@@ -111,6 +112,14 @@ def test_a_question_about_something_named_is_put_to_the_words(home: Path, walkwa
         assert "swinging limbs" not in answer  # nothing was measured
         (line,) = decision.timelines
         assert set(line.scores) == {1.0}
+
+
+def test_what_words_cannot_tell_stays_open(home: Path, walkway: Walkway) -> None:
+    said, query = "A group of people is walking.", "Was there a group?"
+    with answered(home, walkway, said, query=query) as (decision, answer):
+        assert decision.label is Label.UNCERTAIN
+        assert "what was asked for cannot be read in captions" in answer
+        assert "was read in captions by its words" not in answer
 
 
 def test_a_scene_from_before_captions_were_kept_says_so_once(home: Path, walkway: Walkway) -> None:
@@ -126,6 +135,56 @@ def test_a_scene_from_before_captions_were_kept_says_so_once(home: Path, walkway
     said = "A man is riding a bicycle past the fountain."
     with answered(home, walkway, said) as (decision, _):
         assert decision.label is Label.ANOMALOUS  # rules decide all the same
+
+
+def test_each_rule_that_is_named_has_the_clause_that_breaks_it(
+    home: Path, walkway: Walkway
+) -> None:
+    said = "A man is riding a bicycle.", "A woman is sleeping by the entrance."
+    with answered(home, walkway, *said) as (decision, answer):
+        assert decision.dropped_steps == 0
+        (found,) = (e for e in decision.events if e.label is Label.ANOMALOUS)
+        assert len(found.rules) == 2  # side by side they are one happening
+        for text, rule in zip(said, ("unsaid-ride-", "unsaid-lie-"), strict=True):
+            assert f"“{text.rstrip('.')}” falls under rule {rule}" in answer
+            assert answer.count(f"falls under rule {rule}") == 1
+
+
+def test_words_are_not_judged_by_priors_that_only_measure(home: Path, walkway: Walkway) -> None:
+    said = "A man is riding a bicycle past the fountain."
+    with answered(home, walkway, said, scene=None, scene_free=True) as (decision, answer):
+        assert decision.label is Label.UNCERTAIN
+        assert "no rule at hand says what would be unusual" in answer
+        assert "judged by general priors" not in answer
+    asked = "Anything unusual? Riding counts as unusual here."
+    with answered(home, walkway, said, query=asked, scene=None, scene_free=True) as (decision, _):
+        assert decision.label is Label.ANOMALOUS
+
+
+def test_what_a_question_defines_is_told_without_saying_it_twice(
+    home: Path, walkway: Walkway
+) -> None:
+    query = "Anything unusual? Walking counts as unusual here."
+    with answered(home, walkway, "A man is walking.", query=query) as (decision, answer):
+        assert decision.dropped_steps == 0
+        assert "“A man is walking” falls under rule question-" in answer
+        assert ": predicate match, strength 1.00" in answer
+        assert "(written by this question): Unusual here: Walking (walking)." in answer
+    with answered(home, walkway, "A man asks a question.", query=query) as (decision, answer):
+        assert "falls under rule question-" not in answer
+
+
+def test_a_scene_learned_by_words_reads_so_whichever_captioner_is_set(home: Path) -> None:
+    def vidocq(*arguments: str) -> Any:
+        return CliRunner().invoke(
+            app, ["rules", *arguments, "--scene", WORDS], env={"VIDOCQ_HOME": str(home)}
+        )
+
+    listed = vidocq("list").stdout
+    assert "read in captions: “Running”" in listed
+    assert "of held-out normal footage (" in listed
+    assert "calibrated threshold" not in listed
+    assert vidocq("lint").exit_code == 0
 
 
 def test_kept_captions_and_readings_are_shown(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

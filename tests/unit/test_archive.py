@@ -274,7 +274,9 @@ def test_normal_captions_come_back_in_order_and_every_version_stays(
     assert again.normal_caption(first[1].ref) == first[1]  # a decision made before still resolves
     assert again.normal_caption(first[0].id).version == 2
     assert again.normal_captions("gate", 1) == first
-    for unknown in ("normal:nobody@1", first[1].ref.replace("@1", "@2"), f"{first[0].id}@x"):
+    known = first[0].id
+    wrong = ("normal:nobody@1", first[1].ref.replace("@1", "@2"), f"{known}@x", f"{known}@")
+    for unknown in (*wrong, f"{known}@{10**30}", f"rule:{known}@1", ""):
         with pytest.raises(UserError, match="no normal caption"):
             again.normal_caption(unknown)
 

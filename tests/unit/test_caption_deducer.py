@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tools.deduction import Deducer, phrase_of, said_in, share_of
+from tools.deduction import Deducer, phrase_of, reading_of, said_in, share_of
 from tools.deduction.matching import phrases_of
 from tools.rulebook.predicates import parse
 from tools.types import Rule, RuleCategory, RuleKind, RuleStatus
@@ -116,6 +116,21 @@ def test_an_activity_is_not_found_in_what_is_listed():
     falling = Deducer((rule("Falling unexpectedly"),), NORMAL)
     assert falling.deduce("A man falls.").anomalous
     assert not falling.deduce("Other than people, there are fallen leaves.").anomalous
+
+
+def test_what_is_allowed_is_not_taken_for_another_of_its_kind():
+    wheels = rule("Riding, such as on a bicycle, scooter or skateboard")
+    allowed = rule("Riding a bicycle is allowed here", kind="normal", number=4)
+    deducer = Deducer((wheels, allowed), NORMAL)
+    assert reading_of(allowed) == "makes usual in captions: ride, bicycle"
+    assert not deducer.deduce("A man is riding a bicycle.").anomalous
+    assert found("A man is riding a scooter.", deducer).rule == wheels
+    assert found("A man is riding a bicycle beside a scooter.", deducer).rule == wheels
+    vehicles = rule("Vehicles", category="object")
+    parked = rule("Cars may park here", kind="normal", number=5)
+    deducer = Deducer((vehicles, parked), NORMAL[:1])
+    assert not deducer.deduce("There is a car.").anomalous
+    assert deducer.deduce("There is a truck.").anomalous
 
 
 def test_a_retired_rule_says_nothing():

@@ -136,6 +136,13 @@ def test_what_cannot_be_ignored_is_said() -> None:
     assert plan.unmet == "“the dog” was not taken into account: nothing of it is measured"
 
 
+def test_a_definition_of_which_nothing_is_measured_is_said_to_be_lost() -> None:
+    plan = planned("Anything odd? Juggling counts as unusual here, but ignore the dog.")
+    assert (plan.intent, plan.counts, plan.ignores) == (Intent.ANOMALY, (), ())
+    assert "“Juggling counts as unusual here” was not taken into account" in plan.unmet
+    assert "“the dog” was not taken into account" in plan.unmet
+
+
 def test_a_question_about_what_it_defines_is_a_check() -> None:
     plan = planned("Riding a bicycle counts as unusual here")
     assert (plan.intent, plan.counts) == (Intent.CHECK, ())

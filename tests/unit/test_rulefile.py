@@ -9,6 +9,7 @@ import pytest
 
 from tools.archive import Archive, SceneRecord
 from tools.backends.embedded.embedder import HashedEmbedder
+from tools.deduction import readable
 from tools.errors import UserError
 from tools.ports import SceneProfile
 from tools.rulebook.linting import lint
@@ -249,6 +250,21 @@ def test_unreachable_rules() -> None:
     runs = rule("runs", "Fast runners.", "activity == runs and speed > 2")
     excuse = rule("ok", "Running is fine.", "activity in {runs, walks}", NORMAL)
     assert found(runs, excuse) == [("unreachable", ("runs", "ok"))]
+
+
+def test_in_words_only_tests_of_their_own_contradict_or_excuse() -> None:
+    riding = rule("riding", "Riding a scooter.")
+    allowed = rule("ok", "Riding a bicycle is allowed.", kind=NORMAL)
+    assert ("unreachable", ("riding", "ok")) in found(riding, allowed)  # measured alike
+    assert lint([riding, allowed], {}, readable) == ()
+    runs = rule("runs", "Runners.", "activity == runs")
+    walks = rule("fine", "Running is fine.", "activity == runs", NORMAL)
+    assert [f.problem for f in lint([runs, walks], {}, readable)] == [
+        "contradictory",
+        "unreachable",
+    ]
+    fast = [rule("a", "Fast ones.", "speed > 2"), rule("b", "Slow ones.", "speed < 1")]
+    assert lint(fast, {}, readable) == ()
 
 
 def test_untestable_rules() -> None:

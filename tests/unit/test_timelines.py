@@ -379,6 +379,20 @@ def test_causally_a_caption_counts_from_the_end_of_its_event() -> None:
     }
 
 
+@pytest.mark.parametrize("fps", [0.1, 1.0, 2.0, 4.0])
+@pytest.mark.parametrize("smoothing", ["offline", "causal"])
+def test_a_video_of_few_frames_has_no_more_points_than_frames(
+    fps: float, smoothing: Smoothing
+) -> None:
+    ledger = worded((said_of(0.9),), (), (said_of(0.8),))
+    slow = video_of(frames=round(60 * fps)).model_copy(update={"duration": 600, "fps": fps})
+    ledger.note(slow)
+    line = timeline(ledger, "v1", ANOMALY, LIMITS, smoothing=smoothing, width_s=1.0)
+    assert line is not None
+    assert len(set(line.frames)) == len(line.frames) <= 30 * fps
+    assert list(line.frames) == sorted(line.frames)
+
+
 def test_what_was_asked_for_in_words_is_shown_as_it_was_judged() -> None:
     van = said_of(0.9, "<van>")
     ledger = worded((van,), ())

@@ -11,19 +11,20 @@ from numpy.typing import NDArray
 
 from evals.datasets.captions import load_captions, load_normal_captions, load_rules
 from graphs.clauses import clause_steps
+from graphs.explaining import explain
 from tests.builders import TENTHS, event_of, find_plan, rule_of, scene_of, seen_of, span, video_of
 from tools.archive import Archive, SceneRecord
 from tools.backends.embedded.embedder import HashedEmbedder
 from tools.backends.embedded.verifier import EmbeddedVerifier
 from tools.backends.embedded.wording import KEPT, WordJudge
 from tools.citations import check_step
-from tools.decision import Intent, Plan, Step
-from tools.deduction import Deduced, Deducer, NormalClip, induce_from_captions
-from tools.ledger import Known, Ledger, Look
+from tools.decision import Decision, EventScore, Intent, Label, Plan, Step
+from tools.deduction import Deduced, Deducer, NormalClip, induce_from_captions, readable
+from tools.ledger import Known, Ledger, Look, Segmentation
 from tools.ports import SceneProfile, Told
 from tools.rulebook.normalcaptions import normal_id
 from tools.toolbox import Toolbox
-from tools.types import Description, NormalCaption, Rule, Verdict
+from tools.types import Description, EventTree, NormalCaption, Rule, Verdict
 
 PLAN = Plan(query="Anything unusual?", intent=Intent.ANOMALY, planner="test/1")
 RIDING = rule_of("no-wheels", None, text="Riding a bicycle or scooter")
@@ -312,6 +313,45 @@ def test_a_normal_caption_that_does_not_resolve_or_does_not_say_it_is_refused() 
     assert check_step(step, ledger) == (f"{other} does not say “{clause.near}”",)
 
 
+def test_whatever_stays_open_is_named_however_many_reasons_there_are() -> None:
+    ledger = Ledger("run1")
+    ledger.note(video_of())
+    parts = tuple(event_of(f"e{n}", 10.0 * n, 10.0 * n + 10.0) for n in range(5))
+    ledger.note(Segmentation(tree=EventTree(video_id="v1", events=parts), detector="test/1"))
+    scores = []
+    for n, event in enumerate(parts):
+        verdict = judged(f"A man is juggling {n} torches.")
+        ledger.note(verdict.model_copy(update={"id": f"v{n}", "event_id": event.id}))
+        ledger.note(Look(event=event, detail="coarse", description=said(f"Torches {n}.")))
+        scores.append(
+            EventScore(
+                video_id="v1",
+                event_id=event.id,
+                interval=event.interval,
+                label=Label.UNCERTAIN,
+                score=None,
+                summary="",
+                reason=f"reason {'abcde'[n]}",
+            )
+        )
+    decision = Decision(
+        run_id="run1",
+        query="Anything unusual?",
+        intent=Intent.ANOMALY,
+        label=Label.UNCERTAIN,
+        score=None,
+        events=tuple(scores),
+    )
+    steps = explain(decision, ledger)
+    assert [step.text for step in steps if step.kind == "limit"] == [
+        "Left open, because reason a: gate.mp4 00:00.0 to 00:10.0.",
+        "Left open, because reason b: gate.mp4 00:10.0 to 00:20.0.",
+        "Left open, because reason c: gate.mp4 00:20.0 to 00:30.0.",
+        "Left open for other reasons: gate.mp4 00:30.0 to 00:40.0; gate.mp4 00:40.0 to 00:50.0.",
+    ]
+    assert all(check_step(step, ledger) == () for step in steps)
+
+
 # ---------------------------------------------------------------- what is at hand
 
 
@@ -320,6 +360,16 @@ def test_a_question_about_something_named_is_not_judged_by_what_is_usual() -> No
     verdict = judged("A man is walking past the fountain.", plan=plan)
     assert verdict.score == pytest.approx(1.0)
     assert judged("A man is juggling.", plan=plan).score == 0.0
+
+
+def test_what_no_caption_can_say_is_not_found_nor_ruled_out() -> None:
+    plan = find_plan("subject == group", concept="a group", phrase="group")
+    verdict = judged("A group of people is standing by the entrance.", plan=plan)
+    assert verdict.score is None
+    assert verdict.reason.startswith("what was asked for cannot be read in captions")
+    measured = rule_of("fast", "speed > 1.8", text="This is so.")
+    assert not readable(measured)
+    assert judged("A man is running.", Told("k3", (measured,), KNOWN)).score is None
 
 
 def test_without_an_anomalous_rule_nothing_is_called_normal_but_what_is_new_is_told() -> None:

@@ -11,9 +11,12 @@ from types import MappingProxyType
 from tools.concepts import directions_in
 from tools.deduction.language import Said
 from tools.rulebook.predicates import evaluate
-from tools.types import Attribute, Description, Interval, Observation, Rule, TimeBase
+from tools.types import Attribute, Description, Interval, Observation, Predicate, Rule, TimeBase
 
-__all__ = ["decided_by_words", "words_only"]
+__all__ = ["decidable", "decided_by_words", "words_only"]
+
+SAID = frozenset({"subject", "activity", "direction"})
+"""Attributes that words can tell."""
 
 ACTIVITIES = MappingProxyType(
     {"<ride>": "glides", "<run>": "runs", "<walk>": "walks", "<stand>": "stands"}
@@ -27,6 +30,11 @@ def words_only(seen: Description) -> bool:
     """Whether a look gave words and measured nothing."""
     measured = seen.series or any(o.attributes or o.points for o in seen.observations)
     return not measured and bool(seen.caption.text.strip())
+
+
+def decidable(predicate: Predicate) -> bool:
+    """Whether words can tell all that a predicate asks for."""
+    return all(condition.attribute in SAID for condition in predicate.all)
 
 
 def decided_by_words(rule: Rule, said: Said) -> float:

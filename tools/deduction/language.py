@@ -138,7 +138,7 @@ def clauses_of(caption: str) -> Iterator[tuple[str, Literal["person", "thing"]]]
             head = _LIST_HEAD.match(sentence)
             for item in _ITEMS.split(sentence[head.end() :] if head else sentence):
                 if item.strip():
-                    yield item.strip(), "person" if _PERSON.search(item) else "thing"
+                    yield _bare(item.strip()), "person" if _PERSON.search(item) else "thing"
             continue
         person = True
         for part in _BREAK.split(sentence):
@@ -149,7 +149,12 @@ def clauses_of(caption: str) -> Iterator[tuple[str, Literal["person", "thing"]]]
                 person = bool(_PERSON.search(part))
             elif _PERSON.search(part):
                 person = True
-            yield part, "person" if person else "thing"
+            yield _bare(part), "person" if person else "thing"
+
+
+def _bare(part: str) -> str:
+    """A clause without the "and" that joins it to the one before."""
+    return re.sub(r"^and\s+", "", part, flags=re.IGNORECASE)
 
 
 @lru_cache(maxsize=65536)

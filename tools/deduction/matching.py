@@ -27,8 +27,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from tools.deduction.facts import decidable
 from tools.deduction.language import Said, said_in
-from tools.deduction.lexicon import MOVEMENTS, PARENTS
+from tools.deduction.lexicon import MOVEMENTS, PARENTS, ancestors
 from tools.deduction.meanings import CONCEPT_NODES, concept_node, meanings_of
 from tools.types import Rule, RuleCategory, RuleKind
 
@@ -73,6 +74,12 @@ _PROHIBITION = re.compile(
     re.IGNORECASE,
 )
 """How people forbid things: what follows is what breaks the rule."""
+_PERMISSION = re.compile(
+    r"\b(?:is|are) (?:perfectly |quite |also )?(?:allowed|permitted|normal|fine|ok|okay|usual"
+    r"|expected|harmless|welcome)\b(?: here\b)?",
+    re.IGNORECASE,
+)
+"""How people allow things: what is allowed stands beside it."""
 _OPEN = re.compile(
     r"\b(?:un(?:usual|expected|familiar|common|identified|recogni[sz]ed)|abnormal|anomalous|strange|"
     r"odd|foreign|out[- ]of[- ](?:place|context))\b.*?\b(?:(objects?|items?|things?|vehicles?)|"
@@ -96,7 +103,7 @@ class Weights:
         self._count: Counter[str] = Counter()
         for clauses in normal:
             self._count.update({node for said in clauses for node in said.nodes})
-        usual = [said_in(p) for r in rules if r.kind is RuleKind.NORMAL for p in _parts(r.text)]
+        usual = [said for r in rules if r.kind is RuleKind.NORMAL for said in _usual(r)]
         self._usual = {node for said in usual for node in said.words} | {
             # what "walking" or "a dog" is a kind of is not usual by that; a synonym is
             node
@@ -163,6 +170,11 @@ def _parts(text: str) -> tuple[str, ...]:
     return tuple(parts)
 
 
+def _usual(rule: Rule) -> list[Said]:
+    """What a normal rule names, without the words that allow it."""
+    return [said_in(part) for part in _parts(_PERMISSION.sub("", rule.text))]
+
+
 def _falls_short(part: str) -> bool:
     """Whether a part leans on the one before: a single word that names no doing, or "into …"."""
     if _PREPOSITION.match(part) is not None:
@@ -194,20 +206,24 @@ def open_to(rule: Rule) -> frozenset[str]:
 
 def readable(rule: Rule) -> bool:
     """Whether anything of a rule can be found in a caption."""
-    return bool(phrases_of(rule) or open_to(rule) or rule.predicate)
+    return bool(phrases_of(rule) or open_to(rule) or _test_in_words(rule))
+
+
+def _test_in_words(rule: Rule) -> bool:
+    return rule.predicate is not None and decidable(rule.predicate)
 
 
 def reading_of(rule: Rule) -> str:
     """How a rule is read against captions, in words for a person."""
     phrases = "; ".join(f"“{p.text}”" for p in phrases_of(rule))
     if rule.kind is RuleKind.NORMAL:
-        words = dict.fromkeys(w.strip("<>") for p in _parts(rule.text) for w in said_in(p).words)
+        words = dict.fromkeys(w.strip("<>") for said in _usual(rule) for w in said.words)
         return (
             f"makes usual in captions: {', '.join(words)}" if words else "says nothing in captions"
         )
     new = {"doing": "whatever is newly done", "thing": "whatever thing is new"}
     read = [new[what] for what in sorted(open_to(rule))] + ([phrases] if phrases else [])
-    if rule.predicate is not None:
+    if _test_in_words(rule):
         read.append("what its test says in words")
     return f"read in captions: {' or '.join(read)}" if read else "says nothing in captions"
 
@@ -290,6 +306,14 @@ def strength_of(phrase: Phrase, said: Said, weigh: Weights) -> float:
     return share * most * (PARKED if said.still and said.about == "thing" else 1.0)
 
 
+def _allowed(node: str, said: Said, weigh: Weights) -> bool:
+    """Whether all of a clause that is of a kind is usual: where cars may park, a car is no vehicle
+    that may not, and where bicycles may be ridden, none is taken for a scooter."""
+    kind = node.strip("<>")
+    named = [w for w in said.words if kind in ancestors(w.strip("<>"))]
+    return bool(named) and node not in said.words and not any(map(weigh, named))
+
+
 def share_of(phrase: Phrase, said: Said, weigh: Weights) -> tuple[float, float]:
     """The share of a phrase, by weight, that a clause says, and its rarest word said: in [0, 1]."""
     whole = found = most = 0.0
@@ -297,7 +321,7 @@ def share_of(phrase: Phrase, said: Said, weigh: Weights) -> tuple[float, float]:
         best, weight = 0.0, weigh(word.places[0][0])
         for node, far in word.places:
             told = said.nodes.get(node)
-            if told is not None:
+            if told is not None and not _allowed(node, said, weigh):
                 of_it = weigh(node) if far == 1.0 else weigh(word.places[0][0])
                 if node.startswith("~"):  # usual by its meaning or by the rule's own word
                     of_it = min(of_it, weigh(node))

@@ -8,12 +8,12 @@ from tools.deduction.matching import phrases_of
 from tools.types import Rule, RuleKind
 from tools.wordnet import wordnet
 
-__all__ = ["missed", "missed_words"]
+__all__ = ["missed"]
 
 NAMED = 8
 
 
-def missed_words(rules: Iterable[Rule]) -> tuple[str, ...]:
+def _missed_words(rules: Iterable[Rule]) -> tuple[str, ...]:
     """Words that anomalous rules are about and captions must say as they stand.
 
     Words after a preposition, and rules with a test by code, hardly depend on it. None where
@@ -34,7 +34,7 @@ def missed_words(rules: Iterable[Rule]) -> tuple[str, ...]:
 
 def missed(rules: Iterable[Rule]) -> str:
     """What to say of it, with the remedy, on one line; empty where nothing is missed."""
-    words = missed_words(rules)
+    words = _missed_words(rules)
     if not words:
         return ""
     shown = ", ".join(f"“{w}”" for w in words[:NAMED])

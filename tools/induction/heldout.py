@@ -72,16 +72,28 @@ class FalseAlarms(Frozen):
         spread = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
         return min(1.0, (p + z * z / (2 * n) + spread) / (1 + z * z / n))
 
-    def text(self) -> str:
-        """In words for a person."""
+    def text(self, *, in_words: bool = False) -> str:
+        """In words for a person.
+
+        Args:
+            in_words: what fired are captions, judged by rules and by how new they are.
+        """
         if self.rate is None or self.at_most is None:
             return "Expected false alarms: not known for this book."
         hourly = 3600 * self.fired / self.seconds
+        share = (
+            f"({100 * self.rate:.1f} %, at most {100 * self.at_most:.1f} % with 95 % confidence; "
+            f"{hourly:.0f} an hour)"
+        )
+        if in_words:
+            return (
+                f"Expected false alarms: {self.fired} of {self.events} captions of held-out normal "
+                f"footage {share}."
+            )
         return (
             f"Expected false alarms of the rules' tests alone: one holds on {self.fired} of "
-            f"{self.events} held-out normal events ({100 * self.rate:.1f} %, at most "
-            f"{100 * self.at_most:.1f} % with 95 % confidence; {hourly:.0f} an hour). Answers "
-            "weigh by how much it holds, against the calibrated threshold."
+            f"{self.events} held-out normal events {share}. Answers weigh by how much it holds, "
+            "against the calibrated threshold."
         )
 
 

@@ -147,9 +147,6 @@ class Induction:
         if self._seen_well and all(words_only(s.description) for s in self._seen_well):
             self._book = induce_from_captions(self.scene, self._told(), seed=self.seed)
             self.final = tuple(Proposal(rule) for rule in self._book.rules)
-            if self._book.false_alarm_rate is not None:
-                rate = f"{self._book.false_alarm_rate:.1%}"
-                self.notes += (f"{rate} of the captions of held-out normal footage would alarm",)
             self.notes += self._book.notes
             return
         self.final = self._proposals(frozenset(range(len(self._units))))

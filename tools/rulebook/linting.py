@@ -73,7 +73,10 @@ def lint(
         attributes: name → unit of what the captioner measures.
         readable: of a captioner that measures nothing: whether a rule can be found in its words.
     """
-    regions = {rule.id: tuple(map(_region, tests_of(rule))) for rule in rules}
+    regions = {
+        rule.id: tuple(map(_region, tests_of(rule) if readable is None else _own_test(rule)))
+        for rule in rules
+    }
     found = [
         *_contradictions(rules, regions),
         *_duplicates(rules, regions),
@@ -81,6 +84,11 @@ def lint(
         *(_untestable(rules, attributes) if readable is None else _unreadable(rules, readable)),
     ]
     return tuple(found)
+
+
+def _own_test(rule: Rule) -> tuple[Predicate, ...]:
+    """What is tested of a rule besides its words."""
+    return () if rule.predicate is None else (rule.predicate,)
 
 
 # ---------------------------------------------------------------- the four

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Sequence
 
@@ -9,6 +10,8 @@ from tools.errors import UserError
 from tools.types import NormalCaption, content_id
 
 __all__ = ["caption_of", "captions_of_scene", "keep_captions", "normal_id"]
+
+_REFERENCE = re.compile(r"(?:normal:)?(?P<id>\w+)(?:@(?P<version>[1-9]\d{0,8}))?", re.ASCII)
 
 
 def normal_id(scene: str, video_id: str, frame: int, text: str) -> str:
@@ -54,13 +57,16 @@ def caption_of(connection: sqlite3.Connection, reference: str) -> NormalCaption:
 
     Raises UserError where there is none.
     """
-    name, _, version = reference.removeprefix("normal:").partition("@")
-    row = connection.execute(
-        "SELECT record FROM normal_captions WHERE id = ? AND version = coalesce(?, version)"
-        " ORDER BY version DESC LIMIT 1",
-        (name, int(version) if version.isdecimal() else None),
-    ).fetchone()
-    if row is None or (version and not version.isdecimal()):
+    named = _REFERENCE.fullmatch(reference)
+    row = (
+        named
+        and connection.execute(
+            "SELECT record FROM normal_captions WHERE id = ? AND version = coalesce(?, version)"
+            " ORDER BY version DESC LIMIT 1",
+            (named["id"], named["version"] and int(named["version"])),
+        ).fetchone()
+    )
+    if not row:
         raise UserError(
             f"no normal caption “{reference}”", remedy="see vidocq rules captions --scene NAME"
         )

@@ -234,7 +234,7 @@ def hits_of_question(plan: Plan, scene: str) -> tuple[RuleHit, ...]:
                 version=1,
                 kind=kind,
                 category=RuleCategory.ACTIVITY,
-                text=f"{'Unusual' if kind is RuleKind.ANOMALOUS else 'Ignored'} in this question: "
+                text=f"{'Unusual' if kind is RuleKind.ANOMALOUS else 'Ignored'} here: "
                 f"{target.phrase} ({target.concept}).",
                 predicate=target.predicate,
                 source="user",

@@ -185,6 +185,7 @@ def _definitions(text: str) -> tuple[str, tuple[Target, ...], tuple[Target, ...]
         elif len(pieces) > 1 and DEFINES.search(said) and not said.endswith("?"):
             found = _specific(tuple(_target(c, p, said) for c, p in find_concepts(said)))
             counts += _joined(found, said)
+            lost += [] if found else [said]
             whole.append(piece)
         else:
             kept.append(piece)

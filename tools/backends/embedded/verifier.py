@@ -17,6 +17,7 @@ from tools.decision import Intent, Plan
 from tools.deduction import words_only
 from tools.ports import Reading, Told, Verifier
 from tools.rulebook.predicates import PredicateResult, describe, evaluate
+from tools.rulebook.priors import AUTHOR
 from tools.rulebook.scoping import tried
 from tools.scoring import sustained
 from tools.testimony import MAX_RAW, excused_by, past_normal, raw_of, without
@@ -99,8 +100,12 @@ class EmbeddedVerifier(Verifier, Reading):
         if seen.problems:
             return self._verdict(event, seen, answers, score=None, reason="; ".join(seen.problems))
         if words_only(seen):
-            anywhere = tuple(hit.rule for hit in rules if not hit.rule.scope.zone)
-            return self.judge_told(plan, event, seen, Told("", anywhere, ()))
+            said = tuple(
+                hit.rule
+                for hit in rules
+                if not hit.rule.scope.zone and hit.rule.author != AUTHOR  # priors are all measures
+            )
+            return self.judge_told(plan, event, seen, Told("", said, ()))
         applied = self._apply(plan, seen, rules)
         upheld, contradicted = _uphold(applied, answers)
         if contradicted and not upheld:

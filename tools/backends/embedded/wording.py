@@ -12,7 +12,7 @@ import threading
 from collections import OrderedDict
 
 from tools.decision import Intent, Plan
-from tools.deduction import Deduced, Deducer, Found, clauses_of
+from tools.deduction import Deduced, Deducer, Found, clauses_of, readable
 from tools.ports import Told
 from tools.types import (
     Claim,
@@ -72,7 +72,8 @@ class WordJudge:
         self._lock = threading.Lock()
 
     def judge(self, plan: Plan, event: Event, seen: Description, told: Told) -> Verdict:
-        """The verdict on a caption. Uncertain where no rule says what would be unusual.
+        """The verdict on a caption. Uncertain where nothing that would be unusual, or that was
+        asked for, can be read in words.
 
         A match's ``observation`` is the caption: there is nothing else to point at.
         """
@@ -83,9 +84,13 @@ class WordJudge:
         deduced = ready.deduce(seen.caption.text)
         score: float | None = deduced.score
         reason = ""
-        if not any(rule.kind is RuleKind.ANOMALOUS for rule in told.rules):
+        if not any(rule.kind is RuleKind.ANOMALOUS and readable(rule) for rule in told.rules):
             score = None
-            reason = "no rule at hand says what would be unusual, and nothing was measured"
+            reason = (
+                "what was asked for cannot be read in captions, and nothing was measured"
+                if asked
+                else "no rule at hand says what would be unusual, and nothing was measured"
+            )
         caption = f"caption:{seen.caption.id}"
         clauses = tuple(_clause(f, ready.places.get(f.near), asked=asked) for f in deduced.found)
         claims = [
