@@ -287,7 +287,7 @@ def test_towards_the_camera_places_lie_further_apart_than_they_look() -> None:
     assert stay_seconds(near, beside)[1] > 8.0
 
 
-def test_glimpses_and_moments_have_no_way() -> None:
+def test_a_head_tells_the_place_of_what_is_seen_for_long() -> None:
     ways, still = (
         WayLearner(geometry(), lanes()).map(),
         PlaceMap(np.full((5, 9), 0.8, np.float32), 24),
@@ -298,7 +298,9 @@ def test_glimpses_and_moments_have_no_way() -> None:
     )  # fmt: skip
     whole = walk(1, 60.0)
 
-    def surprise(every: int, last: int) -> float:
+    def surprise(hidden: float, every: int = 1, last: int = 100) -> float:
+        for one in whole.rows:
+            one[Det.HIDDEN] = hidden
         kept = range(0, last, every)
         part = Track(
             frames=[whole.frames[n] for n in kept], pts=[whole.pts[n] for n in kept],
@@ -307,9 +309,11 @@ def test_glimpses_and_moments_have_no_way() -> None:
         part.frames[1], part.pts[1], part.times[1] = 1, 1, 0.1  # so often frames are looked at
         return float(surprises(measure(part, still, None, ways), normal, ["way"])["way"].max())
 
-    assert surprise(1, 100) > 1.5
-    assert surprise(3, 100) == 0.0  # seen in a third of its frames
-    assert surprise(1, 9) == 0.0  # seen for less than a second
+    assert surprise(0.0) == surprise(0.5) > 1.5
+    assert surprise(1.0) == 0.0
+    assert surprise(0.0, every=3) > 1.5
+    assert surprise(0.5, every=3) == 0.0  # seen in a third of its frames
+    assert surprise(0.5, last=9) == 0.0  # seen for less than a second
 
 
 def test_one_who_paces_within_a_spot_stays_there() -> None:

@@ -302,7 +302,7 @@ def _numbers(whole: Measured, part: slice) -> dict[str, float]:
         if len(values):
             q = 0.5 if name in {"limb_motion", "size", "area"} else 1.0 - min(0.25, second)
             numbers[name] = float(np.quantile(values, q))
-    alone = int((whole.rows[part, Det.HIDDEN] == 0).sum())
+    alone = int(whole.placed[part].sum())
     placed = alone >= max(_LEAST_ALONE, 0.15 * len(times))
     place = whole.place[part]
     if placed and np.isfinite(place).any():

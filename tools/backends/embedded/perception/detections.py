@@ -55,8 +55,8 @@ class Det(IntEnum):
     CUT = 13
     """1 where the image border may hide part of it."""
     HIDDEN = 14
-    """1 for a part of which neither the feet nor the head are seen: people go on below and above.
-    Where the head is, the feet are a person's height further down."""
+    """Of a part whose lower end is not seen to be its feet, since people go on below: 0.5 where its
+    head is seen, so that its feet are a person's height further down, and 1 where it is not."""
     ALIKE = 15
     """Correlation with the background there or a little beside: near 1 it is the background."""
 
@@ -162,11 +162,13 @@ def _split(
         row[Det.KIND] = Kind.PART
         beside = np.abs(x - x[best]) <= _BESIDE * tall[best]
         away = (foot - foot[best]) / tall[best]
-        ends = (
+        below, above = (
             cover[beside & (np.abs(away - side * _FURTHER) <= _ABOUT) & (owner >= 0)]
             for side in (1, -1)
         )
-        row[Det.HIDDEN] = float(all(end.max(initial=0.0) > _GOES_ON * cover[best] for end in ends))
+        least = _GOES_ON * cover[best]
+        if below.max(initial=0.0) > least:
+            row[Det.HIDDEN] = 1.0 if above.max(initial=0.0) > least else 0.5
         region = _region(row, fast) if speed[best] > 1.6 * geometry.walk else None
         if region is not None:
             row[Det.X0] = min(row[Det.X0], region[Blob.X0])

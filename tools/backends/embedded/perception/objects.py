@@ -62,11 +62,10 @@ _HELD_S, _PLACED_S = 0.6, 2.0
 """A surprise counts from this long on; one of place or way, which rests on where the feet are seen,
 from the longer."""
 _WHEREABOUTS = frozenset({"place", "astray", "way"})
-_LEAST_TOLD_S = 1.0
 _TOLD = 0.3
 """What can be told in this share of its frames is taken to hold in the others, too."""
-_GLIMPSES = 0.5
-"""What is seen in less than this share of its life has no place and no way."""
+_GLIMPSES, _LEAST_SEEN_S = 0.5, 1.0
+"""A head tells the place of what is seen in this share of its life, and for so long."""
 _PAST_HALF = 0.5
 """Surprise from which on a stay is judged by what becomes of it."""
 _WAY_SIGMA_S, _GOES = 0.5, 0.4
@@ -88,6 +87,8 @@ class Measured:
     glide: NDArray[np.float64]
     size: NDArray[np.float64]
     area: NDArray[np.float64]
+    placed: NDArray[np.bool_]
+    """Where it is known which place it is at."""
     way: NDArray[np.float64]
     place: NDArray[np.float64]
     astray: NDArray[np.float64]
@@ -153,9 +154,7 @@ def measure(
     area = _smooth(np.where(outline, extent, np.nan), times)
     mean = (float(u.mean()), float(v.mean()))
     nowhere = np.full(len(rows), np.nan)
-    # Where people merge, a window may sit on the upper half of somebody nearer: its feet are no
-    # one's, and neither is the place. What is hardly seen is made of glimpses of several.
-    stands = (rows[:, Det.HIDDEN] == 0) & (_seen(times) >= _GLIMPSES)
+    placed = _placed(rows[:, Det.HIDDEN], times)
     return Measured(
         track=track,
         rows=rows,
@@ -164,9 +163,10 @@ def measure(
         glide=speed - 2.0 * limbs,
         size=size,
         area=area,
-        way=nowhere if ways is None else _way(ways, rows, usual, times, stands),
-        place=nowhere if place is None else _smooth(_where(stands, place.at(x, foot)), times),
-        astray=nowhere if astray is None else _smooth(_where(stands, astray.at(x, foot)), times),
+        placed=placed,
+        way=nowhere if ways is None else _way(ways, rows, usual, times, placed),
+        place=nowhere if place is None else _smooth(_where(placed, place.at(x, foot)), times),
+        astray=nowhere if astray is None else _smooth(_where(placed, astray.at(x, foot)), times),
         dwell=track.stay if len(track.stay) == len(rows) else np.zeros(len(rows)),
         unattended=nowhere if unattended is None else unattended,
         group=_is_group(rows, size, area, limbs, speed),
@@ -175,16 +175,19 @@ def measure(
     )
 
 
-def _seen(times: NDArray[np.float64]) -> float:
-    """Share of the analysed frames of its life in which a track was seen."""
+def _placed(hidden: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Where it is known which place is somebody's: where the feet are seen, else by the head.
+
+    Where people merge, a window may sit on the upper half of somebody nearer: its feet are no
+    one's. So may its head be where what is seen hardly, or briefly, is made of glimpses of several.
+    """
+    feet = np.asarray(hidden == 0, np.bool_)
     if len(times) < 2:
-        return 1.0
-    return len(times) / (1.0 + float(times[-1] - times[0]) / _step(times))
-
-
-def _step(times: NDArray[np.float64]) -> float:
-    """Seconds between analysed frames."""
-    return max(float(np.diff(times).min()), 1e-3) if len(times) > 1 else 1e-3
+        return feet
+    step = max(float(np.diff(times).min()), 1e-3)
+    life = float(times[-1] - times[0]) + step
+    lasting = len(times) * step >= max(_GLIMPSES * life, _LEAST_SEEN_S)
+    return np.asarray(hidden < 1, np.bool_) if lasting else feet
 
 
 def _where(mask: NDArray[np.bool_], values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -196,14 +199,14 @@ def _way(
     rows: NDArray[np.float64],
     usual: NDArray[np.float64],
     times: NDArray[np.float64],
-    stands: NDArray[np.bool_],
+    placed: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
     """Share of the normal motion that goes the way of a track, which is steadied over a second;
     NaN where it hardly moves."""
     u = _smooth(rows[:, Det.U] / usual, times, _WAY_SIGMA_S)
     v = _smooth(rows[:, Det.V] / usual, times, _WAY_SIGMA_S)
     share = ways.at((rows[:, Det.X0] + rows[:, Det.X1]) / 2, rows[:, Det.Y1], u, v)
-    share = _where(stands, share)
+    share = _where(placed, share)
     return np.where(np.hypot(u, v) > _GOES, _smooth(share, times), np.nan)
 
 
@@ -278,11 +281,10 @@ def _whereabouts(values: NDArray[np.float64], times: NDArray[np.float64]) -> NDA
     """Surprise of where, or which way, something goes, as far as it is held for ``_PLACED_S`` of
     the moments that tell; in between, half hidden or merged with others, linear in time.
 
-    0 elsewhere if it could be told for less than ``_TOLD`` of the time, and everywhere if for less
-    than ``_LEAST_TOLD_S``.
+    0 elsewhere if it could be told for less than ``_TOLD`` of the time.
     """
     known = np.isfinite(values)
-    if known.sum() * _step(times) < _LEAST_TOLD_S:
+    if not known.any():
         return np.zeros(len(values))
     held = _lasting(values[known], times[known], _PLACED_S)
     if known.mean() >= _TOLD:
