@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tools.backends.embedded.perception.detections import Det, Kind, detect
-from tools.backends.embedded.perception.evidence import top_mean
+from tools.backends.embedded.perception.sights import top_mean
 from tools.backends.embedded.perception.geometry import Geometry
 from tools.backends.embedded.perception.motion import relative
 from tools.backends.embedded.perception.objects import measure

@@ -99,6 +99,9 @@ def moving(tracks: Sequence[Track], geometry: Geometry, frames: Sequence[int]) -
     order = np.asarray(frames, np.int64)
     boxes: list[list[NDArray[np.float64]]] = [[] for _ in order]
     for track in tracks:
+        first, end = np.searchsorted(order, [track.frames[0], track.frames[-1] + 1]).tolist()
+        if first == end:
+            continue
         rows = track.array
         other = rows[:, Det.KIND] == Kind.SMALL
         if geometry.people:
@@ -106,9 +109,8 @@ def moving(tracks: Sequence[Track], geometry: Geometry, frames: Sequence[int]) -
         if other.mean() > 0.5 or background(rows) or not (present(rows) and goes(track)):
             continue
         moves = _moves(track, _MOVES * geometry.walk)
-        first, end = np.searchsorted(order, [track.frames[0], track.frames[-1] + 1])
         at = np.minimum(np.searchsorted(track.frames, order[first:end]), len(rows) - 1)
-        for i, n in zip(range(int(first), int(end)), at.tolist(), strict=True):
+        for i, n in zip(range(first, end), at.tolist(), strict=True):
             if moves[n]:
                 boxes[i].append(rows[n, : Det.TALL])
     return np.array([_apart(found) for found in boxes], np.int64)

@@ -143,15 +143,15 @@ def observe(
         others: the tracks of the same stretch of footage.
         start_s: where that stretch begins, in seconds.
     """
+    inside = [i for i, pts in enumerate(track.pts) if interval.contains(pts)]
+    if len(inside) < _LEAST_POINTS:
+        return None
+    first, last = inside[0], inside[-1]
+    part = slice(first, last + 1)
     normal = scene.normal
     new = appeared(track, others, start_s)
     left = alone(track, others) if new else None
     whole = measure(track, normal.walk, normal.place, normal.ways, normal.astray, left)
-    inside = np.array([interval.contains(p) for p in track.pts])
-    if inside.sum() < _LEAST_POINTS:
-        return None
-    first, last = (int(i) for i in np.flatnonzero(inside)[[0, -1]])
-    part = slice(first, last + 1)
     numbers = _numbers(whole, part)
     if not _moves_as_it_flows(whole, part, numbers["speed"]):
         return None

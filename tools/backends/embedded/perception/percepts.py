@@ -141,6 +141,9 @@ class Analyser:
         )
         self._join = max(1, round(0.06 * middle))
         self._smooth = max(3, round(0.25 * middle))
+        around = cv2.erode(self._row_height, np.ones((2 * self._smooth + 1, 1)))
+        self._least_height = np.repeat(around, self.geometry.size[0])
+        """For each pixel the height of the smallest person whose flow it may count for."""
 
     def __call__(
         self,
@@ -177,7 +180,7 @@ class Analyser:
             self._pieces(self._fast(moving, flow, seconds), measured, 0.06, fast=True),
         ]
         if own is not None:
-            lasting = np.asarray(cv2.medianBlur(mask & ~moving, 5), np.uint8)
+            lasting = _majority(mask & ~moving)
             parts.append(self._pieces(lasting, measured, 0.06, fast=False))
         return FramePercept(frame, pts, health, windows, np.concatenate(parts))
 
@@ -186,14 +189,20 @@ class Analyser:
     ) -> NDArray[np.uint8]:
         """Foreground whose flow, averaged over a quarter of a person, beats any walker's."""
         fast = np.zeros_like(mask)
-        rows, columns = _around(mask, self._smooth)
+        usual = self.settings.fast_factor * self.geometry.walk * seconds
+        # No mean is past a limit unless some pixel in it is: most frames have no such pixel.
+        at = np.flatnonzero(mask)
+        u, v = flow.reshape(-1, 2).take(at, axis=0).T
+        least = usual * self._least_height.take(at)
+        fast.reshape(-1)[at] = u * u + v * v > least * least
+        rows, columns = _around(fast, self._smooth)
         if rows.stop == rows.start:
             return fast
         size = (self._smooth, self._smooth)
         inside, part = mask[rows, columns], flow[rows, columns]
         weighted = cv2.blur(cv2.copyTo(part, inside), size)
         total = cv2.blur(inside.astype(np.float32), size)
-        limit = self.settings.fast_factor * self.geometry.walk * seconds * self._row_height[rows]
+        limit = usual * self._row_height[rows]
         u, v = weighted[..., 0], weighted[..., 1]
         # |mean flow| > limit, without dividing by the weight: where that is 0 so is the flow
         reach = limit * (total + np.float32(1e-3))
@@ -355,6 +364,12 @@ def _around(mask: NDArray[np.uint8], margin: int) -> tuple[slice, slice]:
     )
 
 
+def _majority(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Median of zeros and ones over 5 × 5 pixels: which of them are more."""
+    ones = cv2.boxFilter(mask, -1, (5, 5), normalize=False, borderType=cv2.BORDER_REPLICATE)
+    return np.greater(ones, 12).view(np.uint8)
+
+
 def _small(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
@@ -418,6 +433,6 @@ def _whole_motion(flow: NDArray[np.float32], gradient: NDArray[np.float32]) -> t
 
 
 def _gradient(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    dx = cv2.Sobel(image, cv2.CV_32F, 1, 0)
-    dy = cv2.Sobel(image, cv2.CV_32F, 0, 1)
-    return np.asarray(cv2.magnitude(dx, dy) / 4.0, np.float32)
+    dx = cv2.Sobel(image, cv2.CV_32F, 1, 0, scale=0.25)
+    dy = cv2.Sobel(image, cv2.CV_32F, 0, 1, scale=0.25)
+    return np.asarray(cv2.magnitude(dx, dy), np.float32)

@@ -18,7 +18,7 @@ from tools.backends.embedded.perception.health import steady
 from tools.backends.embedded.perception.motion import window_surprise
 from tools.backends.embedded.perception.objects import foreseen
 from tools.backends.embedded.perception.percepts import FramePercept
-from tools.backends.embedded.perception.sights import Life, Sight, top_mean
+from tools.backends.embedded.perception.sights import Life, Sight, by_sight, top_mean
 from tools.backends.embedded.perception.statistics import FrameScale, Normal
 from tools.backends.embedded.perception.stays import Stay
 from tools.backends.embedded.perception.tracks import Track
@@ -79,10 +79,13 @@ def frame_series(
     n = len(sights)
     objects, boxes = np.zeros(n), np.full((n, 4), np.nan)
     unexplained = [np.ones(len(s.strength), np.bool_) for s in sights]
-    for life in lives(tracks, sights, geometry, causal=causal):
+    found = lives(tracks, sights, geometry, causal=causal)
+    for life in found:
         _place(life, objects, boxes)
-        for i, row in zip(life.index.tolist(), life.rows.tolist(), strict=True):
-            unexplained[i][sights[i].explained(row, geometry.walk)] = False
+    if found:
+        rows = np.concatenate([life.rows for life in found])
+        for i, at in by_sight(np.concatenate([life.index for life in found])):
+            unexplained[i] = ~sights[i].explained(rows[at], geometry.walk)
     raw = np.array([top_mean(s.strength[u]) for s, u in zip(sights, unexplained, strict=True)])
     free = np.nan_to_num(smoothed(raw, np.array(seconds), causal=causal)) if n else raw
     for i, (sight, left) in enumerate(zip(sights, unexplained, strict=True)):
