@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from tools.backends.embedded.perception.detections import Det
 from tools.backends.embedded.perception.geometry import Geometry
+from tools.backends.embedded.perception.medians import median
 from tools.backends.embedded.perception.rests import rests
 from tools.backends.embedded.perception.sights import (
     MOVES,
@@ -273,9 +274,8 @@ def _forward(
             continue
         known = slice(max(0, at - 40), at + 1)
         when = np.array([sights[i].seconds for i in index[known]])
-        for i, box in _extended(index[at], rows[known], when, sights, geometry, cut, step=1):
-            if i >= following:
-                break
+        beyond = _extended(index[at], rows[known], when, sights[:following], geometry, cut, step=1)
+        for i, box in beyond:
             where.append(i)
             values.append(float(strength[at]))
             boxes.append(box)
@@ -360,7 +360,8 @@ def _velocity(
     The flow in a box that holds somebody else, too, is a mean of both; outlines breathe with the
     gait. What is lent is lent for the shorter time.
     """
-    flow = np.median(rows[np.abs(times - now) <= _VELOCITY_S][:, [Det.U, Det.V]], axis=0)
+    recent = rows[np.abs(times - now) <= _VELOCITY_S]
+    flow = np.array([median(recent[:, column]) for column in (Det.U, Det.V)])
     whole = rows[:, Det.CUT] == 0
     if whole.sum() < 3:
         return np.asarray(flow, np.float64)
@@ -392,7 +393,7 @@ def _same(
 ) -> NDArray[np.bool_]:
     """Rows around the strongest that are of the same object, as far as velocities tell."""
     strong = measured & (mean >= _STRONG * whole)
-    own = np.median(velocity[strong], axis=0)
+    own = np.array([median(velocity[strong, axis]) for axis in (0, 1)])
     breaks = _lasting(_differs(velocity, own, walk) & clear, times, SUSTAINED_S)
     moves = np.linalg.norm(velocity, axis=1) >= MOVES * walk
     breaks |= _lasting(moves & clear & (mean < _FAINT * whole), times, 2 * SUSTAINED_S)

@@ -140,17 +140,15 @@ def measure(
     times = np.array(track.times)
     x, foot = (rows[:, Det.X0] + rows[:, Det.X1]) / 2, rows[:, Det.Y1]
     usual = walk.at(x, foot)
-    u = _smooth(rows[:, Det.U] / usual, times)
-    v = _smooth(rows[:, Det.V] / usual, times)
-    limbs = _smooth(rows[:, Det.SPREAD] / usual, times)
-    speed = np.hypot(u, v)
     tall = (rows[:, Det.Y1] - rows[:, Det.Y0]) / rows[:, Det.TALL]
     extent = rows[:, Det.AREA] / PERSON_AREA
     # What the border cuts is only a lower bound: of use where that is already large.
     whole = (rows[:, Det.CUT] == 0) | (tall > MANY_TALL) | (extent > MANY_AREA)
     outline = (rows[:, Det.KIND] != Kind.PART) & whole
-    size = _smooth(np.where(outline, tall, np.nan), times)
-    area = _smooth(np.where(outline, extent, np.nan), times)
+    flow = (rows[:, Det.U] / usual, rows[:, Det.V] / usual, rows[:, Det.SPREAD] / usual)
+    shape = (_where(outline, tall), _where(outline, extent))
+    u, v, limbs, size, area = _smooth(np.stack([*flow, *shape]), times)
+    speed = np.hypot(u, v)
     mean = (float(u.mean()), float(v.mean()))
     nowhere = np.full(len(rows), np.nan)
     # Where people merge, a window may sit on the upper half of somebody nearer: its feet are no
@@ -200,8 +198,8 @@ def _way(
 ) -> NDArray[np.float64]:
     """Share of the normal motion that goes the way of a track, which is steadied over a second;
     NaN where it hardly moves."""
-    u = _smooth(rows[:, Det.U] / usual, times, _WAY_SIGMA_S)
-    v = _smooth(rows[:, Det.V] / usual, times, _WAY_SIGMA_S)
+    flow = np.stack([rows[:, Det.U] / usual, rows[:, Det.V] / usual])
+    u, v = _smooth(flow, times, _WAY_SIGMA_S)
     share = ways.at((rows[:, Det.X0] + rows[:, Det.X1]) / 2, rows[:, Det.Y1], u, v)
     share = _where(stands, share)
     return np.where(np.hypot(u, v) > _GOES, _smooth(share, times), np.nan)
@@ -210,8 +208,9 @@ def _way(
 def _smooth(
     values: NDArray[np.float64], times: NDArray[np.float64], width_s: float = _SIGMA_S
 ) -> NDArray[np.float64]:
-    """Gaussian mean in time that passes over NaN; NaN where nothing within two widths is known."""
-    if len(values) < 2:
+    """Gaussian mean in time, along the last axis, that passes over NaN; NaN where nothing within
+    two widths is known."""
+    if len(times) < 2:
         return values
     gap = median(np.diff(times))
     sigma = max(width_s / max(gap, 1e-3), 0.3)
