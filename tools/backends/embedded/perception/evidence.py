@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import hypot
+from math import hypot, isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -231,7 +231,8 @@ def _life(own: Shown, sights: Sequence[Sight], geometry: Geometry, causal: bool)
         same = _same(mean, velocity, measured, clear, times, whole, geometry.walk)
         strength = np.fmax(mean, np.where(same, whole, -np.inf))
     first, last = (int(v) for v in np.flatnonzero(measured)[[0, -1]])
-    cut = {int(i): r for i, r in zip(index, rows, strict=True) if r[Det.CUT]}
+    bounded = np.flatnonzero(rows[:, Det.CUT])
+    cut = dict(zip(index[bounded].tolist(), rows[bounded], strict=True))
     if causal:
         return _forward(index, strength, rows, measured, sights, geometry, cut, whole)
     part = slice(first, last + 1)
@@ -263,21 +264,26 @@ def _forward(
     where: list[int] = []
     values: list[float] = []
     boxes: list[list[float]] = []
-    good = np.flatnonzero(measured)
+    good = np.flatnonzero(measured).tolist()
+    numbers, strengths = index.tolist(), strength.tolist()
+    own = rows[:, : Det.V + 1].tolist()
     for n, at in enumerate(good):
-        if np.isfinite(strength[at]):
-            where.append(int(index[at]))
-            values.append(float(strength[at]))
-            boxes.append(rows[at, : Det.V + 1].tolist())
-        following = int(index[good[n + 1]]) if n + 1 < len(good) else len(sights)
-        if following == index[at] + 1 or not np.isfinite(strength[at]):
+        if not isfinite(strengths[at]):
+            continue
+        where.append(numbers[at])
+        values.append(strengths[at])
+        boxes.append(own[at])
+        following = numbers[good[n + 1]] if n + 1 < len(good) else len(sights)
+        if following == numbers[at] + 1:
             continue
         known = slice(max(0, at - 40), at + 1)
         when = np.array([sights[i].seconds for i in index[known]])
-        beyond = _extended(index[at], rows[known], when, sights[:following], geometry, cut, step=1)
+        beyond = _extended(
+            numbers[at], rows[known], when, sights[:following], geometry, cut, step=1
+        )
         for i, box in beyond:
             where.append(i)
-            values.append(float(strength[at]))
+            values.append(strengths[at])
             boxes.append(box)
     if not where:
         return None

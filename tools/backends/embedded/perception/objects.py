@@ -258,6 +258,7 @@ def surprises(
     shape ``(n,)``; 0, as usual, where it is not measurable.
     """
     found: dict[str, NDArray[np.float64]] = {}
+    fleeting: dict[str, NDArray[np.float64]] = {}
     times = np.array(measured.track.times)
     for name in names:
         distribution = normal.of(name, small=measured.small)
@@ -266,11 +267,13 @@ def surprises(
             if name == "dwell":
                 values = _foreseen(values, measured.track.part, distribution)
             if name in _WHEREABOUTS:
-                lasting = _whereabouts(values, times)
+                found[name] = np.maximum(_whereabouts(values, times), 0.0)
             else:
-                lasting = _lasting(np.where(np.isfinite(values), values, 0.0), times, _HELD_S)
-            found[name] = np.maximum(lasting, 0.0)
-    return found
+                fleeting[name] = np.where(np.isfinite(values), values, 0.0)
+    if fleeting:
+        lasting = np.maximum(_lasting(np.stack([*fleeting.values()]), times, _HELD_S), 0.0)
+        found.update(zip(fleeting, lasting, strict=True))
+    return {name: found[name] for name in names if name in found}
 
 
 def _whereabouts(values: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -309,10 +312,11 @@ def foreseen(values: NDArray[np.float64], ends: NDArray[np.float64] | float) -> 
 def _lasting(
     values: NDArray[np.float64], times: NDArray[np.float64], seconds: float
 ) -> NDArray[np.float64]:
-    """What is held for so long: a morphological opening, so that a slip of the outline for a frame
-    or two leaves no peak (Serra 1982)."""
-    if len(values) < 3:
+    """What is held for so long: a morphological opening along the last axis, so that a slip of the
+    outline for a frame or two leaves no peak (Serra 1982)."""
+    if len(times) < 3:
         return values
     gap = max(median(np.diff(times)), 1e-3)
-    width = min(len(values), max(1, round(seconds / gap)))
-    return np.asarray(grey_opening(values, size=(width,), mode="nearest"), np.float64)
+    width = min(len(times), max(1, round(seconds / gap)))
+    size = (1,) * (values.ndim - 1) + (width,)
+    return np.asarray(grey_opening(values, size=size, mode="nearest"), np.float64)
