@@ -73,8 +73,10 @@ class Segmenter:
         weight = cv2.blur(calm, self._reach)
         local = cv2.blur((shift - usual) * calm, self._reach) / (weight + 0.05)
         offset = cv2.resize(local, (width, height), interpolation=cv2.INTER_LINEAR) + usual
-        lighter = cv2.convertScaleAbs(cv2.max(offset, 0.0))  # rounded, at most 255
-        darker = cv2.convertScaleAbs(cv2.min(offset, 0.0))
+        lighter, darker = (  # rounded, at most 255
+            cv2.convertScaleAbs(cv2.threshold(offset, 0.0, 0.0, kind)[1])
+            for kind in (cv2.THRESH_TOZERO, cv2.THRESH_TOZERO_INV)
+        )
         differences = (
             cv2.absdiff(plane, cv2.subtract(cv2.add(usually, lighter), darker))
             for plane, usually in zip(cv2.split(image), self._planes, strict=True)

@@ -139,10 +139,10 @@ def _moves(track: Track, least: float) -> NDArray[np.bool_]:
 
 
 def within(inner: NDArray[np.float64], outer: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Share of each inner box ``(n, 4)`` that the outer one covers, ``(n,)``."""
-    wide = np.minimum(inner[:, 2], outer[:, 2]) - np.maximum(inner[:, 0], outer[:, 0])
-    high = np.minimum(inner[:, 3], outer[:, 3]) - np.maximum(inner[:, 1], outer[:, 1])
-    area = (inner[:, 2] - inner[:, 0]) * (inner[:, 3] - inner[:, 1])
+    """Share of each inner box ``(…, 4)`` that the outer one covers, ``(…)``."""
+    wide = np.minimum(inner[..., 2], outer[..., 2]) - np.maximum(inner[..., 0], outer[..., 0])
+    high = np.minimum(inner[..., 3], outer[..., 3]) - np.maximum(inner[..., 1], outer[..., 1])
+    area = (inner[..., 2] - inner[..., 0]) * (inner[..., 3] - inner[..., 1])
     return np.asarray(
         np.maximum(wide, 0.0) * np.maximum(high, 0.0) / np.maximum(area, 1e-6), np.float64
     )
@@ -155,8 +155,5 @@ def _apart(boxes: Sequence[NDArray[np.float64]]) -> int:
     table = np.array(boxes)
     area = (table[:, 2] - table[:, 0]) * (table[:, 3] - table[:, 1])
     table = table[np.argsort(-area, kind="stable")]
-    number = 1
-    for i in range(1, len(table)):
-        repeated = np.repeat(table[i : i + 1], i, axis=0)
-        number += int(within(repeated, table[:i]).max() < _ONE)
-    return number
+    inside_larger = np.tril(within(table[:, None], table[None]) >= _ONE, -1).any(axis=1)
+    return int((~inside_larger).sum())

@@ -306,13 +306,13 @@ def _numbers(whole: Measured, part: slice) -> dict[str, float]:
     placed = alone >= max(_LEAST_ALONE, 0.15 * len(times))
     place = whole.place[part]
     if placed and np.isfinite(place).any():
-        numbers["place"] = float(np.nanmedian(place))
+        numbers["place"] = median(place[np.isfinite(place)])
     way = whole.way[part]
     if placed and np.isfinite(way).any() and _went(whole, part):
-        numbers["way"] = float(np.nanmedian(way))
+        numbers["way"] = median(way[np.isfinite(way)])
     astray = whole.astray[part]
     if placed and np.isfinite(astray).any():
-        numbers["astray"] = float(np.nanmedian(astray))
+        numbers["astray"] = median(astray[np.isfinite(astray)])
     numbers["dwell"] = float(whole.dwell[part].max())
     left = whole.unattended[part]
     if np.isfinite(left).any():

@@ -219,9 +219,9 @@ def _cost(
     last = np.array([t.rows[-1] for t in tracks])
     velocity = np.array([t.velocity for t in tracks])
     gap = np.array([seen.seconds - t.times[-1] for t in tracks])
-    shift = velocity * last[:, [Det.TALL]] * gap[:, None]
+    shift = velocity * last[:, Det.TALL, None] * gap[:, None]
     distance = _length((_spots(last) + shift)[:, None] - _spots(rows)[None]) / tall[None]
-    flow = rows[:, [Det.U, Det.V]]
+    flow = rows[:, Det.U : Det.V + 1]
     change = _length(velocity[:, None] - flow[None])
     speed = _length(velocity)
     scale = 0.7 * walk + 0.5 * speed[:, None]
@@ -374,7 +374,7 @@ def _within(track: Track, other: Track) -> bool:
     theirs, when = other.array, np.array(other.times)
 
     def at(column: Det) -> NDArray[np.float64]:
-        return np.interp(times, when, theirs[:, column])
+        return np.asarray(np.interp(times, when, theirs[:, column]), np.float64)
 
     margin = 0.15 * at(Det.TALL)
     covered = np.ones(len(mine), np.bool_)
