@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from tools.backends.embedded.perception.detections import Det, Kind, detect
-from tools.backends.embedded.perception.evidence import top_mean
 from tools.backends.embedded.perception.geometry import Geometry
 from tools.backends.embedded.perception.motion import relative
 from tools.backends.embedded.perception.objects import measure
 from tools.backends.embedded.perception.percepts import Blob, FramePercept, Health
 from tools.backends.embedded.perception.settings import DEFAULTS
+from tools.backends.embedded.perception.sights import top_mean
 from tools.backends.embedded.perception.statistics import Distribution, Histogram, PlaceMap
 from tools.backends.embedded.perception.tracks import FrameDetections, link
 from tools.backends.embedded.perception.windows import WindowGrid

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tools.backends.embedded.perception.medians import median
 from tools.backends.embedded.perception.settings import PerceptionSettings
 
-__all__ = ["Segmenter", "components", "edges", "learn_background"]
+__all__ = ["Segmenter", "around", "components", "edges", "learn_background"]
 
 
 def learn_background(
@@ -73,12 +73,15 @@ class Segmenter:
         weight = cv2.blur(calm, self._reach)
         local = cv2.blur((shift - usual) * calm, self._reach) / (weight + 0.05)
         offset = cv2.resize(local, (width, height), interpolation=cv2.INTER_LINEAR) + usual
-        lighter = cv2.convertScaleAbs(np.maximum(offset, 0.0))  # rounded, at most 255
-        darker = cv2.convertScaleAbs(np.minimum(offset, 0.0))
-        return self._unlike(
+        lighter, darker = (  # rounded, at most 255
+            cv2.convertScaleAbs(cv2.threshold(offset, 0.0, 0.0, kind)[1])
+            for kind in (cv2.THRESH_TOZERO, cv2.THRESH_TOZERO_INV)
+        )
+        differences = (
             cv2.absdiff(plane, cv2.subtract(cv2.add(usually, lighter), darker))
             for plane, usually in zip(cv2.split(image), self._planes, strict=True)
         )
+        return self._unlike(differences, self._threshold)
 
     def moving(
         self, image: NDArray[np.uint8], mask: NDArray[np.uint8], own: NDArray[np.uint8]
@@ -88,16 +91,36 @@ class Segmenter:
         What differs from the scene's background only is lasting: something that stands, the trace
         of something gone, or a change of light since the normal clips.
         """
-        return np.asarray(mask & self._unlike(cv2.split(cv2.absdiff(image, own))), np.uint8)
+        moving = np.zeros_like(mask)
+        at = around(mask, 1)
+        if not mask[at].size:
+            return moving
+        differences = cv2.split(cv2.absdiff(image[at], own[at]))
+        moving[at] = mask[at] & self._unlike(differences, self._threshold[at])
+        return moving
 
-    def _unlike(self, differences: Iterable[cv2.typing.MatLike]) -> NDArray[np.uint8]:
+    @staticmethod
+    def _unlike(
+        differences: Iterable[cv2.typing.MatLike], threshold: NDArray[np.uint8]
+    ) -> NDArray[np.uint8]:
         """Where any channel's absolute difference is past the noise."""
-        mask = np.greater(reduce(cv2.max, differences), self._threshold)
+        mask = np.greater(reduce(cv2.max, differences), threshold)
         return np.asarray(cv2.medianBlur(mask.view(np.uint8), 3), np.uint8)
 
 
 def _luma(image: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(cv2.transform(image, np.full((1, 3), 1 / 3, np.float32)), np.float32)
+
+
+def around(mask: NDArray[np.uint8], margin: int) -> tuple[slice, slice]:
+    """Rows and columns of the mask's bounding box and a margin; empty for an empty mask."""
+    x, y, width, height = cv2.boundingRect(mask)
+    if not width:
+        return slice(0, 0), slice(0, 0)
+    return (
+        slice(max(0, y - margin), min(mask.shape[0], y + height + margin)),
+        slice(max(0, x - margin), min(mask.shape[1], x + width + margin)),
+    )
 
 
 def components(mask: NDArray[np.uint8], join: int) -> tuple[NDArray[np.uint16], NDArray[np.int32]]:

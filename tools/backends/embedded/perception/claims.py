@@ -99,6 +99,9 @@ def moving(tracks: Sequence[Track], geometry: Geometry, frames: Sequence[int]) -
     order = np.asarray(frames, np.int64)
     boxes: list[list[NDArray[np.float64]]] = [[] for _ in order]
     for track in tracks:
+        first, end = np.searchsorted(order, [track.frames[0], track.frames[-1] + 1]).tolist()
+        if first == end:
+            continue
         rows = track.array
         other = rows[:, Det.KIND] == Kind.SMALL
         if geometry.people:
@@ -106,9 +109,8 @@ def moving(tracks: Sequence[Track], geometry: Geometry, frames: Sequence[int]) -
         if other.mean() > 0.5 or background(rows) or not (present(rows) and goes(track)):
             continue
         moves = _moves(track, _MOVES * geometry.walk)
-        first, end = np.searchsorted(order, [track.frames[0], track.frames[-1] + 1])
         at = np.minimum(np.searchsorted(track.frames, order[first:end]), len(rows) - 1)
-        for i, n in zip(range(int(first), int(end)), at.tolist(), strict=True):
+        for i, n in zip(range(first, end), at.tolist(), strict=True):
             if moves[n]:
                 boxes[i].append(rows[n, : Det.TALL])
     return np.array([_apart(found) for found in boxes], np.int64)
@@ -137,10 +139,10 @@ def _moves(track: Track, least: float) -> NDArray[np.bool_]:
 
 
 def within(inner: NDArray[np.float64], outer: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Share of each inner box ``(n, 4)`` that the outer one covers, ``(n,)``."""
-    wide = np.minimum(inner[:, 2], outer[:, 2]) - np.maximum(inner[:, 0], outer[:, 0])
-    high = np.minimum(inner[:, 3], outer[:, 3]) - np.maximum(inner[:, 1], outer[:, 1])
-    area = (inner[:, 2] - inner[:, 0]) * (inner[:, 3] - inner[:, 1])
+    """Share of each inner box ``(…, 4)`` that the outer one covers, ``(…)``."""
+    wide = np.minimum(inner[..., 2], outer[..., 2]) - np.maximum(inner[..., 0], outer[..., 0])
+    high = np.minimum(inner[..., 3], outer[..., 3]) - np.maximum(inner[..., 1], outer[..., 1])
+    area = (inner[..., 2] - inner[..., 0]) * (inner[..., 3] - inner[..., 1])
     return np.asarray(
         np.maximum(wide, 0.0) * np.maximum(high, 0.0) / np.maximum(area, 1e-6), np.float64
     )
@@ -153,8 +155,5 @@ def _apart(boxes: Sequence[NDArray[np.float64]]) -> int:
     table = np.array(boxes)
     area = (table[:, 2] - table[:, 0]) * (table[:, 3] - table[:, 1])
     table = table[np.argsort(-area, kind="stable")]
-    number = 1
-    for i in range(1, len(table)):
-        repeated = np.repeat(table[i : i + 1], i, axis=0)
-        number += int(within(repeated, table[:i]).max() < _ONE)
-    return number
+    inside_larger = np.tril(within(table[:, None], table[None]) >= _ONE, -1).any(axis=1)
+    return int((~inside_larger).sum())

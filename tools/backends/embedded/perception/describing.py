@@ -102,14 +102,17 @@ class Sighting:
 
 def full_box(row: NDArray[np.float64], geometry: Geometry) -> Box:
     """A detection's box in full-size pixels, within the frame, at least a pixel wide."""
-    sx, sy = geometry.scale
-    width, height = geometry.full
-    left, top, right, bottom = row[: Det.TALL].tolist()
-    x0 = min(max(0, round(left * sx)), width - 1)
-    y0 = min(max(0, round(top * sy)), height - 1)
-    x1 = max(x0 + 1, min(width, round(right * sx)))
-    y1 = max(y0 + 1, min(height, round(bottom * sy)))
-    return Box(x0=x0, y0=y0, x1=x1, y1=y1)
+    return full_boxes(row[None], geometry)[0]
+
+
+def full_boxes(rows: NDArray[np.float64], geometry: Geometry) -> list[Box]:
+    """:func:`full_box` of each row."""
+    size = np.array(geometry.full)
+    corners = np.rint(rows[:, : Det.TALL] * np.tile(geometry.scale, 2)).astype(np.int64)
+    low = np.minimum(np.maximum(corners[:, :2], 0), size - 1)
+    high = np.maximum(np.minimum(corners[:, 2:], size), low + 1)
+    found = np.concatenate([low, high], axis=1).tolist()
+    return [Box(x0=x0, y0=y0, x1=x1, y1=y1) for x0, y0, x1, y1 in found]
 
 
 def attribute(name: str, value: float, distribution: Distribution | None) -> Attribute:
@@ -143,15 +146,15 @@ def observe(
         others: the tracks of the same stretch of footage.
         start_s: where that stretch begins, in seconds.
     """
+    inside = [i for i, pts in enumerate(track.pts) if interval.contains(pts)]
+    if len(inside) < _LEAST_POINTS:
+        return None
+    first, last = inside[0], inside[-1]
+    part = slice(first, last + 1)
     normal = scene.normal
     new = appeared(track, others, start_s)
     left = alone(track, others) if new else None
     whole = measure(track, normal.walk, normal.place, normal.ways, normal.astray, left)
-    inside = np.array([interval.contains(p) for p in track.pts])
-    if inside.sum() < _LEAST_POINTS:
-        return None
-    first, last = (int(i) for i in np.flatnonzero(inside)[[0, -1]])
-    part = slice(first, last + 1)
     numbers = _numbers(whole, part)
     if not _moves_as_it_flows(whole, part, numbers["speed"]):
         return None
@@ -181,15 +184,12 @@ def observe(
     sy = scene.geometry.scale[1]
     tall = median(whole.rows[part, Det.Y1] - whole.rows[part, Det.Y0]) * sy
     attributes.append(Attribute(name="height", value=round(tall, 1), unit=ATTRIBUTES["height"]))
-    strengths = strongest.tolist()
+    strengths, boxes = strongest[part].tolist(), full_boxes(rows[part], scene.geometry)
     points = tuple(
-        Point(
-            frame=track.frames[i],
-            pts=track.pts[i],
-            surprise=round(strengths[i], 4),
-            box=full_box(whole.rows[i], scene.geometry),
+        Point(frame=frame, pts=pts, surprise=round(strength, 4), box=box)
+        for frame, pts, strength, box in zip(
+            track.frames[part], track.pts[part], strengths, boxes, strict=True
         )
-        for i in range(first, last + 1)
     )
     decisive = max(
         (
@@ -207,7 +207,7 @@ def observe(
         time_base=interval.time_base,
     )
     box = full_box(whole.rows[best], scene.geometry)
-    ends = [full_box(whole.rows[i], scene.geometry) for i in (first, last)]
+    ends = [boxes[0], boxes[-1]]
     if activity in STILL:
         ends = [box, box]
     where = (
@@ -306,13 +306,13 @@ def _numbers(whole: Measured, part: slice) -> dict[str, float]:
     placed = alone >= max(_LEAST_ALONE, 0.15 * len(times))
     place = whole.place[part]
     if placed and np.isfinite(place).any():
-        numbers["place"] = float(np.nanmedian(place))
+        numbers["place"] = median(place[np.isfinite(place)])
     way = whole.way[part]
     if placed and np.isfinite(way).any() and _went(whole, part):
-        numbers["way"] = float(np.nanmedian(way))
+        numbers["way"] = median(way[np.isfinite(way)])
     astray = whole.astray[part]
     if placed and np.isfinite(astray).any():
-        numbers["astray"] = float(np.nanmedian(astray))
+        numbers["astray"] = median(astray[np.isfinite(astray)])
     numbers["dwell"] = float(whole.dwell[part].max())
     left = whole.unattended[part]
     if np.isfinite(left).any():

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Iterable, Mapping, Sequence
-from math import hypot
+from dataclasses import dataclass
+from math import hypot, isfinite
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tools.backends.embedded.perception.detections import Det
 from tools.backends.embedded.perception.geometry import Geometry
+from tools.backends.embedded.perception.medians import median
 from tools.backends.embedded.perception.rests import rests
 from tools.backends.embedded.perception.sights import (
     MOVES,
@@ -26,9 +28,11 @@ from tools.backends.embedded.perception.sights import (
     Life,
     Shown,
     Sight,
+    by_sight,
     measured_s,
-    top_mean,
+    top_means,
 )
+from tools.backends.embedded.perception.stays import Stay
 from tools.backends.embedded.perception.tracks import Track
 
 __all__ = ["lives", "shown", "smoothed"]
@@ -78,27 +82,43 @@ def smoothed(
 
     Offline a Gaussian of ``sigma_s``, causal the plain mean of the last 0.8 s. Shape ``(n,)``.
     """
-    known = np.isfinite(values)
-    plain = np.where(known, values, 0.0)
-    if causal:
-        start = np.searchsorted(times, times - _SPAN_S + 1e-6)
-        total = np.concatenate([[0.0], np.cumsum(plain)])
-        count = np.concatenate([[0.0], np.cumsum(known)])
-        end = np.arange(1, len(values) + 1)
-        weight = count[end] - count[start]
-        return np.where(weight > 0, (total[end] - total[start]) / np.maximum(weight, 1.0), np.nan)
-    out = np.full(len(values), np.nan)
-    low = np.searchsorted(times, times - 3 * sigma_s)
-    high = np.searchsorted(times, times + 3 * sigma_s, side="right")
-    part = low[:, None] + np.arange(int((high - low).max(initial=0)))
-    inside = part < high[:, None]
-    part = np.minimum(part, len(values) - 1)
-    weights = np.exp(-0.5 * ((times[part] - times[:, None]) / sigma_s) ** 2)
-    weights *= inside & known[part]
-    whole = weights.sum(axis=1)
-    weights *= plain[part]
-    np.divide(weights.sum(axis=1), whole, out=out, where=whole > 1e-3)
-    return out
+    return _Smoothing(times, causal=causal, sigma_s=sigma_s)(values)
+
+
+class _Smoothing:
+    """:func:`smoothed` of several series at the same times."""
+
+    def __init__(
+        self, times: NDArray[np.float64], *, causal: bool, sigma_s: float = _SIGMA_S
+    ) -> None:
+        self._causal = causal
+        if causal:
+            self._start = np.searchsorted(times, times - _SPAN_S + 1e-6)
+            return
+        low = np.searchsorted(times, times - 3 * sigma_s)
+        high = np.searchsorted(times, times + 3 * sigma_s, side="right")
+        part = low[:, None] + np.arange(int((high - low).max(initial=0)))
+        inside = part < high[:, None]
+        self._part = np.minimum(part, len(times) - 1)
+        self._weights = np.exp(-0.5 * ((times[self._part] - times[:, None]) / sigma_s) ** 2)
+        self._weights *= inside
+
+    def __call__(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        known = np.isfinite(values)
+        plain = np.where(known, values, 0.0)
+        out = np.full(len(values), np.nan)
+        if self._causal:
+            total = np.concatenate([[0.0], np.cumsum(plain)])
+            count = np.concatenate([[0.0], np.cumsum(known)])
+            end = np.arange(1, len(values) + 1)
+            weight = count[end] - count[self._start]
+            np.divide(total[end] - total[self._start], weight, out=out, where=weight > 0)
+            return out
+        weights = self._weights * known[self._part]
+        whole = weights.sum(axis=1)
+        weights *= plain[self._part]
+        np.divide(weights.sum(axis=1), whole, out=out, where=whole > 1e-3)
+        return out
 
 
 def lives(
@@ -126,46 +146,72 @@ def shown(
 ) -> list[Shown]:
     """What tracks themselves show; those hardly measured are left out."""
     place = {s.frame: n for n, s in enumerate(sights)}
-    found = (_shown(t, sights, place, geometry, causal) for t in tracks)
-    return [own for own in found if own is not None]
+    times, gaps = np.array([(s.seconds, s.gap) for s in sights]).reshape(-1, 2).T
+    paths = [_path(t, place, times, gaps, causal) for t in tracks]
+    paths = [p for p in paths if len(p.index)]
+    if not paths:
+        return []
+    own = _measured(paths, sights, geometry.walk)
+    ends = np.cumsum([len(p.index) for p in paths])[:-1]
+    found = (_shown(p, o, causal) for p, o in zip(paths, np.split(own, ends), strict=True))
+    return [one for one in found if one is not None]
 
 
-def _shown(
+@dataclass(frozen=True, eq=False)
+class _Path:
+    """The rows of a track that lie in sights (see :class:`Shown`)."""
+
+    index: NDArray[np.intp]
+    rows: NDArray[np.float64]
+    velocity: NDArray[np.float64]
+    times: NDArray[np.float64]
+    gaps: NDArray[np.float64]
+    part: Sequence[Stay | None]
+    smooth: _Smoothing
+
+
+def _path(
     track: Track,
-    sights: Sequence[Sight],
-    place: dict[int, int],
-    geometry: Geometry,
+    place: Mapping[int, int],
+    times: NDArray[np.float64],
+    gaps: NDArray[np.float64],
     causal: bool,
-) -> Shown | None:
+) -> _Path:
     seen = [n for n, frame in enumerate(track.frames) if frame in place]
-    if not seen:
-        return None
-    rows = track.array[seen]
     index = np.array([place[track.frames[n]] for n in seen], np.intp)
-    times = np.array([sights[i].seconds for i in index])
-    gaps = np.array([sights[i].gap for i in index])
-    own = np.full(len(rows), np.nan)
-    velocity = np.column_stack(
-        [smoothed(rows[:, column], times, causal=causal) for column in (Det.U, Det.V)]
-    )
-    boxes, flows, whole_boxes = rows.tolist(), velocity.tolist(), rows[:, Det.CUT] == 0
-    for n, i in enumerate(index.tolist()):
-        # What the border leaves of a box is no more than it shows.
-        reach = _REACH if whole_boxes[n] else 0.0
-        inside = sights[i].alike(boxes[n], reach, flows[n], geometry.walk, _ALIKE)
-        if len(inside):
-            few = TOP if whole_boxes[n] else _FEWEST
-            own[n] = top_mean(sights[i].strength[inside], few)
+    rows, when = track.array[seen], times[index]
+    smooth = _Smoothing(when, causal=causal)
+    velocity = np.column_stack([smooth(rows[:, column]) for column in (Det.U, Det.V)])
+    part = [track.part[n] for n in seen] if track.part else [None] * len(seen)
+    return _Path(index, rows, velocity, when, gaps[index], part, smooth)
+
+
+def _measured(paths: Sequence[_Path], sights: Sequence[Sight], walk: float) -> NDArray[np.float64]:
+    """What the windows in each row's box show, all paths in a row; NaN where none is alike."""
+    rows = np.concatenate([p.rows for p in paths])
+    velocity = np.concatenate([p.velocity for p in paths])
+    whole = rows[:, Det.CUT] == 0
+    # What the border leaves of a box is no more than it shows.
+    reach, least = np.where(whole, _REACH, 0.0), np.where(whole, TOP, _FEWEST)
+    own = np.empty(len(rows))
+    for i, at in by_sight(np.concatenate([p.index for p in paths])):
+        inside = sights[i].alike(rows[at], reach[at], velocity[at], walk, _ALIKE)
+        own[at] = top_means(sights[i].strength, inside, least[at])
+    return own
+
+
+def _shown(path: _Path, own: NDArray[np.float64], causal: bool) -> Shown | None:
     measured = np.isfinite(own)
-    if not measured.any() or (not causal and measured_s(measured, gaps)[-1] < SUSTAINED_S):
+    age = measured_s(measured, path.gaps)
+    if not measured.any() or (not causal and age[-1] < SUSTAINED_S):
         return None
-    mean = smoothed(own, times, causal=causal)
+    mean = path.smooth(own)
     # What was seen for an instant may be a chance: it is drawn towards the usual.
-    age = measured_s(measured, gaps)
     age = age if causal else np.full_like(age, age[-1])
     mean = (mean * age + _USUAL * _DOUBT_S) / (age + _DOUBT_S)
-    part = [track.part[n] for n in seen] if track.part else [None] * len(seen)
-    return Shown(index, mean, measured, velocity, rows, times, gaps, part)
+    return Shown(
+        path.index, mean, measured, path.velocity, path.rows, path.times, path.gaps, path.part
+    )
 
 
 def _life(own: Shown, sights: Sequence[Sight], geometry: Geometry, causal: bool) -> Life | None:
@@ -185,7 +231,8 @@ def _life(own: Shown, sights: Sequence[Sight], geometry: Geometry, causal: bool)
         same = _same(mean, velocity, measured, clear, times, whole, geometry.walk)
         strength = np.fmax(mean, np.where(same, whole, -np.inf))
     first, last = (int(v) for v in np.flatnonzero(measured)[[0, -1]])
-    cut = {int(i): r for i, r in zip(index, rows, strict=True) if r[Det.CUT]}
+    bounded = np.flatnonzero(rows[:, Det.CUT])
+    cut = dict(zip(index[bounded].tolist(), rows[bounded], strict=True))
     if causal:
         return _forward(index, strength, rows, measured, sights, geometry, cut, whole)
     part = slice(first, last + 1)
@@ -217,22 +264,26 @@ def _forward(
     where: list[int] = []
     values: list[float] = []
     boxes: list[list[float]] = []
-    good = np.flatnonzero(measured)
+    good = np.flatnonzero(measured).tolist()
+    numbers, strengths = index.tolist(), strength.tolist()
+    own = rows[:, : Det.V + 1].tolist()
     for n, at in enumerate(good):
-        if np.isfinite(strength[at]):
-            where.append(int(index[at]))
-            values.append(float(strength[at]))
-            boxes.append(rows[at, : Det.V + 1].tolist())
-        following = int(index[good[n + 1]]) if n + 1 < len(good) else len(sights)
-        if following == index[at] + 1 or not np.isfinite(strength[at]):
+        if not isfinite(strengths[at]):
+            continue
+        where.append(numbers[at])
+        values.append(strengths[at])
+        boxes.append(own[at])
+        following = numbers[good[n + 1]] if n + 1 < len(good) else len(sights)
+        if following == numbers[at] + 1:
             continue
         known = slice(max(0, at - 40), at + 1)
         when = np.array([sights[i].seconds for i in index[known]])
-        for i, box in _extended(index[at], rows[known], when, sights, geometry, cut, step=1):
-            if i >= following:
-                break
+        beyond = _extended(
+            numbers[at], rows[known], when, sights[:following], geometry, cut, step=1
+        )
+        for i, box in beyond:
             where.append(i)
-            values.append(float(strength[at]))
+            values.append(strengths[at])
             boxes.append(box)
     if not where:
         return None
@@ -260,6 +311,8 @@ def _extended(
     As long as its track sees a piece of it there (``cut``, by sight); else until half of it has
     left the picture, nothing is there to hide it, or ``_EXTEND_S`` are over.
     """
+    if not 0 <= start + step < len(sights):
+        return []
     now = times[-1] if step > 0 else times[0]
     row = rows[-1] if step > 0 else rows[0]
     near = np.abs(times - now) <= 2 * _VELOCITY_S
@@ -313,7 +366,8 @@ def _velocity(
     The flow in a box that holds somebody else, too, is a mean of both; outlines breathe with the
     gait. What is lent is lent for the shorter time.
     """
-    flow = np.median(rows[np.abs(times - now) <= _VELOCITY_S][:, [Det.U, Det.V]], axis=0)
+    recent = rows[np.abs(times - now) <= _VELOCITY_S]
+    flow = np.array([median(recent[:, column]) for column in (Det.U, Det.V)])
     whole = rows[:, Det.CUT] == 0
     if whole.sum() < 3:
         return np.asarray(flow, np.float64)
@@ -345,7 +399,7 @@ def _same(
 ) -> NDArray[np.bool_]:
     """Rows around the strongest that are of the same object, as far as velocities tell."""
     strong = measured & (mean >= _STRONG * whole)
-    own = np.median(velocity[strong], axis=0)
+    own = np.array([median(velocity[strong, axis]) for axis in (0, 1)])
     breaks = _lasting(_differs(velocity, own, walk) & clear, times, SUSTAINED_S)
     moves = np.linalg.norm(velocity, axis=1) >= MOVES * walk
     breaks |= _lasting(moves & clear & (mean < _FAINT * whole), times, 2 * SUSTAINED_S)

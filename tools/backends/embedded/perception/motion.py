@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from tools.backends.embedded.perception.geometry import Geometry
-from tools.backends.embedded.perception.percepts import FramePercept
 from tools.backends.embedded.perception.statistics import Normal, PlaceMap
 from tools.backends.embedded.perception.windows import WindowGrid, WindowMeasures
 
@@ -57,7 +56,7 @@ class WalkLearner:
 def relative(
     grid: WindowGrid, seen: WindowMeasures, walk: PlaceMap
 ) -> dict[str, NDArray[np.float64]]:
-    """Attributes of a frame's windows, each shape ``(n,)``, in usual walking speeds there.
+    """Attributes of windows, each shape ``(n,)``, in usual walking speeds there.
 
     speed = |mean flow| / walk; limb_motion = spread of flow / walk; glide = speed − 2 limb_motion
     (design §5): what remains of a speed that swinging limbs do not account for.
@@ -69,14 +68,14 @@ def relative(
     return {"speed": speed, "limb_motion": limbs, "glide": speed - 2.0 * limbs}
 
 
-def window_surprise(grid: WindowGrid, percept: FramePercept, normal: Normal) -> NDArray[np.float64]:
-    """Surprise of each window of a frame: √(speed's² + glide's²), what is below usual counting 0.
+def window_surprise(grid: WindowGrid, seen: WindowMeasures, normal: Normal) -> NDArray[np.float64]:
+    """Surprise of each window: √(speed's² + glide's²), what is below usual counting 0.
 
     Both relative to what is usual at its row, where that was learned. Squares add as those of
     independent evidence do: either alone counts in full, both together for more.
     """
-    values = relative(grid, percept.windows, normal.walk)
-    foot = grid.foot[percept.windows.index.astype(np.intp)]
+    values = relative(grid, seen, normal.walk)
+    foot = grid.foot[seen.index.astype(np.intp)]
     parts: list[NDArray[np.float64]] = []
     for name in ("speed", "glide"):
         scale = normal.rows.get(name)

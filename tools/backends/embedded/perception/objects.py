@@ -141,17 +141,15 @@ def measure(
     times = np.array(track.times)
     x, foot = (rows[:, Det.X0] + rows[:, Det.X1]) / 2, rows[:, Det.Y1]
     usual = walk.at(x, foot)
-    u = _smooth(rows[:, Det.U] / usual, times)
-    v = _smooth(rows[:, Det.V] / usual, times)
-    limbs = _smooth(rows[:, Det.SPREAD] / usual, times)
-    speed = np.hypot(u, v)
     tall = (rows[:, Det.Y1] - rows[:, Det.Y0]) / rows[:, Det.TALL]
     extent = rows[:, Det.AREA] / PERSON_AREA
     # What the border cuts is only a lower bound: of use where that is already large.
     whole = (rows[:, Det.CUT] == 0) | (tall > MANY_TALL) | (extent > MANY_AREA)
     outline = (rows[:, Det.KIND] != Kind.PART) & whole
-    size = _smooth(np.where(outline, tall, np.nan), times)
-    area = _smooth(np.where(outline, extent, np.nan), times)
+    flow = (rows[:, Det.U] / usual, rows[:, Det.V] / usual, rows[:, Det.SPREAD] / usual)
+    shape = (_where(outline, tall), _where(outline, extent))
+    u, v, limbs, size, area = _smooth(np.stack([*flow, *shape]), times)
+    speed = np.hypot(u, v)
     mean = (float(u.mean()), float(v.mean()))
     nowhere = np.full(len(rows), np.nan)
     placed = _placed(rows[:, Det.HIDDEN], times)
@@ -203,8 +201,8 @@ def _way(
 ) -> NDArray[np.float64]:
     """Share of the normal motion that goes the way of a track, which is steadied over a second;
     NaN where it hardly moves."""
-    u = _smooth(rows[:, Det.U] / usual, times, _WAY_SIGMA_S)
-    v = _smooth(rows[:, Det.V] / usual, times, _WAY_SIGMA_S)
+    flow = np.stack([rows[:, Det.U] / usual, rows[:, Det.V] / usual])
+    u, v = _smooth(flow, times, _WAY_SIGMA_S)
     share = ways.at((rows[:, Det.X0] + rows[:, Det.X1]) / 2, rows[:, Det.Y1], u, v)
     share = _where(placed, share)
     return np.where(np.hypot(u, v) > _GOES, _smooth(share, times), np.nan)
@@ -213,8 +211,9 @@ def _way(
 def _smooth(
     values: NDArray[np.float64], times: NDArray[np.float64], width_s: float = _SIGMA_S
 ) -> NDArray[np.float64]:
-    """Gaussian mean in time that passes over NaN; NaN where nothing within two widths is known."""
-    if len(values) < 2:
+    """Gaussian mean in time, along the last axis, that passes over NaN; NaN where nothing within
+    two widths is known."""
+    if len(times) < 2:
         return values
     gap = median(np.diff(times))
     sigma = max(width_s / max(gap, 1e-3), 0.3)
@@ -262,6 +261,7 @@ def surprises(
     shape ``(n,)``; 0, as usual, where it is not measurable.
     """
     found: dict[str, NDArray[np.float64]] = {}
+    fleeting: dict[str, NDArray[np.float64]] = {}
     times = np.array(measured.track.times)
     for name in names:
         distribution = normal.of(name, small=measured.small)
@@ -270,11 +270,13 @@ def surprises(
             if name == "dwell":
                 values = _foreseen(values, measured.track.part, distribution)
             if name in _WHEREABOUTS:
-                lasting = _whereabouts(values, times)
+                found[name] = np.maximum(_whereabouts(values, times), 0.0)
             else:
-                lasting = _lasting(np.where(np.isfinite(values), values, 0.0), times, _HELD_S)
-            found[name] = np.maximum(lasting, 0.0)
-    return found
+                fleeting[name] = np.where(np.isfinite(values), values, 0.0)
+    if fleeting:
+        lasting = np.maximum(_lasting(np.stack([*fleeting.values()]), times, _HELD_S), 0.0)
+        found.update(zip(fleeting, lasting, strict=True))
+    return {name: found[name] for name in names if name in found}
 
 
 def _whereabouts(values: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -312,10 +314,11 @@ def foreseen(values: NDArray[np.float64], ends: NDArray[np.float64] | float) -> 
 def _lasting(
     values: NDArray[np.float64], times: NDArray[np.float64], seconds: float
 ) -> NDArray[np.float64]:
-    """What is held for so long: a morphological opening, so that a slip of the outline for a frame
-    or two leaves no peak (Serra 1982)."""
-    if len(values) < 3:
+    """What is held for so long: a morphological opening along the last axis, so that a slip of the
+    outline for a frame or two leaves no peak (Serra 1982)."""
+    if len(times) < 3:
         return values
     gap = max(median(np.diff(times)), 1e-3)
-    width = min(len(values), max(1, round(seconds / gap)))
-    return np.asarray(grey_opening(values, size=(width,), mode="nearest"), np.float64)
+    width = min(len(times), max(1, round(seconds / gap)))
+    size = (1,) * (values.ndim - 1) + (width,)
+    return np.asarray(grey_opening(values, size=size, mode="nearest"), np.float64)

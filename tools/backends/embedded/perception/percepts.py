@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.backends.embedded.perception.background import Segmenter, components, edges
+from tools.backends.embedded.perception.background import Segmenter, around, components, edges
 from tools.backends.embedded.perception.flow import FlowField, grey
 from tools.backends.embedded.perception.geometry import Geometry
 from tools.backends.embedded.perception.medians import median
@@ -141,6 +141,11 @@ class Analyser:
         )
         self._join = max(1, round(0.06 * middle))
         self._smooth = max(3, round(0.25 * middle))
+        self._tall = np.repeat(self._row_height, self.geometry.size[0])
+        """The height of a person around each pixel, …"""
+        lowest = cv2.erode(self._row_height, np.ones((2 * self._smooth + 1, 1)))
+        self._least_height = np.repeat(lowest, self.geometry.size[0])
+        """… and of the smallest that is averaged with it."""
 
     def __call__(
         self,
@@ -171,29 +176,38 @@ class Analyser:
         if flow is None:
             flow = np.zeros((*now.shape, 2), np.float32)
         windows = self.grid.measure(moving, flow, seconds)
-        measured = _Measured(flow, now, gradient, seconds)
-        parts = [
-            self._pieces(moving, measured, 0.02, fast=False),
-            self._pieces(self._fast(moving, flow, seconds), measured, 0.06, fast=True),
-        ]
+        measured = _Measured(now, gradient, seconds)
+        pixels = _Pixels.of(moving, flow)
+        parts = [self._pieces(moving, pixels, measured, 0.02, fast=False)]
+        fast = self._fast(moving, pixels, flow, seconds)
+        parts.append(self._pieces(fast, _Pixels.of(fast, flow), measured, 0.06, fast=True))
         if own is not None:
-            lasting = np.asarray(cv2.medianBlur(mask & ~moving, 5), np.uint8)
-            parts.append(self._pieces(lasting, measured, 0.06, fast=False))
+            lasting = _majority(mask & ~moving)
+            pixels = _Pixels.of(lasting, flow)
+            parts.append(self._pieces(lasting, pixels, measured, 0.06, fast=False))
         return FramePercept(frame, pts, health, windows, np.concatenate(parts))
 
     def _fast(
-        self, mask: NDArray[np.uint8], flow: NDArray[np.float32], seconds: float
+        self,
+        mask: NDArray[np.uint8],
+        pixels: _Pixels,
+        flow: NDArray[np.float32],
+        seconds: float,
     ) -> NDArray[np.uint8]:
         """Foreground whose flow, averaged over a quarter of a person, beats any walker's."""
         fast = np.zeros_like(mask)
-        rows, columns = _around(mask, self._smooth)
+        usual = self.settings.fast_factor * self.geometry.walk * seconds
+        # No mean is past a limit unless some pixel in it is: most frames have no such pixel.
+        least = usual * self._least_height.take(pixels.at)
+        fast.reshape(-1)[pixels.at] = pixels.square > least * least
+        rows, columns = around(fast, self._smooth)
         if rows.stop == rows.start:
             return fast
         size = (self._smooth, self._smooth)
         inside, part = mask[rows, columns], flow[rows, columns]
         weighted = cv2.blur(cv2.copyTo(part, inside), size)
         total = cv2.blur(inside.astype(np.float32), size)
-        limit = self.settings.fast_factor * self.geometry.walk * seconds * self._row_height[rows]
+        limit = usual * self._row_height[rows]
         u, v = weighted[..., 0], weighted[..., 1]
         # |mean flow| > limit, without dividing by the weight: where that is 0 so is the flow
         reach = limit * (total + np.float32(1e-3))
@@ -201,16 +215,22 @@ class Analyser:
         return fast
 
     def _pieces(
-        self, mask: NDArray[np.uint8], measured: _Measured, least: float, *, fast: bool
+        self,
+        mask: NDArray[np.uint8],
+        pixels: _Pixels,
+        measured: _Measured,
+        least: float,
+        *,
+        fast: bool,
     ) -> NDArray[np.float32]:
         """Rows of the connected pieces of a mask; ``least``: smallest area, in heights²."""
-        rows, columns = _around(mask, self._join + 2)
+        rows, columns = around(mask, self._join + 2)
         if rows.stop == rows.start:
             return np.zeros((0, len(Blob)), np.float32)
-        piece = np.ascontiguousarray(mask[rows, columns])
-        labels, stats = components(piece, self._join)
-        within = np.flatnonzero(piece.view(np.bool_))
-        index = labels.reshape(-1)[within]
+        labels = np.zeros(mask.shape, np.uint16)
+        labels[rows, columns], stats = components(mask[rows, columns], self._join)
+        at = pixels.at
+        index = labels.reshape(-1).take(at)
         n = len(stats)
         area = np.bincount(index, minlength=n).astype(np.float64)
         foot = (stats[:, 1] + stats[:, 3] + rows.start).astype(np.float64)
@@ -224,17 +244,11 @@ class Analyser:
         def mean(values: NDArray[Any]) -> NDArray[np.float64]:
             return np.asarray(np.bincount(index, weights=values, minlength=n) / divisor, np.float64)
 
-        down, across = np.divmod(within, piece.shape[1])
-        down += rows.start
-        at = down * mask.shape[1] + (across + columns.start)
-        flow = measured.flow.reshape(-1, 2).take(at, axis=0)
-        fx, fy = flow[:, 0], flow[:, 1]
-        square = fx * fx + fy * fy
-        u, v = mean(fx), mean(fy)
-        spread = np.sqrt(np.maximum(mean(square) - u * u - v * v, 0.0))
+        u, v = mean(pixels.u), mean(pixels.v)
+        spread = np.sqrt(np.maximum(mean(pixels.square) - u * u - v * v, 0.0))
         unit = 1.0 / (tall * measured.seconds)
-        slow = _STILL * measured.seconds * self._row_height[:, 0].take(down)
-        outline = cv2.erode(piece, np.ones((3, 3), np.uint8)).reshape(-1).take(within) == 0
+        slow = _STILL * measured.seconds * self._tall.take(at)
+        outline = cv2.erode(mask, np.ones((3, 3), np.uint8)).reshape(-1).take(at) == 0
         border, rim = index[outline], at[outline]
         here = np.bincount(border, weights=measured.gradient.reshape(-1).take(rim), minlength=n)
         there = np.bincount(border, weights=self._gradient.reshape(-1).take(rim), minlength=n)
@@ -248,7 +262,7 @@ class Analyser:
                 u * unit,
                 v * unit,
                 spread * unit,
-                mean(square < slow * slow),
+                mean(pixels.square < slow * slow),
                 (there - here) / (there + here + 1.0),
                 mean(measured.now.reshape(-1).take(at)),
                 np.full(n, float(fast)),
@@ -269,10 +283,10 @@ class Analyser:
         x0, y0 = max(0, x0 - margin), max(0, y0 - margin)
         x1, y1 = min(width, x1 + margin), min(height, y1 + margin)
         left, top = max(0, x0 - reach), max(0, y0 - reach)
-        around = self._grey[top : y1 + reach, left : x1 + reach]
+        region = self._grey[top : y1 + reach, left : x1 + reach]
         piece = now[y0:y1, x0:x1]
-        _, best, _, (x, y) = cv2.minMaxLoc(cv2.matchTemplate(around, piece, cv2.TM_CCOEFF_NORMED))
-        there = around[y : y + y1 - y0, x : x + x1 - x0]
+        _, best, _, (x, y) = cv2.minMaxLoc(cv2.matchTemplate(region, piece, cv2.TM_CCOEFF_NORMED))
+        there = region[y : y + y1 - y0, x : x + x1 - x0]
         # A dark thing on ground that shades a little resembles it, but for the contrast.
         gain = float(piece.std()) / max(float(there.std()), 1e-3)
         return best * min(1.0, _GAIN / max(gain, 1e-3)) if np.isfinite(best) else 0.0
@@ -335,24 +349,35 @@ class _Usual:
 
 
 @dataclass(frozen=True, eq=False)
+class _Pixels:
+    """Pixels of a mask, where they are in the flattened picture and their flow; all ``(n,)``."""
+
+    at: NDArray[np.intp]
+    u: NDArray[np.float32]
+    v: NDArray[np.float32]
+    square: NDArray[np.float32]
+    """u² + v²."""
+
+    @classmethod
+    def of(cls, mask: NDArray[np.uint8], flow: NDArray[np.float32]) -> _Pixels:
+        at = np.flatnonzero(mask.view(np.bool_))
+        u, v = flow.reshape(-1, 2).take(at, axis=0).T
+        return cls(at, u, v, u * u + v * v)
+
+
+@dataclass(frozen=True, eq=False)
 class _Measured:
     """What a piece of a mask is measured on."""
 
-    flow: NDArray[np.float32]
     now: NDArray[np.uint8]
     gradient: NDArray[np.float32]
     seconds: float
 
 
-def _around(mask: NDArray[np.uint8], margin: int) -> tuple[slice, slice]:
-    """Rows and columns of the mask's bounding box and a margin; empty for an empty mask."""
-    x, y, width, height = cv2.boundingRect(mask)
-    if not width:
-        return slice(0, 0), slice(0, 0)
-    return (
-        slice(max(0, y - margin), min(mask.shape[0], y + height + margin)),
-        slice(max(0, x - margin), min(mask.shape[1], x + width + margin)),
-    )
+def _majority(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Median of zeros and ones over 5 × 5 pixels: which of them are more."""
+    ones = cv2.boxFilter(mask, -1, (5, 5), normalize=False, borderType=cv2.BORDER_REPLICATE)
+    return np.greater(ones, 12).view(np.uint8)
 
 
 def _small(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -418,6 +443,6 @@ def _whole_motion(flow: NDArray[np.float32], gradient: NDArray[np.float32]) -> t
 
 
 def _gradient(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    dx = cv2.Sobel(image, cv2.CV_32F, 1, 0)
-    dy = cv2.Sobel(image, cv2.CV_32F, 0, 1)
-    return np.asarray(cv2.magnitude(dx, dy) / 4.0, np.float32)
+    dx = cv2.Sobel(image, cv2.CV_32F, 1, 0, scale=0.25)
+    dy = cv2.Sobel(image, cv2.CV_32F, 0, 1, scale=0.25)
+    return np.asarray(cv2.magnitude(dx, dy), np.float32)

@@ -18,11 +18,11 @@ from tools.backends.embedded.perception.health import steady
 from tools.backends.embedded.perception.motion import window_surprise
 from tools.backends.embedded.perception.objects import foreseen
 from tools.backends.embedded.perception.percepts import FramePercept
-from tools.backends.embedded.perception.sights import Life, Sight, top_mean
+from tools.backends.embedded.perception.sights import Life, Sight, by_sight, top_mean
 from tools.backends.embedded.perception.statistics import FrameScale, Normal
 from tools.backends.embedded.perception.stays import Stay
 from tools.backends.embedded.perception.tracks import Track
-from tools.backends.embedded.perception.windows import WindowGrid
+from tools.backends.embedded.perception.windows import WindowGrid, WindowMeasures
 from tools.types import Interval, Point
 
 __all__ = ["FrameSeries", "beyond_motion", "frame_series", "points"]
@@ -34,6 +34,9 @@ _HIDDEN_S = 3.0
 """Somebody seen before and after was hidden, not gone, if it was for no longer."""
 _STAYED_S = 0.6
 """A stay seen for less is none."""
+_AT_ONCE = 64
+"""Frames whose windows are judged together."""
+_NOTHING = WindowMeasures(np.zeros(0, np.int16), *(np.zeros(0, np.float16) for _ in range(4)))
 _MOTION = frozenset({"speed", "glide", "limb_motion"})
 
 
@@ -71,18 +74,21 @@ def frame_series(
     1998); neither needs a scale for that.
     """
     sights = [
-        Sight.of(
-            p, t, grid, window_surprise(grid, p, normal) if steady(p) else np.zeros(0)
+        Sight.of(p, t, grid, strength)
+        for p, t, strength in zip(
+            percepts, seconds, _strengths(percepts, grid, normal), strict=True
         )
-        for p, t in zip(percepts, seconds, strict=True)
-    ]  # fmt: skip
+    ]
     n = len(sights)
     objects, boxes = np.zeros(n), np.full((n, 4), np.nan)
     unexplained = [np.ones(len(s.strength), np.bool_) for s in sights]
-    for life in lives(tracks, sights, geometry, causal=causal):
+    found = lives(tracks, sights, geometry, causal=causal)
+    for life in found:
         _place(life, objects, boxes)
-        for i, row in zip(life.index.tolist(), life.rows.tolist(), strict=True):
-            unexplained[i][sights[i].explained(row, geometry.walk)] = False
+    if found:
+        rows = np.concatenate([life.rows for life in found])
+        for i, at in by_sight(np.concatenate([life.index for life in found])):
+            unexplained[i] = ~sights[i].explained(rows[at], geometry.walk)
     raw = np.array([top_mean(s.strength[u]) for s, u in zip(sights, unexplained, strict=True)])
     free = np.nan_to_num(smoothed(raw, np.array(seconds), causal=causal)) if n else raw
     for i, (sight, left) in enumerate(zip(sights, unexplained, strict=True)):
@@ -98,6 +104,17 @@ def frame_series(
         times = np.array(seconds)
         whole = np.nan_to_num(smoothed(whole, times, causal=causal, sigma_s=_WHOLE_S))
     return FrameSeries(np.sqrt(np.maximum(objects, free) * whole), boxes, objects, free)
+
+
+def _strengths(
+    percepts: Sequence[FramePercept], grid: WindowGrid, normal: Normal
+) -> Iterator[NDArray[np.float64]]:
+    """Surprise of each frame's windows; empty where the camera is not steady."""
+    for first in range(0, len(percepts), _AT_ONCE):
+        some = percepts[first : first + _AT_ONCE]
+        kept = [p.windows if steady(p) else _NOTHING for p in some]
+        together = window_surprise(grid, WindowMeasures.joined(kept), normal)
+        yield from np.split(together, np.cumsum([len(w.index) for w in kept])[:-1])
 
 
 def _place(life: Life, objects: NDArray[np.float64], boxes: NDArray[np.float64]) -> None:

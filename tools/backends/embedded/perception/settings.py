@@ -7,6 +7,7 @@ walk), limits of the measuring (flow, sampling) or plain engineering (block and 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 
 from tools.types import content_id
 
@@ -54,7 +55,7 @@ class PerceptionSettings:
     block: int = 32
     """Analysed frames per cached block."""
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Content hash, part of every cache key."""
         return content_id(CODE_VERSION, asdict(self))

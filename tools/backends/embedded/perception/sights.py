@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import hypot
@@ -23,8 +23,10 @@ __all__ = [
     "Life",
     "Shown",
     "Sight",
+    "by_sight",
     "measured_s",
     "top_mean",
+    "top_means",
 ]
 
 TOP = 5
@@ -77,28 +79,30 @@ class Sight:
         )
 
     def alike(
-        self, row: Sequence[float], reach: float, flow: Sequence[float], walk: float, share: float
-    ) -> NDArray[np.intp]:
-        """Which windows have their middle in a detection's box, widened by ``reach`` heights, and
-        move by ``flow``, heights per second, to a share of its pace."""
-        x0, y0, x1, y1, tall = row[: Det.U]
-        margin = reach * tall
-        near = np.flatnonzero(
-            (self.x >= x0 - margin)
-            & (self.x <= x1 + margin)
-            & (self._middle >= y0 - margin)
-            & (self._middle <= y1 + margin)
-        )
-        if not len(near):
-            return near
-        away = self.flow[near] - flow
-        away *= away
-        pace = max(hypot(*flow), walk)
-        return near[np.sqrt(away[:, 0] + away[:, 1]) <= share * pace]
+        self,
+        rows: NDArray[np.float64],
+        reach: NDArray[np.float64] | float,
+        flow: NDArray[np.float64],
+        walk: float,
+        share: float,
+    ) -> NDArray[np.bool_]:
+        """Which windows have their middle in each of ``k`` detections' boxes, widened by ``reach``
+        heights, and move by its ``flow``, heights per second, to a share of its pace: ``(k, n)``.
+        """
+        margin = reach * rows[:, Det.TALL]
+        x0, x1 = rows[:, Det.X0] - margin, rows[:, Det.X1] + margin
+        y0, y1 = rows[:, Det.Y0] - margin, rows[:, Det.Y1] + margin
+        near = (self.x >= x0[:, None]) & (self.x <= x1[:, None])
+        near &= (self._middle >= y0[:, None]) & (self._middle <= y1[:, None])
+        right, down = self.flow[:, 0] - flow[:, :1], self.flow[:, 1] - flow[:, 1:]
+        limit = np.array([share * max(hypot(u, v), walk) for u, v in flow.tolist()])
+        near &= np.sqrt(right * right + down * down) <= limit[:, None]
+        return np.asarray(near, np.bool_)
 
-    def explained(self, row: Sequence[float], walk: float) -> NDArray[np.intp]:
-        """Which windows an object accounts for: near it, and not moving quite otherwise."""
-        return self.alike(row, _AROUND, row[Det.U : Det.V + 1], walk, _UNLIKE)
+    def explained(self, rows: NDArray[np.float64], walk: float) -> NDArray[np.bool_]:
+        """Which windows objects account for: near one, and not moving quite otherwise."""
+        alike = self.alike(rows, _AROUND, rows[:, Det.U : Det.V + 1], walk, _UNLIKE)
+        return np.asarray(alike.any(axis=0), np.bool_)
 
     @cached_property
     def _middle(self) -> NDArray[np.float64]:
@@ -143,10 +147,27 @@ class Life:
     """Its evidence as a whole."""
 
 
+def by_sight(index: NDArray[np.intp]) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """The sights in ``index (n,)``, and where in it each occurs."""
+    order = np.argsort(index, kind="stable")
+    found, first = np.unique(index[order], return_index=True)
+    yield from zip(found.tolist(), np.split(order, first[1:]), strict=True)
+
+
 def top_mean(strength: NDArray[np.float64], least: int = TOP) -> float:
     """Mean of the strongest windows, fewer than ``least`` counting as 0: a fleck is no event."""
     strongest = np.sort(strength)[-TOP:]
     return float(strongest.sum() / max(least, len(strongest)))
+
+
+def top_means(
+    strength: NDArray[np.float64], inside: NDArray[np.bool_], least: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """:func:`top_mean` of each row's windows ``inside (k, n)``; NaN where there are none."""
+    number = inside.sum(axis=1)
+    strongest = np.sort(np.where(inside, strength, 0.0), axis=1)[:, -TOP:].sum(axis=1)
+    divisor = np.maximum(least, np.minimum(number, TOP))
+    return np.where(number > 0, strongest / divisor, np.nan)
 
 
 def measured_s(measured: NDArray[np.bool_], gaps: NDArray[np.float64]) -> NDArray[np.float64]:

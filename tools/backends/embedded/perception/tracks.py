@@ -219,9 +219,9 @@ def _cost(
     last = np.array([t.rows[-1] for t in tracks])
     velocity = np.array([t.velocity for t in tracks])
     gap = np.array([seen.seconds - t.times[-1] for t in tracks])
-    shift = velocity * last[:, [Det.TALL]] * gap[:, None]
+    shift = velocity * last[:, Det.TALL, None] * gap[:, None]
     distance = _length((_spots(last) + shift)[:, None] - _spots(rows)[None]) / tall[None]
-    flow = rows[:, [Det.U, Det.V]]
+    flow = rows[:, Det.U : Det.V + 1]
     change = _length(velocity[:, None] - flow[None])
     speed = _length(velocity)
     scale = 0.7 * walk + 0.5 * speed[:, None]
@@ -370,26 +370,23 @@ def _within(track: Track, other: Track) -> bool:
     if (end - first) / len(track.times) < 0.7:
         return False
     inside = slice(first, end)
-    rows, times = track.array, np.array(track.times)
+    mine, times = track.array[inside], np.array(track.times[inside])
     theirs, when = other.array, np.array(other.times)
-    columns = (Det.X0, Det.Y0, Det.X1, Det.Y1, Det.U, Det.V, Det.TALL)
-    at = {c: np.interp(times[inside], when, theirs[:, c]) for c in columns}
-    mine = rows[inside]
-    margin = 0.15 * at[Det.TALL]
-    x = (mine[:, Det.X0] + mine[:, Det.X1]) / 2
-    y = (mine[:, Det.Y0] + mine[:, Det.Y1]) / 2
-    covered = (
-        (x > at[Det.X0] - margin)
-        & (x < at[Det.X1] + margin)
-        & (y > at[Det.Y0] - margin)
-        & (y < at[Det.Y1] + margin)
-    )
+
+    def at(column: Det) -> NDArray[np.float64]:
+        return np.asarray(np.interp(times, when, theirs[:, column]), np.float64)
+
+    margin = 0.15 * at(Det.TALL)
+    covered = np.ones(len(mine), np.bool_)
+    for low, high in ((Det.X0, Det.X1), (Det.Y0, Det.Y1)):
+        middle = (mine[:, low] + mine[:, high]) / 2
+        covered &= (middle > at(low) - margin) & (middle < at(high) + margin)
+        if covered.mean() <= 0.7:
+            return False
     velocity = mine[:, [Det.U, Det.V]].mean(axis=0)
-    theirs_velocity = np.array([at[Det.U].mean(), at[Det.V].mean()])
+    theirs_velocity = np.array([at(Det.U).mean(), at(Det.V).mean()])
     change = float(np.linalg.norm(velocity - theirs_velocity))
-    return bool(covered.mean() > 0.7) and change < 0.5 * max(
-        float(np.linalg.norm(theirs_velocity)), 0.15
-    )
+    return change < 0.5 * max(float(np.linalg.norm(theirs_velocity)), 0.15)
 
 
 def _outline(rows: NDArray[np.float64]) -> NDArray[np.float64]:

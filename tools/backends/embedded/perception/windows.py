@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import cv2
@@ -31,6 +32,12 @@ class WindowMeasures:
     u: NDArray[np.float16]
     v: NDArray[np.float16]
     spread: NDArray[np.float16]
+
+    @classmethod
+    def joined(cls, parts: Sequence[WindowMeasures]) -> WindowMeasures:
+        """The windows of several frames, at least one, in a row."""
+        names = [f.name for f in fields(cls)]
+        return cls(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
 
 
 class WindowGrid:
