@@ -91,7 +91,7 @@ def linted(stores: Stores, rules: Sequence[Rule]) -> tuple[Finding, ...]:
     from tools.deduction import readable
     from tools.rulebook.linting import lint
 
-    words = any(in_words(stores, rule.scene) for rule in rules[:1])
+    words = bool(rules) and in_words(stores, rules[0].scene)
     return lint(rules, stores.tools.captioner.attributes, readable if words else None)
 
 
@@ -102,4 +102,4 @@ def show(stores: Stores, rules: Sequence[Rule], as_json: bool) -> None:
         return
     from agent.console import show_rules
 
-    show_rules(rules, in_words=any(in_words(stores, rule.scene) for rule in rules[:1]))
+    show_rules(rules, in_words=bool(rules) and in_words(stores, rules[0].scene))

@@ -7,7 +7,7 @@ then on, or until then, that somebody is what showed it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,14 +50,17 @@ def rests(known: Sequence[Shown], geometry: Geometry, span: tuple[float, float])
     for stay, members in _members(known):
         # Whose beginning or end was not seen may be anybody's.
         seen = first + _LEAST_S <= stay.start and stay.last <= last - _LEAST_S
-        if not seen or stay.last - stay.start < _LEAST_S or _pace(members.values()) > _STANDS:
+        if not seen or stay.last - stay.start < _LEAST_S:
+            continue
+        index = np.array(sorted(members), np.intp)
+        rows = np.array([members[i] for i in index.tolist()])
+        if median(np.hypot(rows[:, Det.U], rows[:, Det.V])) > _STANDS:
             continue
         ends = ((stay.start, 1.0), (stay.last, -1.0))
         level = max(_ending(known, stay, at, sign, geometry) for at, sign in ends)
         if level > 0:
-            index = np.array(sorted(members), np.intp)
-            rows = np.array([members[i] for i in index.tolist()])[:, : Det.V + 1]
-            found.append(Life(index, np.full(len(index), level), rows, level))
+            boxes = rows[:, : Det.V + 1]
+            found.append(Life(index, np.full(len(index), level), boxes, level))
     return found
 
 
@@ -69,11 +72,6 @@ def _members(known: Sequence[Shown]) -> list[tuple[Stay, dict[int, NDArray[np.fl
             if stay is not None and not stay.small:
                 found.setdefault(id(stay), (stay, {}))[1].setdefault(i, row)
     return list(found.values())
-
-
-def _pace(rows: Iterable[NDArray[np.float64]]) -> float:
-    """Median flow of those who stay, heights per second."""
-    return median(np.array([np.hypot(row[Det.U], row[Det.V]) for row in rows]))
 
 
 def _ending(
