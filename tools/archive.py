@@ -5,6 +5,7 @@
     HOME/record.db                        SQLite: scenes, videos, every version of every rule, zone
                                           and normal caption
     HOME/chroma/                          index made from the record; may be deleted at any time
+    HOME/chroma.words                     SQLite: vectors of the rules' words, likewise
     HOME/scenes/NAME/profile-VERSION.npz  what the captioner learned of a scene
 
 A profile is written, synced and renamed before the transaction that names it, so the record never

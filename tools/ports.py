@@ -43,6 +43,7 @@ __all__ = [
     "FrameSource",
     "Listener",
     "Listening",
+    "Meaning",
     "Planner",
     "PlanningContext",
     "Progress",
@@ -51,6 +52,7 @@ __all__ = [
     "Sharing",
     "Told",
     "Verifier",
+    "WordEmbedder",
 ]
 
 Detail = Literal["coarse", "fine"]
@@ -249,6 +251,27 @@ class Embedder(Protocol):
         """Whether other words for the same thing are near each other; else shared wording is."""
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Meaning:
+    """A text as an embedder sees it."""
+
+    whole: NDArray[np.float32]
+    """Of shape ``(d,)``: the row that :meth:`Embedder.embed` gives."""
+    words: NDArray[np.float32]
+    """Of shape ``(n, d)``: the words asked for, each as it is meant in this text, L2-normalised;
+    zeros for a word that was not read."""
+
+
+@runtime_checkable
+class WordEmbedder(Embedder, Protocol):
+    """An embedder that sees the words of a text as well as the whole."""
+
+    def embed_words(
+        self, texts: Sequence[str], places: Sequence[Sequence[tuple[int, int]]]
+    ) -> tuple[Meaning, ...]:
+        """Texts, and of each the words that start and end at these characters."""
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,29 @@ def test_vectors_are_those_of_the_makers_own_code(folder: Path, tmp_path: Path) 
     np.testing.assert_allclose(made.embed(TEXTS), np.array(expected), atol=1e-5)
 
 
+def test_a_word_is_what_the_model_makes_of_it_in_its_text(folder: Path, tmp_path: Path) -> None:
+    from tokenizers import Tokenizer
+    from transformers import BertModel
+
+    made = SentenceEmbedder(folder, tmp_path)
+    text = TEXTS[2]
+    ride, gate = text.index("ride"), text.index("gate")
+    places = [(ride, ride + 4), (gate, gate + 4), (ride, gate + 4), (ride - 1, ride)]
+    other, meaning = made.embed_words(["Someone cycles", text], [[], places])
+    np.testing.assert_allclose([other.whole, meaning.whole], made.embed(TEXTS[1:]), atol=1e-6)
+    assert other.words.shape == (0, 16)
+    ids = Tokenizer.from_file(str(folder / "tokenizer.json")).encode(text).ids
+    with torch.no_grad():
+        hidden = BertModel.from_pretrained(folder).eval()(torch.tensor([ids])).last_hidden_state
+    states = hidden[0].numpy()[1:-1]  # less what stands before and after every text
+    expected = [states[4], states[7], states[4:8].mean(axis=0)]
+    expected = [v / np.linalg.norm(v) for v in expected]
+    np.testing.assert_allclose(meaning.words[:3], expected, atol=1e-5)
+    assert not meaning.words[3].any()  # a blank is no word
+    alone = made.embed_words(["ride"], [[(0, 4)]])[0].words[0]
+    assert float(alone @ meaning.words[0]) < 0.999
+
+
 def test_it_says_what_it_is(folder: Path, tmp_path: Path) -> None:
     made = SentenceEmbedder(folder, tmp_path)
     assert made.name.startswith("sentences-")

