@@ -102,6 +102,7 @@ class ChromaIndex:
         self._lock = FileLock(str(folder) + ".lock", timeout=lock_timeout_s)
         self._client: Any = None
         self._synced: dict[str, frozenset[str]] = {}
+        self._held: dict[str, Any] = {}
 
     def search(
         self, scene: str, documents: Mapping[str, str], query: str, k: int
@@ -175,6 +176,7 @@ class ChromaIndex:
         client, self._client = self._client, None
         self._seen = None
         self._synced.clear()
+        self._held.clear()
         if client is not None:
             client.close()
 
@@ -214,9 +216,9 @@ class ChromaIndex:
         name = _collection_name(scene)
         wanted = frozenset(documents)
         self._ready(name)
-        collection = self._get_or_make(name)
         if self._synced.get(name) == wanted:
-            return collection
+            return self._held[name]
+        collection = self._held[name] = self._get_or_make(name)
         present = set(collection.get(include=[])["ids"])
         surplus, missing = sorted(present - wanted), sorted(wanted - present)
         if surplus or missing:
@@ -337,6 +339,7 @@ class ChromaServerIndex(ChromaIndex):
         self._mutex = threading.RLock()
         self._client: Any = None
         self._synced: dict[str, frozenset[str]] = {}
+        self._held: dict[str, Any] = {}
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
@@ -378,6 +381,7 @@ class ChromaServerIndex(ChromaIndex):
         """Let go of the connection."""
         self._client = None
         self._synced.clear()
+        self._held.clear()
 
     def _unusable(self, error: BaseException) -> StoreError:
         return StoreError(

@@ -359,9 +359,8 @@ class RuleBook:
             scene, shelf.documents, asked.whole, max(pool, COMPARED) + others
         )
         scores = shelf.lexicon.search(query)
-        by_words = sorted(
-            (r.id for r in allowed if r.id in scores), key=lambda key: (-scores[key], key)
-        )
+        shared = (r.id for r in allowed if r.id in scores)
+        by_words = sorted(shared, key=lambda key: (-scores[key], key))
         compared = {key for key, _ in named} | {shelf.keys[key] for key in by_words[:pool]}
         rules = [r for r in allowed if shelf.keys[r.id] in compared]
         said = [shelf.lexicon.rarities(r) for r in rules]

@@ -111,9 +111,9 @@ class Lexicon:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._ids = [rule.id for rule in rules]
-        self._rarities: dict[str, NDArray[np.float32]] = {}
-        self.words = {rule.id: frozenset(stems) for rule in rules if (stems := words(rule.text))}
-        counts = [Counter(words(rule.text)) for rule in rules]
+        self._said = {rule.id: words(rule.text) for rule in rules}
+        self.words = {key: frozenset(stems) for key, stems in self._said.items() if stems}
+        counts = [Counter(self._said[rule.id]) for rule in rules]
         lengths = np.asarray([sum(c.values()) for c in counts], dtype=np.float64)
         mean = float(lengths.mean()) if len(lengths) and lengths.any() else 1.0
         norms = _K1 * (1 - _B + _B * lengths / mean)
@@ -121,6 +121,7 @@ class Lexicon:
         for place, count in enumerate(counts):
             for word, times in count.items():
                 postings.setdefault(word, []).append((place, times))
+        self._last: tuple[str, dict[str, float]] = "", {}
         self._weights: dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]] = {}
         for word, found in postings.items():
             places, times = np.asarray(found, dtype=np.int64).T
@@ -129,19 +130,25 @@ class Lexicon:
 
     def rarity(self, text: str) -> NDArray[np.float32]:
         """How telling each content word of a text is among the rules: BM25's weight, positive."""
-        known = (self._weights.get(stem) for stem in words(text))
-        every = len(self._ids)
-        found = [_rarity(len(places[0]) if places else 0, every) for places in known]
-        return np.array(found, dtype=np.float32)
+        return self._rare(words(text))
 
     def rarities(self, rule: Rule) -> NDArray[np.float32]:
-        """The same of a rule's words."""
-        if rule.id not in self._rarities:
-            self._rarities[rule.id] = self.rarity(rule.text)
-        return self._rarities[rule.id]
+        """The same of one of the rules."""
+        return self._rare(self._said[rule.id])
 
-    def search(self, query: str) -> dict[str, float]:
+    def _rare(self, stems: Sequence[str]) -> NDArray[np.float32]:
+        having = [len(self._weights[s][0]) if s in self._weights else 0 for s in stems]
+        return np.array([_rarity(n, len(self._ids)) for n in having], dtype=np.float32)
+
+    def search(self, query: str) -> Mapping[str, float]:
         """Rule id → BM25 score, of the rules that share a word or a synonym with the query."""
+        asked, found = self._last
+        if asked != query:
+            found = self._search(query)
+            self._last = query, found
+        return found
+
+    def _search(self, query: str) -> dict[str, float]:
         scores = np.zeros(len(self._ids))
         for word, counts in _meant(query).items():
             if word in self._weights:
@@ -260,7 +267,7 @@ def rank(
     by_meaning = _ranks({key: s for key, s in similarity.items() if s > 0}, pool)
     hits: list[tuple[bool, RuleHit]] = []
     for rule in rules:
-        observation = _holds(rule, observations)
+        observation = _holds(rule, observations) if observations else None
         if observation is None and rule.id not in by_words and rule.id not in by_meaning:
             continue
         fused = sum(
@@ -311,10 +318,11 @@ def diversified(hits: Sequence[RuleHit], k: int, lexicon: Lexicon) -> tuple[Rule
 
 def _likeness(a: RuleHit, b: RuleHit, lexicon: Lexicon) -> float:
     """Share of common words of two rules that say the same kind of thing; else 0."""
-    if (a.rule.kind, a.rule.scope) != (b.rule.kind, b.rule.scope):
-        return 0.0
     mine, other = (lexicon.words.get(h.rule.id, frozenset()) for h in (a, b))
-    return len(mine & other) / len(mine | other) if mine or other else 0.0
+    common = len(mine & other)
+    if not common or (a.rule.kind, a.rule.scope) != (b.rule.kind, b.rule.scope):
+        return 0.0
+    return common / (len(mine) + len(other) - common)
 
 
 def _holds(rule: Rule, observations: Sequence[Observation]) -> str | None:
