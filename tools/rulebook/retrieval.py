@@ -61,8 +61,7 @@ _SYNONYM = 0.5
 
 
 _WHOLE = 0.2
-"""Weight of whole texts' similarity beside that of their words: chosen on half of the subjects that
-rules were made up for, the other half agreeing."""
+"""Weight of whole texts' similarity beside that of their words: chosen on rules made up for it."""
 
 
 class Word(NamedTuple):
