@@ -43,7 +43,8 @@ class FlowField:
             return None
         # No field to start from: a field of zeros costs two fifths more and gives no better flow
         # (mean error of pieces moved by known lengths 0.87 px either way, docs/measurements.md).
-        return np.asarray(self._dis().calc(before, after, None), np.float32)
+        flow = self._dis().calc(before, after, None)  # type: ignore[call-overload]
+        return np.asarray(flow, np.float32)
 
     def _dis(self) -> cv2.DISOpticalFlow:
         if not hasattr(self._own, "dis"):
