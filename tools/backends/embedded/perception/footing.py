@@ -51,5 +51,5 @@ def feet(
     if known.sum() >= 3:
         gap = max(median(np.diff(times)), 1e-3)
         width = max(1, round(_STEADY_S / gap))
-        foot[known] = median_filter(foot[known], min(width, int(known.sum())), mode="nearest")
+        foot[known] = median_filter(foot[known], min(width, int(known.sum())), mode="reflect")
     return foot, known

@@ -25,6 +25,7 @@ __all__ = [
     "MEASURED",
     "Measured",
     "foreseen",
+    "held",
     "measure",
     "surprises",
 ]
@@ -261,6 +262,18 @@ def surprises(
         lasting = np.maximum(_lasting(np.stack([*fleeting.values()]), times, _HELD_S), 0.0)
         found.update(zip(fleeting, lasting, strict=True))
     return {name: found[name] for name in names if name in found}
+
+
+def held(measured: Measured, name: str) -> NDArray[np.float64]:
+    """Values of an attribute as far as they are known; of where, or which way, something goes only
+    as strange as they are for ``_PLACED_S``, since no less counts as a surprise."""
+    values = measured.series(name)
+    known = np.isfinite(values)
+    if name not in _WHEREABOUTS:
+        return values[known]
+    far = 1.0 if name == "astray" else -1.0
+    times = np.array(measured.track.times)[known]
+    return far * _lasting(far * values[known], times, _PLACED_S)
 
 
 def _whereabouts(values: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
