@@ -8,7 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tools.backends.embedded.perception.geometry import Geometry
-from tools.backends.embedded.perception.percepts import Blob, FramePercept
+from tools.backends.embedded.perception.percepts import (
+    ALONE_TALL,
+    ALONE_WIDE,
+    Blob,
+    FramePercept,
+)
 from tools.backends.embedded.perception.windows import WindowGrid
 
 __all__ = ["PERSON_AREA", "Det", "Kind", "detect"]
@@ -32,6 +37,13 @@ _BESIDE, _FURTHER, _ABOUT, _GOES_ON = 0.2, 0.6, 0.12, 0.65
 """A silhouette goes on below a window if 0.6 heights further down (give or take 0.12, and 0.2 to
 the side) a window is as full to this share: under one's own feet it is mostly empty. Likewise
 above: over one's own head, too."""
+_FULLER = 1.3
+"""Just below a window another is so much fuller, if what the window holds are others' heads."""
+_LEG, _SOLE = 0.3, 0.1
+"""Heights from the middle of somebody's window to their feet, aside and up or down, at most."""
+_FULL, _FRONT = 0.5, 0.5
+"""Whoever is in front fills their window at least half as much as the fullest around, where several
+overlap; feet that are seen count as much as half a window more."""
 
 
 class Det(IntEnum):
@@ -83,7 +95,8 @@ def detect(geometry: Geometry, grid: WindowGrid, percept: FramePercept) -> NDArr
         | (blobs[:, Blob.Y1] >= height - 1)
     )
     small = (area < 0.3 * PERSON_AREA) | ((tall_rel < 0.45) & (area < 0.6 * PERSON_AREA))
-    single = (tall_rel <= 1.4) & ((wide_rel <= 0.95) | (rigid & (wide_rel <= 1.6)))
+    narrow = (wide_rel <= ALONE_WIDE) | (rigid & (wide_rel <= 1.6))
+    single = (tall_rel <= ALONE_TALL) & narrow
     solid = (fill > 0.6) & (
         area > 4 * PERSON_AREA
     )  # people who merge leave gaps, a vehicle does not
@@ -124,7 +137,8 @@ def _split(
     merged: NDArray[np.float64],
     fast: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Cover merged silhouettes with windows, fullest and fastest first, hardly overlapping.
+    """Cover merged silhouettes with windows, hardly overlapping: the fullest and fastest first, and
+    before others about as full those of people in front, whose feet are seen.
 
     A fast region among them is taken as one thing with the windows it holds: a rider or a cart is
     wider than a walker.
@@ -145,30 +159,27 @@ def _split(
     speed = np.hypot(u, v)
     cover = seen.cover.astype(np.float64)
     rank = cover + 0.25 * np.minimum(speed / geometry.walk, 4.0)
+    fronts = _fronts(percept.feet, merged, owner, np.stack([x, foot, tall, cover]))
+    rank[[*fronts]] += _FRONT
     order = np.argsort(-np.where(owner >= 0, rank, -1.0), kind="stable")
     order = order[owner[order] >= 0]
     found: list[NDArray[np.float64]] = []
     while len(order):
         best = order[0]
         row = merged[owner[best]].copy()
-        half = 0.3 * tall[best]
+        half, low = 0.3 * tall[best], fronts.get(int(best), foot[best])
         row[[Det.X0, Det.Y0, Det.X1, Det.Y1]] = (
-            x[best] - half, max(0.0, foot[best] - tall[best]), x[best] + half, foot[best],
+            x[best] - half, max(0.0, low - tall[best]), x[best] + half, low,
         )  # fmt: skip
         row[[Det.TALL, Det.U, Det.V, Det.SPREAD]] = (
             tall[best], u[best], v[best], float(seen.spread[best]),
         )  # fmt: skip
         row[Det.AREA] = np.nan
         row[Det.KIND] = Kind.PART
-        beside = np.abs(x - x[best]) <= _BESIDE * tall[best]
-        away = (foot - foot[best]) / tall[best]
-        below, above = (
-            cover[beside & (np.abs(away - side * _FURTHER) <= _ABOUT) & (owner >= 0)]
-            for side in (1, -1)
-        )
-        least = _GOES_ON * cover[best]
-        if below.max(initial=0.0) > least:
-            row[Det.HIDDEN] = 1.0 if above.max(initial=0.0) > least else 0.5
+        if int(best) not in fronts:
+            away = (foot - foot[best]) / tall[best]
+            column = (np.abs(x - x[best]) <= _BESIDE * tall[best]) & (owner >= 0)
+            row[Det.HIDDEN] = _hidden(away[column], cover[column] / cover[best])
         region = _region(row, fast) if speed[best] > 1.6 * geometry.walk else None
         if region is not None:
             row[Det.X0] = min(row[Det.X0], region[Blob.X0])
@@ -179,15 +190,70 @@ def _split(
             if area > 2 * PERSON_AREA:
                 row[Det.AREA], row[Det.KIND] = area, Kind.LARGE
         found.append(row)
-        near = (np.abs(x[order] - x[best]) < 0.6 * tall[best]) & (
-            np.abs(foot[order] - foot[best]) < 0.7 * tall[best]
-        )
+        near = _near(x[order] - x[best], foot[order] - foot[best], tall[best])
         held = (
             (x[order] > row[Det.X0]) & (x[order] < row[Det.X1])
             & (middle[order] > row[Det.Y0]) & (middle[order] < row[Det.Y1])
         )  # fmt: skip
         order = order[~near & ~held]
     return np.array(found) if found else np.zeros((0, len(Det)))
+
+
+def _hidden(away: NDArray[np.float64], full: NDArray[np.float64]) -> float:
+    """``Det.HIDDEN`` of a window among those of its column, all ``(n,)``.
+
+    Args:
+        away: how much further down, in heights.
+        full: how full, over the window itself.
+    """
+    if full[(away > 0) & (away <= _FURTHER / 2)].max(initial=0.0) > _FULLER:
+        return 1.0
+    below, above = (
+        full[np.abs(away - side * _FURTHER) <= _ABOUT].max(initial=0.0) > _GOES_ON
+        for side in (1, -1)
+    )
+    return (1.0 if above else 0.5) if below else 0.0
+
+
+def _fronts(
+    feet: NDArray[np.float32],
+    merged: NDArray[np.float64],
+    owner: NDArray[np.intp],
+    windows: NDArray[np.float64],
+) -> dict[int, float]:
+    """Windows of those whose feet are seen, and the image row of these.
+
+    Args:
+        feet: lowest points of silhouettes, ``(m, 2)``.
+        merged: the silhouettes that are cut.
+        owner: of each window, the silhouette it is in, or −1.
+        windows: x, foot, height and cover of each, ``(4, n)``.
+    """
+    x, foot, tall, cover = windows
+    found: dict[int, float] = {}
+    for px, py in feet.tolist():
+        inside = (
+            (merged[:, Det.X0] <= px) & (px <= merged[:, Det.X1])
+            & (merged[:, Det.Y0] <= py) & (py <= merged[:, Det.Y1])
+        )  # fmt: skip
+        mine = inside[owner] & (owner >= 0)
+        here = np.flatnonzero(
+            mine & (np.abs(x - px) <= _LEG * tall) & (np.abs(foot - py) <= _SOLE * tall)
+        )
+        if not len(here):
+            continue
+        best = int(here[np.argmax(cover[here])])
+        around = mine & _near(px - x, py - foot, tall)
+        if cover[best] >= _FULL * cover[around].max():
+            found[best] = py
+    return found
+
+
+def _near(
+    x: NDArray[np.float64], y: NDArray[np.float64], tall: NDArray[np.float64] | float
+) -> NDArray[np.bool_]:
+    """Whether two windows so far apart, in pixels, overlap by much."""
+    return np.asarray((np.abs(x) < 0.6 * tall) & (np.abs(y) < 0.7 * tall), np.bool_)
 
 
 def _region(row: NDArray[np.float64], fast: NDArray[np.float64]) -> NDArray[np.float64] | None:

@@ -12,7 +12,7 @@ from tools.backends.embedded.perception.claims import moving
 from tools.backends.embedded.perception.geometry import Geometry
 from tools.backends.embedded.perception.leaving import alone, appeared
 from tools.backends.embedded.perception.motion import WalkLearner, relative
-from tools.backends.embedded.perception.objects import MEASURED, measure
+from tools.backends.embedded.perception.objects import MEASURED, held, measure
 from tools.backends.embedded.perception.percepts import FramePercept, Health
 from tools.backends.embedded.perception.places import PLACE_CLIPS, PlaceLearner
 from tools.backends.embedded.perception.rows import RowHistograms
@@ -186,15 +186,14 @@ def _objects(
                 values.setdefault("unattended", []).append(alone(track, members)[-1:])
             if seen.small:
                 for name in ("speed", "glide", "dwell"):
-                    values.setdefault(f"{name}/small", []).append(_known(seen.series(name)))
+                    values.setdefault(f"{name}/small", []).append(held(seen, name))
                 continue
             passed = track.seconds >= _PASSES_S and float(np.nanmax(seen.speed)) > _GOES
             number += int(passed)
             for name in (*MEASURED, "place", "way", "astray"):
                 if seen.group and name in {"size", "area"}:
                     continue  # how tall people merge to be says nothing about what is large here
-                series = seen.series(name)
-                values.setdefault(name, []).append(_known(series))
+                values.setdefault(name, []).append(held(seen, name))
             if seen.direction is not None:
                 directions[seen.direction] = directions.get(seen.direction, 0.0) + track.seconds
     table: dict[str, Distribution] = {}
@@ -225,7 +224,3 @@ def _objects(
     table["unattended"] = Distribution(_ATTENDED_S, limit, behind, prior=not behind, log=True)
     total = sum(directions.values())
     return table, {k: v / total for k, v in directions.items()} if total else {}, widen
-
-
-def _known(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return values[np.isfinite(values)]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, grey_opening
 
 from tools.backends.embedded.perception.detections import PERSON_AREA, Det, Kind
+from tools.backends.embedded.perception.footing import feet
 from tools.backends.embedded.perception.medians import median
 from tools.backends.embedded.perception.statistics import Distribution, Normal, PlaceMap
 from tools.backends.embedded.perception.stays import Stay
@@ -24,6 +25,7 @@ __all__ = [
     "MEASURED",
     "Measured",
     "foreseen",
+    "held",
     "measure",
     "surprises",
 ]
@@ -64,8 +66,6 @@ from the longer."""
 _WHEREABOUTS = frozenset({"place", "astray", "way"})
 _TOLD = 0.3
 """What can be told in this share of its frames is taken to hold in the others, too."""
-_GLIMPSES, _LEAST_SEEN_S = 0.5, 1.0
-"""A head tells the place of what is seen in this share of its life, and for so long."""
 _PAST_HALF = 0.5
 """Surprise from which on a stay is judged by what becomes of it."""
 _WAY_SIGMA_S, _GOES = 0.5, 0.4
@@ -139,8 +139,8 @@ def measure(
     """
     rows = track.array
     times = np.array(track.times)
-    x, foot = (rows[:, Det.X0] + rows[:, Det.X1]) / 2, rows[:, Det.Y1]
-    usual = walk.at(x, foot)
+    x = (rows[:, Det.X0] + rows[:, Det.X1]) / 2
+    usual = walk.at(x, rows[:, Det.Y1])
     tall = (rows[:, Det.Y1] - rows[:, Det.Y0]) / rows[:, Det.TALL]
     extent = rows[:, Det.AREA] / PERSON_AREA
     # What the border cuts is only a lower bound: of use where that is already large.
@@ -152,7 +152,7 @@ def measure(
     speed = np.hypot(u, v)
     mean = (float(u.mean()), float(v.mean()))
     nowhere = np.full(len(rows), np.nan)
-    placed = _placed(rows[:, Det.HIDDEN], times)
+    foot, placed = feet(rows, times)
     return Measured(
         track=track,
         rows=rows,
@@ -173,21 +173,6 @@ def measure(
     )
 
 
-def _placed(hidden: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Where it is known which place is somebody's: where the feet are seen, else by the head.
-
-    Where people merge, a window may sit on the upper half of somebody nearer: its feet are no
-    one's. So may its head be where what is seen hardly, or briefly, is made of glimpses of several.
-    """
-    feet = np.asarray(hidden == 0, np.bool_)
-    if len(times) < 2:
-        return feet
-    step = max(float(np.diff(times).min()), 1e-3)
-    life = float(times[-1] - times[0]) + step
-    lasting = len(times) * step >= max(_GLIMPSES * life, _LEAST_SEEN_S)
-    return np.asarray(hidden < 1, np.bool_) if lasting else feet
-
-
 def _where(mask: NDArray[np.bool_], values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(mask, values, np.nan)
 
@@ -202,7 +187,7 @@ def _way(
     """Share of the normal motion that goes the way of a track, which is steadied over a second;
     NaN where it hardly moves."""
     flow = np.stack([rows[:, Det.U] / usual, rows[:, Det.V] / usual])
-    u, v = _smooth(flow, times, _WAY_SIGMA_S)
+    u, v = np.nan_to_num(_smooth(_where(placed, flow), times, _WAY_SIGMA_S))
     share = ways.at((rows[:, Det.X0] + rows[:, Det.X1]) / 2, rows[:, Det.Y1], u, v)
     share = _where(placed, share)
     return np.where(np.hypot(u, v) > _GOES, _smooth(share, times), np.nan)
@@ -277,6 +262,18 @@ def surprises(
         lasting = np.maximum(_lasting(np.stack([*fleeting.values()]), times, _HELD_S), 0.0)
         found.update(zip(fleeting, lasting, strict=True))
     return {name: found[name] for name in names if name in found}
+
+
+def held(measured: Measured, name: str) -> NDArray[np.float64]:
+    """Values of an attribute as far as they are known; of where, or which way, something goes only
+    as strange as they are for ``_PLACED_S``, since no less counts as a surprise."""
+    values = measured.series(name)
+    known = np.isfinite(values)
+    if name not in _WHEREABOUTS:
+        return values[known]
+    far = 1.0 if name == "astray" else -1.0
+    times = np.array(measured.track.times)[known]
+    return far * _lasting(far * values[known], times, _PLACED_S)
 
 
 def _whereabouts(values: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:

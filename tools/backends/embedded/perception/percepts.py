@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d
 
 from tools.backends.embedded.perception.background import Segmenter, around, components, edges
 from tools.backends.embedded.perception.flow import FlowField, grey
@@ -17,7 +19,7 @@ from tools.backends.embedded.perception.medians import median
 from tools.backends.embedded.perception.settings import PerceptionSettings
 from tools.backends.embedded.perception.windows import WindowGrid, WindowMeasures
 
-__all__ = ["Analyser", "Blob", "FramePercept", "Health"]
+__all__ = ["ALONE_TALL", "ALONE_WIDE", "Analyser", "Blob", "FramePercept", "Health"]
 
 
 class Blob(IntEnum):
@@ -79,6 +81,8 @@ class Health(IntEnum):
     """Share of a thumbnail that has no gradient at all, as on a title card."""
 
 
+ALONE_TALL, ALONE_WIDE = 1.4, 0.95
+"""Extent, in heights, up to which a silhouette may be one person."""
 _TILES = (5, 6)
 _THUMB, _COARSE = (32, 24), (64, 48)
 _STRONG = 0.05
@@ -95,6 +99,8 @@ _LASTS = 0.5
 """Share of such foreground from which on a piece may be the background itself."""
 _GAIN = 2.0
 """Contrast, over the background's, up to which light or exposure may have raised it."""
+_STRIDE = 0.3
+"""Heights to either side within which the lowest point of an outline is one person's feet."""
 _CREEP = 0.2
 """Heights by which a camera may have crept since the background was learned, and by which a
 sitting person's head moves."""
@@ -110,6 +116,9 @@ class FramePercept:
     windows: WindowMeasures
     blobs: NDArray[np.float32]
     """Shape ``(n, len(Blob))``."""
+    feet: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 2), np.float32))
+    """Lowest points (x, y) of silhouettes larger than a person, shape ``(m, 2)``: whoever is in
+    front hides others, so there the feet of one are."""
 
 
 @dataclass(eq=False)
@@ -178,14 +187,16 @@ class Analyser:
         windows = self.grid.measure(moving, flow, seconds)
         measured = _Measured(now, gradient, seconds)
         pixels = _Pixels.of(moving, flow)
-        parts = [self._pieces(moving, pixels, measured, 0.02, fast=False)]
+        found = [self._pieces(moving, pixels, measured, 0.02, fast=False)]
         fast = self._fast(moving, pixels, flow, seconds)
-        parts.append(self._pieces(fast, _Pixels.of(fast, flow), measured, 0.06, fast=True))
+        found.append(self._pieces(fast, _Pixels.of(fast, flow), measured, 0.06, fast=True))
         if own is not None:
             lasting = _majority(mask & ~moving)
             pixels = _Pixels.of(lasting, flow)
-            parts.append(self._pieces(lasting, pixels, measured, 0.06, fast=False))
-        return FramePercept(frame, pts, health, windows, np.concatenate(parts))
+            found.append(self._pieces(lasting, pixels, measured, 0.06, fast=False))
+        blobs = np.concatenate([pieces.rows for pieces in found])
+        feet = np.concatenate([pieces.feet for pieces in found])
+        return FramePercept(frame, pts, health, windows, blobs, feet)
 
     def _fast(
         self,
@@ -222,11 +233,11 @@ class Analyser:
         least: float,
         *,
         fast: bool,
-    ) -> NDArray[np.float32]:
-        """Rows of the connected pieces of a mask; ``least``: smallest area, in heights²."""
+    ) -> _Pieces:
+        """The connected pieces of a mask; ``least``: smallest area, in heights²."""
         rows, columns = around(mask, self._join + 2)
         if rows.stop == rows.start:
-            return np.zeros((0, len(Blob)), np.float32)
+            return _NO_PIECES
         labels = np.zeros(mask.shape, np.uint16)
         labels[rows, columns], stats = components(mask[rows, columns], self._join)
         at = pixels.at
@@ -238,7 +249,7 @@ class Analyser:
         keep = area >= np.maximum(least * tall * tall, 6.0)
         keep[0] = False
         if not keep.any():
-            return np.zeros((0, len(Blob)), np.float32)
+            return _NO_PIECES
         divisor = np.maximum(area, 1.0)
 
         def mean(values: NDArray[Any]) -> NDArray[np.float64]:
@@ -272,7 +283,16 @@ class Analyser:
         if not fast:
             for i in np.flatnonzero(found[:, Blob.STILL] > _LASTS):
                 found[i, Blob.ALIKE] = self._alike(found[i], measured.now)
-        return np.asarray(found, np.float32)
+        larger = (stats[:, 2] > ALONE_WIDE * tall) | (stats[:, 3] > ALONE_TALL * tall)
+        larger &= keep & (not fast)
+        feet = [
+            (x + columns.start, y + rows.start)
+            for number in np.flatnonzero(larger).tolist()
+            for x, y in _feet(
+                labels[rows, columns], mask[rows, columns], number, stats[number], tall[number]
+            )
+        ]
+        return _Pieces(np.asarray(found, np.float32), np.array(feet, np.float32).reshape(-1, 2))
 
     def _alike(self, row: NDArray[np.float64], now: NDArray[np.uint8]) -> float:
         """Best correlation of a piece's picture, with a margin, with the background around it."""
@@ -372,6 +392,36 @@ class _Measured:
     now: NDArray[np.uint8]
     gradient: NDArray[np.float32]
     seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Pieces:
+    """Rows ``(n, len(Blob))`` and, of those larger than a person, lowest points ``(m, 2)``."""
+
+    rows: NDArray[np.float32]
+    feet: NDArray[np.float32]
+
+
+_NO_PIECES = _Pieces(np.zeros((0, len(Blob)), np.float32), np.zeros((0, 2), np.float32))
+
+
+def _feet(
+    labels: NDArray[np.uint16],
+    mask: NDArray[np.uint8],
+    number: int,
+    stats: NDArray[np.int32],
+    tall: float,
+) -> Iterator[tuple[float, int]]:
+    """Points (x, y) of the lower edge of a piece that none of it beside them lies below."""
+    left, top, wide, high = stats[:4].tolist()
+    box = slice(top, top + high), slice(left, left + wide)
+    piece = (labels[box] == number) & (mask[box] > 0)
+    low = np.where(piece.any(axis=0), high - piece[::-1].argmax(axis=0), 0)
+    reach = max(1, round(_STRIDE * tall))
+    peak = maximum_filter1d(low, 2 * reach + 1, mode="constant", cval=0)
+    at = np.flatnonzero((low == peak) & (low > 0))
+    for group in np.split(at, np.flatnonzero(np.diff(at) > reach) + 1):
+        yield left + (float(group[0]) + float(group[-1])) / 2, top + int(low[group[0]])
 
 
 def _majority(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from tools.backends.embedded.perception.detections import Det, Kind
+from tools.backends.embedded.perception.footing import feet
 from tools.backends.embedded.perception.geometry import Geometry
 from tools.backends.embedded.perception.statistics import PlaceMap
 from tools.backends.embedded.perception.tracks import Track
@@ -70,19 +71,21 @@ class PlaceLearner:
             if all(row[Det.KIND] == Kind.SMALL for row in track.rows):
                 continue
             mine = np.zeros(shape, np.bool_)
-            for frame, row in zip(track.frames, track.rows, strict=True):
-                mark = frames.setdefault(frame, np.zeros(shape, np.bool_))
-                mark[self._near(row, _REACH)] = True
-                mine[self._near(row, _TRODDEN)] = True
+            rows = track.array
+            foot, known = feet(rows, np.array(track.times))
+            for n in np.flatnonzero(known).tolist():
+                mark = frames.setdefault(track.frames[n], np.zeros(shape, np.bool_))
+                mark[self._near(rows[n], foot[n], _REACH)] = True
+                mine[self._near(rows[n], foot[n], _TRODDEN)] = True
             trodden += mine
         total = np.zeros(shape)
         for mark in frames.values():
             total += mark
         return total, trodden
 
-    def _near(self, row: NDArray[np.float64], heights: float) -> tuple[slice, slice]:
+    def _near(self, row: NDArray[np.float64], y: np.float64, heights: float) -> tuple[slice, slice]:
         reach = max(heights * row[Det.TALL], 0.5 * self.cell)
-        x, y = (row[Det.X0] + row[Det.X1]) / 2, row[Det.Y1]
+        x = (row[Det.X0] + row[Det.X1]) / 2
         rows = np.searchsorted(self._rows, [y - reach, y + reach])
         columns = np.searchsorted(self._columns, [x - reach, x + reach])
         return slice(int(rows[0]), int(rows[1])), slice(int(columns[0]), int(columns[1]))

@@ -296,7 +296,7 @@ class PerceptStore:
 
 def _bytes(percept: FramePercept) -> int:
     """With the detections that will be kept beside it."""
-    return 3 * percept.blobs.nbytes + 10 * len(percept.windows.index) + 2048
+    return 3 * percept.blobs.nbytes + percept.feet.nbytes + 10 * len(percept.windows.index) + 2048
 
 
 def _write(path: Path, block: Block) -> None:
@@ -310,6 +310,8 @@ def _write(path: Path, block: Block) -> None:
         "blob_rows": np.concatenate(
             [p.blobs for p in percepts] or [np.zeros((0, len(Blob)), np.float32)]
         ),
+        "feet": np.array([len(p.feet) for p in percepts], np.int64),
+        "feet_rows": np.concatenate([p.feet for p in percepts] or [np.zeros((0, 2), np.float32)]),
     }
     for part, kind in zip(_WINDOW_PARTS, _WINDOW_TYPES, strict=True):
         pieces = [getattr(p.windows, part) for p in percepts]
@@ -340,6 +342,7 @@ def _read(path: Path) -> Block | None:
     try:
         window_ends = np.concatenate([[0], np.cumsum(arrays["windows"])])
         blob_ends = np.concatenate([[0], np.cumsum(arrays["blobs"])])
+        feet_ends = np.concatenate([[0], np.cumsum(arrays["feet"])])
         percepts = tuple(
             FramePercept(
                 frame=int(arrays["frame"][i]),
@@ -349,6 +352,7 @@ def _read(path: Path) -> Block | None:
                     *(arrays[part][window_ends[i] : window_ends[i + 1]] for part in _WINDOW_PARTS)
                 ),
                 blobs=arrays["blob_rows"][blob_ends[i] : blob_ends[i + 1]],
+                feet=arrays["feet_rows"][feet_ends[i] : feet_ends[i + 1]],
             )
             for i in range(len(arrays["frame"]))
         )

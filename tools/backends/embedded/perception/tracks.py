@@ -32,6 +32,8 @@ _OUTLINE = np.array([0.2, 0.35, 1.0])
 """One thing's height and width differ by less than this (logarithms), its tone by 16 levels."""
 _MEET = 1.0
 """Usual walking speeds by which the ways of two differ who meet."""
+_GOES = 0.4
+"""Usual walking speeds from which on something goes one way, and does not turn within a frame."""
 _LEAST_S = 0.45
 """Shorter tracks are flicker."""
 
@@ -230,6 +232,9 @@ def _cost(
     part = (rows[:, Det.KIND] == Kind.PART)[None]
     pace = speed[:, None]
     leap = np.maximum(np.where(part, 1.6, 1.3) * walk, np.where(part, 0.7, 0.6) * pace)
+    # Nor turns round on the way, however mixed the flow.
+    goes = np.minimum(pace, _length(flow)[None]) > _GOES * walk
+    turned = part & goes & (velocity @ flow.T < 0)
     reach = 0.45 + 0.4 * speed * gap + 0.3 * walk * gap
     size = np.abs(
         np.log((rows[:, Det.Y1] - rows[:, Det.Y0]) / tall)[None]
@@ -244,7 +249,7 @@ def _cost(
     cost = np.asarray(
         0.6 * near + np.where(thing, 0.5, 0.25) * change / scale + 0.15 * size
         + np.where(thing, 1.0, 0.3) * kinds
-        + np.where((near > 1.5) | (change > leap), 10.0, 0.0),
+        + np.where((near > 1.5) | (change > leap) | turned, 10.0, 0.0),
         np.float64,
     )  # fmt: skip
     return cost, near
