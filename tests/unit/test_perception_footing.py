@@ -90,8 +90,8 @@ def test_a_way_is_taken_from_where_the_place_is_known() -> None:
     left = 4
     shares[..., left - 1 : left + 2] = 0.95
     ways = WayMap(shares, 16)
-    rows = [row(40.0, 60.0, u=0.8, hidden=1.0) for _ in range(15)]
-    rows += [row(40.0, 60.0, u=-0.8) for _ in range(3)]
+    rows = [row(40.0, 60.0, u=0.8, hidden=1.0) for _ in range(20)]
+    rows[8:11] = [row(40.0, 60.0, u=-0.8) for _ in range(3)]
     way = measure(track(rows), STILL, None, ways).way
     assert np.nanmin(way) == pytest.approx(0.95)
 
