@@ -10,7 +10,6 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d
 
 from tools.backends.embedded.perception.background import Segmenter, around, components, edges
 from tools.backends.embedded.perception.flow import FlowField, grey
@@ -416,12 +415,13 @@ def _feet(
     left, top, wide, high = stats[:4].tolist()
     box = slice(top, top + high), slice(left, left + wide)
     piece = (labels[box] == number) & (mask[box] > 0)
-    low = np.where(piece.any(axis=0), high - piece[::-1].argmax(axis=0), 0)
+    low = (piece * np.arange(1, high + 1, dtype=np.uint16)[:, None]).max(axis=0)
     reach = max(1, round(_STRIDE * tall))
-    peak = maximum_filter1d(low, 2 * reach + 1, mode="constant", cval=0)
+    peak = cv2.dilate(low[None], np.ones((1, 2 * reach + 1), np.uint8))[0]
     at = np.flatnonzero((low == peak) & (low > 0))
-    for group in np.split(at, np.flatnonzero(np.diff(at) > reach) + 1):
-        yield left + (float(group[0]) + float(group[-1])) / 2, top + int(low[group[0]])
+    ends = np.flatnonzero(np.diff(at) > reach)
+    for first, last in zip(at[[0, *ends + 1]].tolist(), at[[*ends, -1]].tolist(), strict=True):
+        yield left + (first + last) / 2, top + int(low[first])
 
 
 def _majority(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
