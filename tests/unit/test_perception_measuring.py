@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from evals.scenes import render
 from tools.backends.embedded.perception import measuring
 from tools.backends.embedded.perception.geometry import Geometry
-from tools.backends.embedded.perception.medians import median, median_image
+from tools.backends.embedded.perception.medians import median, median_image, quantile
 from tools.backends.embedded.perception.percepts import FramePercept
 from tools.backends.embedded.perception.settings import PerceptionSettings
 from tools.backends.embedded.perception.store import PerceptStore
@@ -69,6 +69,9 @@ def test_medians_are_numpys(count: int) -> None:
     images = [rng.integers(0, 256, (5, 4, 3), np.uint8) for _ in range(count)]
     ordered = np.sort(np.stack(images), axis=0)
     assert np.array_equal(median_image(images), ordered[count // 2])
+    numbers = rng.normal(size=count)
+    for share in (0.0, 0.25, 0.5, 0.8, 0.9173, 1.0):
+        assert quantile(numbers, share) == float(np.quantile(numbers, share))
 
 
 def percepts(source: FrameSource, geometry: Geometry) -> list[FramePercept]:

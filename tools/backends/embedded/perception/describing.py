@@ -12,7 +12,7 @@ from tools.backends.embedded.perception.claims import at_rest, background, goes,
 from tools.backends.embedded.perception.detections import Det, Kind
 from tools.backends.embedded.perception.geometry import Geometry
 from tools.backends.embedded.perception.leaving import CLEAR, alone, appeared, settled
-from tools.backends.embedded.perception.medians import median
+from tools.backends.embedded.perception.medians import median, quantile
 from tools.backends.embedded.perception.objects import (
     ATTRIBUTES,
     MANY_AREA,
@@ -301,7 +301,7 @@ def _numbers(whole: Measured, part: slice) -> dict[str, float]:
         values = values[np.isfinite(values)]
         if len(values):
             q = 0.5 if name in {"limb_motion", "size", "area"} else 1.0 - min(0.25, second)
-            numbers[name] = float(np.quantile(values, q))
+            numbers[name] = quantile(values, q)
     alone = int(whole.placed[part].sum())
     placed = alone >= max(_LEAST_ALONE, 0.15 * len(times))
     place = whole.place[part]

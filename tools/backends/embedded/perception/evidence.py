@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tools.backends.embedded.perception.detections import Det
 from tools.backends.embedded.perception.geometry import Geometry
-from tools.backends.embedded.perception.medians import median
+from tools.backends.embedded.perception.medians import median, quantile
 from tools.backends.embedded.perception.rests import rests
 from tools.backends.embedded.perception.sights import (
     MOVES,
@@ -227,7 +227,7 @@ def _life(own: Shown, sights: Sequence[Sight], geometry: Geometry, causal: bool)
         # What stands shows nothing of how it moves: a rider who has stopped is a rider still.
         goes = own.goes(geometry.walk)
         shows = goes if measured_s(goes, own.gaps)[-1] >= SUSTAINED_S else measured
-        whole = float(np.quantile(mean[shows], UPPER))
+        whole = quantile(mean[shows], UPPER)
         same = _same(mean, velocity, measured, clear, times, whole, geometry.walk)
         strength = np.fmax(mean, np.where(same, whole, -np.inf))
     first, last = (int(v) for v in np.flatnonzero(measured)[[0, -1]])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tools.backends.embedded.perception.claims import background
 from tools.backends.embedded.perception.detections import Det, Kind
-from tools.backends.embedded.perception.medians import median
+from tools.backends.embedded.perception.medians import median, quantile
 from tools.backends.embedded.perception.tracks import Track
 
 __all__ = ["CLEAR", "UNATTENDED", "alone", "appeared", "carrier", "settled"]
@@ -36,7 +36,7 @@ def settled(rows: NDArray[np.float64]) -> bool:
     """Whether four fifths of a track's detections lie within 0.3 heights of their middle."""
     x, y = (rows[:, Det.X0] + rows[:, Det.X1]) / 2, rows[:, Det.Y1]
     away = np.hypot(x - median(x), y - median(y)) / rows[:, Det.TALL]
-    return bool(np.quantile(away, 0.8) <= _SPREAD)
+    return quantile(away, 0.8) <= _SPREAD
 
 
 def appeared(track: Track, others: Sequence[Track], start: float) -> bool:

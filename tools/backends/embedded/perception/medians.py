@@ -1,4 +1,5 @@
-"""Medians, of numbers and of pictures, many times cheaper than numpy's and equal to them."""
+"""Medians and quantiles of numbers, medians of pictures: many times cheaper than numpy's and equal
+to them."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["median", "median_image"]
+__all__ = ["median", "median_image", "quantile"]
 
 
 def median(values: NDArray[np.floating[Any]]) -> float:
@@ -18,6 +19,19 @@ def median(values: NDArray[np.floating[Any]]) -> float:
     parted = np.partition(values.reshape(-1), middle)
     upper = parted[middle]
     return float(upper if values.size % 2 else (parted[:middle].max() + upper) / 2)
+
+
+def quantile(values: NDArray[np.floating[Any]], share: float) -> float:
+    """The value up to which a share of an array ``(n,)`` lies, linear between neighbours; without
+    NaN, at least one value."""
+    place = (values.size - 1) * share
+    low = int(place)
+    high, part = min(low + 1, values.size - 1), place - low
+    parted = np.partition(values, (low, high))
+    lower, upper = float(parted[low]), float(parted[high])
+    # As numpy interpolates, so that the last bit is the same.
+    gap = upper - lower
+    return lower + gap * part if part < 0.5 else upper - gap * (1 - part)
 
 
 def median_image(images: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:

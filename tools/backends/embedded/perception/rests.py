@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tools.backends.embedded.perception.detections import Det
 from tools.backends.embedded.perception.geometry import Geometry
-from tools.backends.embedded.perception.medians import median
+from tools.backends.embedded.perception.medians import median, quantile
 from tools.backends.embedded.perception.sights import SUSTAINED_S, UPPER, Life, Shown, measured_s
 from tools.backends.embedded.perception.stays import REACH, Stay
 
@@ -96,7 +96,7 @@ def _ending(
         before = goes & (when > now - _WINDOW_S) & (when <= now)
         if not before.any() or measured_s(before, own.gaps)[-1] < SUSTAINED_S:
             continue
-        level = float(np.quantile(own.mean[before], UPPER))
+        level = quantile(own.mean[before], UPPER)
         strong = own.measured & (own.mean >= _GONE * level)
         if not (strong & here).any() or (strong & goes & (when > now)).sum() >= _PASSES:
             continue
