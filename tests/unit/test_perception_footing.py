@@ -84,6 +84,23 @@ def test_feet_are_steadied_over_a_step_and_unknown_where_hidden() -> None:
     assert np.ptp(foot[known]) == 0.0
 
 
+def outline(x: float, top: float, foot: float) -> NDArray[np.float64]:
+    one = row(x, foot)
+    one[[Det.Y0, Det.KIND]] = top, Kind.WHOLE
+    return one
+
+
+def test_legs_that_are_not_seen_are_below_the_head_all_the_same() -> None:
+    """Twelve frames behind something low, and five in which the head is what is missing."""
+    rows = [outline(20.0 + n, 40.0, 62.0) for n in range(40)]
+    rows[10:22] = [outline(20.0 + n, 40.0, 52.0) for n in range(10, 22)]
+    rows[30:35] = [outline(20.0 + n, 50.0, 62.0) for n in range(30, 35)]
+    foot, _ = feet(track(rows).array, np.arange(40) / FPS)
+    assert foot == pytest.approx(np.full(40, 62.0))
+    short = [outline(20.0 + n, 48.0, 62.0) for n in range(40)]  # a child throughout
+    assert feet(track(short).array, np.arange(40) / FPS)[0] == pytest.approx(np.full(40, 62.0))
+
+
 def test_a_way_is_taken_from_where_the_place_is_known() -> None:
     """An identity that was on somebody else's head before: its motion there is another's."""
     shares = np.zeros((8, 10, 8), np.float32)

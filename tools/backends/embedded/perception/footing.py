@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
-from tools.backends.embedded.perception.detections import Det
-from tools.backends.embedded.perception.medians import median
+from tools.backends.embedded.perception.detections import Det, Kind
+from tools.backends.embedded.perception.medians import median, quantile
 
 __all__ = ["feet", "footed"]
 
@@ -16,6 +16,9 @@ _GLIMPSES, _LEAST_SEEN_S = 0.5, 1.0
 _STEADY_S = 1.0
 """A step of a walker takes half of this, and the lower end of an outline goes up and down with
 every step, with shadows and with who passes in front."""
+_UPRIGHT, _SHORT, _LEAST_WHOLE = 0.75, 0.85, 3
+"""One's own height is what a quarter of one's outlines reach; shorter by 15 % than that, where at
+least three are not, an outline lacks something."""
 
 
 def footed(hidden: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -47,9 +50,31 @@ def feet(
         rows: detections of a track, ``(n, len(Det))``.
         times: seconds, ascending.
     """
-    foot, known = rows[:, Det.Y1].copy(), footed(rows[:, Det.HIDDEN], times)
+    foot, known = _standing(rows, times), footed(rows[:, Det.HIDDEN], times)
     if known.sum() >= 3:
         gap = max(median(np.diff(times)), 1e-3)
         width = max(1, round(_STEADY_S / gap))
         foot[known] = median_filter(foot[known], min(width, int(known.sum())), mode="reflect")
     return foot, known
+
+
+def _standing(rows: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Lower ends of outlines, ``(n,)``; where one's legs are not seen (behind something low, or of
+    the ground's colour), as far below the head as they are when seen.
+
+    An outline lacks the legs if it is much shorter than the track's usually are, and its head is
+    where it was, or will be, with legs.
+    """
+    top, foot = rows[:, Det.Y0], rows[:, Det.Y1].copy()
+    outlined = np.isin(rows[:, Det.KIND], (Kind.WHOLE, Kind.SMALL)) & (rows[:, Det.CUT] == 0)
+    if not outlined.any():
+        return foot
+    tall = (foot - top) / rows[:, Det.TALL]
+    own = quantile(tall[outlined], _UPRIGHT)
+    whole = outlined & (tall >= _SHORT * own)
+    if whole.sum() < _LEAST_WHOLE:
+        return foot
+    usual = [np.interp(times, times[whole], end[whole]) for end in (top, foot)]
+    legless = outlined & ~whole & (np.abs(top - usual[0]) < np.abs(foot - usual[1]))
+    foot[legless] = (top + own * rows[:, Det.TALL])[legless]
+    return foot
