@@ -158,26 +158,6 @@ def test_two_who_meet_and_pass_as_one_outline_keep_their_ways() -> None:
         assert ends[-1.0][Det.X1] < 35
 
 
-def test_who_is_overtaken_as_one_outline_for_a_second_is_found_again() -> None:
-    """A walker and a rider, of whom only the rider is found for 1.2 s; where the walker ought to
-    come out somebody faster does, and then it is not the walker."""
-    for another in (False, True):
-        frames = []
-        for i in range(50):
-            walker, rider = 60 + 1.2 * i, 30 + 3.6 * i
-            rows = [row(rider, 80, 1.5)]
-            if not 8 <= i < 20:
-                late = another and i >= 20
-                there, pace = (walker + 1.7 * (i - 20), 1.2) if late else (walker, 0.5)
-                rows.append(row(there, 79, pace, kind=Kind.PART))
-            frames.append(FrameDetections(i, i, i / 10, np.array(rows)))
-        tracks = link(frames, walk=0.5, causal=True)
-        slow = next(t for t in tracks if t.rows[0][Det.U] < 1)
-        assert slow.frames[-1] == (7 if another else 49)
-        fast = next(t for t in tracks if t.rows[0][Det.U] > 1)
-        assert fast.frames == list(range(50))
-
-
 def test_who_comes_in_where_another_has_left_is_another() -> None:
     frames = []
     for i in range(60):
