@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from math import hypot, inf
+from math import hypot
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,6 @@ __all__ = ["FrameDetections", "Track", "link"]
 _GATE = 1.0
 _MAX_GAP_S = 0.7
 """Seconds an object may stay unseen (behind others) and keep its identity."""
-_MERGED_GAP_S = 2.0
-"""… and where it is expected in another's outline: who overtakes somebody takes a second or two."""
 _STILL_GAP_S = 2.5
 """… and where it stands still: somebody who passes in front of it hides it for so long."""
 _THING_GAP_S = 4.0
@@ -58,8 +56,6 @@ class Track:
     rows: list[NDArray[np.float64]] = field(default_factory=list)
     velocity: tuple[float, float] = (0.0, 0.0)
     """Heights per second, smoothed, from displacement."""
-    met: float = -inf
-    """When it was last expected in an outline that was taken for another who passes it."""
     stay: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     """Seconds for which its place has been stayed at, per row (:mod:`stays`); set by ``link``."""
     part: list[Stay | None] = field(default_factory=list)
@@ -160,8 +156,6 @@ def link(frames: Iterable[FrameDetections], walk: float, *, causal: bool = False
             # What the border cut has left the picture: who comes in there later is another.
             if track.stands and not track.rows[-1][Det.CUT]:
                 gap = _THING_GAP_S if track.rows[-1][Det.KIND] == Kind.SMALL else _STILL_GAP_S
-            merged = seen.seconds - track.met <= _MAX_GAP_S
-            gap = max(gap, _MERGED_GAP_S if merged else 0.0)
             target = still if seen.seconds - track.times[-1] <= gap else done
             target.append(track)
         open_ = still
@@ -172,11 +166,8 @@ def link(frames: Iterable[FrameDetections], walk: float, *, causal: bool = False
             left, right = linear_sum_assignment(np.minimum(cost, 10.0))
             pairs = [p for p in zip(left.tolist(), right.tolist(), strict=True) if cost[p] < _GATE]
             shared = _shared(open_, near, pairs, walk)
-            outlines = {j for j, _ in shared}
-            for _, lost in shared:
-                open_[lost].met = seen.seconds
             for i, j in pairs:
-                held = j in outlines
+                held = j in shared
                 open_[i].add(seen.frame, seen.pts, seen.seconds, rows[j], keep_velocity=held)
                 taken.add(j)
         for number, row in enumerate(rows):
@@ -199,16 +190,16 @@ def _shared(
     near: NDArray[np.float64],
     pairs: Sequence[tuple[int, int]],
     walk: float,
-) -> set[tuple[int, int]]:
-    """Detections where two meet and pass as one outline, and the tracks that are lost in them:
-    another, which found none of its own, is expected there, too, and goes another way.
+) -> set[int]:
+    """Detections where two meet and pass as one outline: another track, which found none of its
+    own, is expected there, too, and goes another way.
 
     The flow of such an outline is a mixture and says nothing of where either goes on.
     """
     found = {i for i, _ in pairs}
     lost = [i for i in range(len(tracks)) if i not in found]
     return {
-        (j, k)
+        j
         for i, j in pairs
         for k in lost
         if near[k, j] < 1.0 and _apart(tracks[i], tracks[k]) > _MEET * walk
@@ -239,14 +230,11 @@ def _cost(
     # Nobody halves or doubles a rider's pace within a frame: that is somebody else.
     # (The flow of a part among others is mixed with theirs, so it may differ more.)
     part = (rows[:, Det.KIND] == Kind.PART)[None]
-    stands = np.array([t.stands for t in tracks])[:, None]
     pace = speed[:, None]
     leap = np.maximum(np.where(part, 1.6, 1.3) * walk, np.where(part, 0.7, 0.6) * pace)
     # Nor turns round on the way, however mixed the flow.
     goes = np.minimum(pace, _length(flow)[None]) > _GOES * walk
     turned = part & goes & (velocity @ flow.T < 0)
-    # Whoever was merged with others for long is found again by the pace they had.
-    late = ((gap > _MAX_GAP_S)[:, None] & ~stands) & (change > 0.5 * np.maximum(pace, walk))
     reach = 0.45 + 0.4 * speed * gap + 0.3 * walk * gap
     size = np.abs(
         np.log((rows[:, Det.Y1] - rows[:, Det.Y0]) / tall)[None]
@@ -254,13 +242,14 @@ def _cost(
     )
     kinds = (last[:, Det.KIND][:, None] == Kind.SMALL) != (rows[:, Det.KIND][None] == Kind.SMALL)
     # Whoever passes in front of something that stands does not take its place.
+    stands = np.array([t.stands for t in tracks])[:, None]
     thing = stands & (last[:, Det.KIND][:, None] == Kind.SMALL)
     overlap = _overlaps(last, shift, rows)
     near = np.minimum(distance / reach[:, None], 2.0 * (1.0 - overlap))  # large things: by overlap
     cost = np.asarray(
         0.6 * near + np.where(thing, 0.5, 0.25) * change / scale + 0.15 * size
         + np.where(thing, 1.0, 0.3) * kinds
-        + np.where((near > 1.5) | (change > leap) | turned | late, 10.0, 0.0),
+        + np.where((near > 1.5) | (change > leap) | turned, 10.0, 0.0),
         np.float64,
     )  # fmt: skip
     return cost, near
