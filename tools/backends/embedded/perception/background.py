@@ -55,19 +55,23 @@ class Segmenter:
         self._threshold = threshold
         height, width = threshold.shape
         self._small = (max(8, width // 4), max(8, height // 4))
-        small = cv2.resize(background, self._small, interpolation=cv2.INTER_AREA)
-        self._small_background = _luma(small.astype(np.float32))
+        self._small_background = _luma(self.small(background))
         self._small_threshold = cv2.resize(
             threshold.astype(np.float32), self._small, interpolation=cv2.INTER_AREA
         )
         reach = max(9, round(0.75 * person_px)) | 1  # about three heights at a quarter of the size
         self._reach = (reach, reach)
 
-    def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Mask ``uint8 (h, w)`` of 0 and 1."""
+    def small(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The image at a quarter of its size, in which light is followed."""
+        return np.asarray(cv2.resize(image, self._small, interpolation=cv2.INTER_AREA), np.uint8)
+
+    def __call__(
+        self, image: NDArray[np.uint8], small: NDArray[np.uint8] | None = None
+    ) -> NDArray[np.uint8]:
+        """Mask ``uint8 (h, w)`` of 0 and 1. ``small``: what :meth:`small` gives, where known."""
         height, width = self._threshold.shape
-        small = cv2.resize(image, self._small, interpolation=cv2.INTER_AREA).astype(np.float32)
-        shift = _luma(small) - self._small_background
+        shift = _luma(self.small(image) if small is None else small) - self._small_background
         usual = median(shift)
         calm = (np.abs(shift - usual) < self._small_threshold).astype(np.float32)
         weight = cv2.blur(calm, self._reach)
@@ -108,8 +112,10 @@ class Segmenter:
         return np.asarray(cv2.medianBlur(mask.view(np.uint8), 3), np.uint8)
 
 
-def _luma(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray(cv2.transform(image, np.full((1, 3), 1 / 3, np.float32)), np.float32)
+def _luma(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Mean of the channels."""
+    third = np.full((1, 3), 1 / 3, np.float32)
+    return np.asarray(cv2.transform(image.astype(np.float32), third), np.float32)
 
 
 def around(mask: NDArray[np.uint8], margin: int) -> tuple[slice, slice]:
@@ -141,10 +147,10 @@ def edges(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
 
     A flat image gives zeros.
     """
-    blurred = cv2.GaussianBlur(grey, (5, 5), 0).astype(np.float32)
+    blurred = cv2.GaussianBlur(grey, (5, 5), 0)
     dx = cv2.Sobel(blurred, cv2.CV_32F, 1, 0)
     dy = cv2.Sobel(blurred, cv2.CV_32F, 0, 1)
-    magnitude = np.minimum(cv2.magnitude(dx, dy), 80.0)
-    centred = magnitude - magnitude.mean()
+    centred = np.minimum(cv2.magnitude(dx, dy), np.float32(80.0))
+    centred -= centred.mean()
     norm = float(np.linalg.norm(centred))
     return np.asarray(centred / norm if norm > 1e-3 else np.zeros_like(centred), np.float32)

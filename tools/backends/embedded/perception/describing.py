@@ -108,7 +108,7 @@ def full_box(row: NDArray[np.float64], geometry: Geometry) -> Box:
 def full_boxes(rows: NDArray[np.float64], geometry: Geometry) -> list[Box]:
     """:func:`full_box` of each row."""
     size = np.array(geometry.full)
-    corners = np.rint(rows[:, : Det.TALL] * np.tile(geometry.scale, 2)).astype(np.int64)
+    corners = np.rint(rows[:, : Det.TALL] * (geometry.scale * 2)).astype(np.int64)
     low = np.minimum(np.maximum(corners[:, :2], 0), size - 1)
     high = np.maximum(np.minimum(corners[:, 2:], size), low + 1)
     found = np.concatenate([low, high], axis=1).tolist()

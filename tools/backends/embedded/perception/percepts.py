@@ -144,7 +144,7 @@ class Analyser:
         self._usual = _Usual(
             sharp=max(1.0, _sharpness(self._gradient)),
             thumb=_centred(_small(_small(half, _COARSE), _THUMB)),
-            colour=_colour(self.geometry.background),
+            colour=_colour(self._segment.small(self.geometry.background)),
             light=max(1.0, float(background.mean())),
         )
         self._join = max(1, round(0.06 * middle))
@@ -177,10 +177,11 @@ class Analyser:
         now = grey(image) if now is None else now
         first, second = (now, before) if reverse else (before, now)
         flow = self._flow(first, second)
-        mask = self._segment(image)
+        small = self._segment.small(image)
+        mask = self._segment(image, small)
         moving = mask if own is None else self._segment.moving(image, mask, own)
         gradient = _gradient(now)
-        health = self._health(image, now, before, mask, flow, gradient, seconds)
+        health = self._health(small, now, before, mask, flow, gradient, seconds)
         if flow is None:
             flow = np.zeros((*now.shape, 2), np.float32)
         windows = self.grid.measure(moving, flow, seconds)
@@ -188,7 +189,9 @@ class Analyser:
         pixels = _Pixels.of(moving, flow)
         found = [self._pieces(moving, pixels, measured, 0.02, fast=False)]
         fast = self._fast(moving, pixels, flow, seconds)
-        found.append(self._pieces(fast, _Pixels.of(fast, flow), measured, 0.06, fast=True))
+        if fast is not None:
+            pixels = _Pixels.of(fast, flow)
+            found.append(self._pieces(fast, pixels, measured, 0.06, fast=True))
         if own is not None:
             lasting = _majority(mask & ~moving)
             pixels = _Pixels.of(lasting, flow)
@@ -203,16 +206,18 @@ class Analyser:
         pixels: _Pixels,
         flow: NDArray[np.float32],
         seconds: float,
-    ) -> NDArray[np.uint8]:
-        """Foreground whose flow, averaged over a quarter of a person, beats any walker's."""
-        fast = np.zeros_like(mask)
+    ) -> NDArray[np.uint8] | None:
+        """Foreground whose flow, averaged over a quarter of a person, beats any walker's; None
+        where there is none."""
         usual = self.settings.fast_factor * self.geometry.walk * seconds
         # No mean is past a limit unless some pixel in it is: most frames have no such pixel.
         least = usual * self._least_height.take(pixels.at)
-        fast.reshape(-1)[pixels.at] = pixels.square > least * least
+        faster = pixels.at[pixels.square > least * least]
+        if not len(faster):
+            return None
+        fast = np.zeros_like(mask)
+        fast.reshape(-1)[faster] = 1
         rows, columns = around(fast, self._smooth)
-        if rows.stop == rows.start:
-            return fast
         size = (self._smooth, self._smooth)
         inside, part = mask[rows, columns], flow[rows, columns]
         weighted = cv2.blur(cv2.copyTo(part, inside), size)
@@ -312,7 +317,7 @@ class Analyser:
 
     def _health(
         self,
-        image: NDArray[np.uint8],
+        small: NDArray[np.uint8],
         now: NDArray[np.uint8],
         before: NDArray[np.uint8],
         mask: NDArray[np.uint8],
@@ -334,7 +339,7 @@ class Analyser:
         if change > _STIRS:
             earlier = _small(_small(before, self._half), _COARSE)
             join = float((edges(coarse) * edges(earlier)).sum())
-        colour = _colour(image) / usual.colour if usual.colour > _GREY else 1.0
+        colour = _colour(small) / usual.colour if usual.colour > _GREY else 1.0
         return np.array(
             [
                 luma,
@@ -462,7 +467,7 @@ def _plain(image: NDArray[np.uint8], levels: NDArray[np.intp]) -> float:
 
 def _colour(image: NDArray[np.uint8]) -> float:
     """Mean difference between the strongest and the weakest channel, grey levels."""
-    blue, green, red = cv2.split(_small(image, _COARSE))
+    blue, green, red = cv2.split(image)
     most, least = cv2.max(cv2.max(blue, green), red), cv2.min(cv2.min(blue, green), red)
     return float(cv2.mean(cv2.subtract(most, least))[0])
 
