@@ -12,7 +12,7 @@ from tools.archive import Archive, SceneRecord
 from tools.ports import Embedder, SceneProfile
 from tools.types import Rule, RuleCategory, RuleKind
 
-__all__ = ["Planted", "fill", "open_archive", "sentences"]
+__all__ = ["Planted", "fill", "open_archive", "parted", "sentences"]
 
 ACTIONS = (
     ("whistle", "blows a tune through the lips"),
@@ -220,6 +220,32 @@ def sentences(rng: np.random.Generator, count: int) -> Iterator[tuple[str, str, 
         other = f"Someone {ACTIONS[a][1]} {PLACES[p][1]} {TIMES[t][1]}".strip() + "."
         terms = f"{TIMES[t][0]} {PLACES[p][0]} {ACTIONS[a][0]}".strip()
         yield text, one, other, terms
+
+
+def parted(embedder: Embedder, rules: int, *, top: int, draws: int = 2000, seed: int = 0) -> float:
+    """What an embedder would find of :func:`sentences`, all in other words, were it told the parts.
+
+    Each part of a query is compared with the same part of every rule, as a text of its own; the
+    largest sum is the best. Gives the share of queries whose rule is among the ``top`` of about
+    ``rules`` at random: a yardstick of what its vectors know of these words, not a bound.
+    """
+    rng = np.random.default_rng(seed)
+    likeness = []
+    for parts in (ACTIONS, PLACES, TIMES):
+        said, asked = (embedder.embed([pair[n] or "-" for pair in parts]) for n in (0, 1))
+        table = asked @ said.T
+        empty = np.array([not pair[0] for pair in parts])
+        table[empty], table[:, empty] = 0.0, 0.0
+        likeness.append(table)
+    shape = (len(ACTIONS), len(PLACES), len(TIMES))
+    share = rules / float(np.prod(shape))
+    found = 0
+    for a, p, t in rng.integers(shape, size=(draws, 3)).tolist():
+        action, place, time = likeness[0][a], likeness[1][p], likeness[2][t]
+        total = action[:, None, None] + place[None, :, None] + time[None, None]
+        better = (total > total[a, p, t]) & (rng.random(shape) < share)
+        found += int(better.sum() < top)
+    return found / draws
 
 
 def needles(rng: np.random.Generator, count: int) -> Iterator[tuple[str, str, str, str]]:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from evals.bench.rulebooks import Planted, fill, open_archive
+from evals.bench.rulebooks import Planted, fill, open_archive, parted
 from tools import backends
 from tools.archive import Archive
 from tools.ports import Embedder
@@ -64,6 +64,8 @@ class Retrieval:
     among rules that are all combinations of the same parts."""
     paraphrased: float
     """The same with every part in other words."""
+    parted: float
+    """What the embedder could find of these, were it told which words are which part."""
     alone: float
     """The same for rules on subjects of their own, in other words throughout."""
     terms: float
@@ -137,6 +139,7 @@ def _asked(
         queries=len(wall),
         reworded=statistics.fmean(found["reworded"]),
         paraphrased=statistics.fmean(found["paraphrased"]),
+        parted=parted(embedder, rules // scenes, top=TOP),
         alone=statistics.fmean(found["alone"]),
         terms=statistics.fmean(found["terms"]),
         p50_ms=statistics.median(wall),
