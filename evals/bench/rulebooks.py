@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -185,7 +185,160 @@ NEEDLES = (
     ("Umbrellas are left at the cloakroom.", "Put your parasol in the wardrobe at the entrance."),
     ("Nobody may lean out of the window.", "Bending over the sill is dangerous."),
 )
-"""Rules on subjects of their own, and each in other words."""
+"""Rules on subjects of their own, each in other words. How to search was chosen knowing these."""
+HELD_OUT = (
+    ("Smoking is prohibited at the petrol pumps.", "Don't light a cigarette where drivers refuel."),
+    ("Nobody may fish from the bridge.", "Angling off the river crossing is banned."),
+    (
+        "Surgeons wash their hands before an operation.",
+        "Doctors scrub up prior to going into theatre.",
+    ),
+    (
+        "Hens are shut in the coop at night.",
+        "Once it gets dark, the chickens go into their little house.",
+    ),
+    (
+        "The crane must not lift a load above people.",
+        "Never hoist anything heavy over someone's head.",
+    ),
+    (
+        "A person who hides goods under a coat is a shoplifter.",
+        "Stuffing merchandise inside your jacket counts as stealing from the store.",
+    ),
+    ("Water on the floor must be wiped up at once.", "Puddles indoors need mopping immediately."),
+    ("Nobody may light a barbecue on the lawn.", "Grilling on the grass is against the rules."),
+    (
+        "Drones must not fly over the stadium.",
+        "Unmanned aircraft are to be kept away from the sports arena.",
+    ),
+    (
+        "A fallen tree on the road must be reported.",
+        "Let us know if a trunk is blocking the street.",
+    ),
+    (
+        "The lift carries eight persons at most.",
+        "No more than 8 people should ride in the elevator together.",
+    ),
+    ("Taxis wait in a row at the rank.", "Cabs line up at their stand."),
+    ("Street musicians need a permit.", "Without a licence, buskers cannot perform here."),
+    ("Nobody may pick flowers from the beds.", "Plucking blossoms out of the borders isn't okay."),
+    (
+        "Horses are led through the stable, not ridden.",
+        "Get off your mount and guide it by hand inside the barn.",
+    ),
+    (
+        "A newborn leaves the maternity ward only with its parents.",
+        "No infant goes out of the birth unit unless mum and dad are there.",
+    ),
+    (
+        "Nobody may park in front of the hydrant.",
+        "Leaving a vehicle at the firefighters' water point is prohibited.",
+    ),
+    (
+        "Nobody may reach into the running press.",
+        "Keep your hands out of the stamping machine while it is on.",
+    ),
+    (
+        "Pallets are stacked three high at most.",
+        "Never pile more than 3 wooden skids on top of each other.",
+    ),
+    (
+        "Nobody may look over another's shoulder at the cash machine.",
+        "Spying on someone who is withdrawing money is not acceptable.",
+    ),
+    (
+        "Nobody goes through the turnstile without a ticket.",
+        "Fare dodgers must not get past the entry gate.",
+    ),
+    (
+        "The drawbridge stays up while a ship passes.",
+        "The movable span remains raised until the vessel has gone by.",
+    ),
+    (
+        "Bathers take a shower before they enter the pool.",
+        "Rinse yourself off prior to getting in for a swim.",
+    ),
+    (
+        "The lifeguard must stay on the tower.",
+        "Whoever watches over the swimmers cannot leave the lookout post.",
+    ),
+    ("Nobody may touch the paintings.", "Keep your fingers off the artworks."),
+    ("Eating is not permitted in the library.", "No food among the bookshelves, please."),
+    (
+        "Pedestrians cross only when the light is green.",
+        "At red, people on foot must not step into the road.",
+    ),
+    (
+        "Wild boars must be driven out of the vineyard.",
+        "Chase off any feral pigs found among the grapes.",
+    ),
+    ("Tractors carry no passengers.", "Nobody but the driver rides on a farm vehicle."),
+    (
+        "Gas bottles are kept in the locked cage.",
+        "Propane cylinders belong behind bars, with a padlock on.",
+    ),
+    (
+        "Every chemical drum must have a label.",
+        "A barrel of hazardous liquid needs a sticker naming its contents.",
+    ),
+    ("Kitchen staff cover their hair.", "Cooks must have a cap or net on their heads."),
+    ("The medicine cupboard is always locked.", "Never let the drug cabinet stand open."),
+    (
+        "A parcel is handed over only against a signature.",
+        "Recipients confirm in writing before we give them their package.",
+    ),
+    (
+        "A hand in a stranger's pocket is theft.",
+        "Taking a wallet out of another person's trousers counts as stealing.",
+    ),
+    (
+        "Cutting a hole in the fence means a break-in.",
+        "If someone snips the wire mesh, an intruder is at work.",
+    ),
+    (
+        "Nobody enters the bank with a mask on.",
+        "People hiding their face must be kept out of the teller hall.",
+    ),
+    (
+        "Only players go on the pitch during the match.",
+        "Spectators must keep off the field until the game is over.",
+    ),
+    (
+        "Cars must not overtake in the tunnel.",
+        "Passing other vehicles in the underpass is forbidden.",
+    ),
+    (
+        "A driver going the wrong way on the motorway is an emergency.",
+        "Raise the alarm when a car heads against the traffic on the highway.",
+    ),
+    ("Mobile phones stay switched off in class.", "During lessons, no one may make calls or text."),
+    (
+        "Prams are not taken on the escalator.",
+        "Parents pushing a buggy should not use the moving stairs.",
+    ),
+    ("Life jackets are worn on deck.", "Everyone aboard the ship must have a buoyancy vest on."),
+    ("Open trenches must be fenced off.", "Put a railing around every ditch you dig."),
+    ("Tents must not be pitched in the park.", "Camping on the village green is off limits."),
+    (
+        "Begging in front of the shop is not allowed.",
+        "Asking passers-by for spare change outside the store is prohibited.",
+    ),
+    (
+        "Nobody goes near the beehives without a veil.",
+        "Approach the apiary only with your face protected by netting.",
+    ),
+    (
+        "A long queue means that another till must open.",
+        "When too many shoppers are waiting, start up an extra checkout.",
+    ),
+    ("Nobody may walk on the frozen lake.", "Stepping onto the ice of the pond is forbidden."),
+    (
+        "The flag is taken down in a strong wind.",
+        "When a gale blows, somebody has to lower the banner.",
+    ),
+)
+"""The same, written down by somebody who did not know how rules are searched, after that had been
+chosen."""
 
 
 @dataclass(frozen=True)
@@ -195,10 +348,10 @@ class Planted:
     scene: str
     rule_id: str
     kind: str
-    """``combined``: many of its scene share a part with it; ``alone``: its subject is its own.
-    """
+    """``combined``: many of its scene share a part with it; ``alone``, ``held out``: its subject is
+    its own, of ``NEEDLES`` or of ``HELD_OUT``."""
     reworded: str
-    """One part in other words; empty for those alone."""
+    """One part in other words; empty for those on subjects of their own."""
     paraphrase: str
     """The same in other words throughout."""
     terms: str
@@ -248,10 +401,12 @@ def parted(embedder: Embedder, rules: int, *, top: int, draws: int = 2000, seed:
     return found / draws
 
 
-def needles(rng: np.random.Generator, count: int) -> Iterator[tuple[str, str, str, str]]:
-    """``count`` rules on subjects of their own: as :func:`sentences`."""
-    for number in rng.choice(len(NEEDLES), count, replace=False):
-        text, other = NEEDLES[int(number)]
+def needles(
+    rng: np.random.Generator, pairs: Sequence[tuple[str, str]], count: int
+) -> Iterator[tuple[str, str, str, str]]:
+    """``count`` of these rules on subjects of their own: as :func:`sentences`."""
+    for number in rng.choice(len(pairs), count, replace=False):
+        text, other = pairs[int(number)]
         yield text, "", other, " ".join(rng.permutation(text.removesuffix(".").split()))
 
 
@@ -264,15 +419,16 @@ def fill(
 ) -> tuple[Planted, ...]:
     """Put ``scenes`` scenes of ``rules`` rules each on record.
 
-    Gives rules to ask for, per scene: ``planted`` on subjects of their own, as many of the others.
+    Gives rules to ask for, per scene: ``planted`` of each kind.
     """
     rng = np.random.default_rng(seed)
     found: list[Planted] = []
     for number in range(scenes):
         scene = f"scene{number:03d}"
         book: list[Rule] = []
-        drawn = [("alone", *n) for n in needles(rng, planted)]
-        drawn += [("combined", *n) for n in sentences(rng, rules - planted)]
+        drawn = [("alone", *n) for n in needles(rng, NEEDLES, planted)]
+        drawn += [("held out", *n) for n in needles(rng, HELD_OUT, planted)]
+        drawn += [("combined", *n) for n in sentences(rng, rules - 2 * planted)]
         for place, (kind, text, one, other, terms) in enumerate(drawn):
             rule = Rule(
                 id=f"r{place:05d}-{number:03d}",
@@ -283,7 +439,7 @@ def fill(
                 text=text,
             )
             book.append(rule)
-            if place < 2 * planted:
+            if place < 3 * planted:
                 found.append(Planted(scene, rule.id, kind, one, other, terms))
         made = {"captioner": "bench", "width": 360, "height": 240, "seconds": 1.0}
         archive.save_scene(

@@ -68,8 +68,10 @@ class Retrieval:
     """What the embedder could find of these, were it told which words are which part."""
     alone: float
     """The same for rules on subjects of their own, in other words throughout."""
+    held_out: float
+    """The same, of rules and words that nobody had seen who chose how to search."""
     terms: float
-    """Share found by their own words in another order, of both kinds."""
+    """Share found by their own words in another order, of all kinds."""
     p50_ms: float
     p95_ms: float
     """By the clock, over all queries, every scene having been asked once before."""
@@ -116,16 +118,18 @@ def _asked(
     import resource
 
     order = np.random.default_rng(1).permutation(len(planted))
-    found: dict[str, list[bool]] = {"reworded": [], "paraphrased": [], "alone": [], "terms": []}
+    found: dict[str, list[bool]] = {
+        how: [] for how in ("reworded", "paraphrased", "alone", "held out", "terms")
+    }
     wall: list[float] = []
     cpu: list[float] = []
     for n in order:
         sought = planted[int(n)]
         queries = [("terms", sought.terms)]
-        if sought.kind == "alone":
-            queries.append(("alone", sought.paraphrase))
-        else:
+        if sought.kind == "combined":
             queries += [("reworded", sought.reworded), ("paraphrased", sought.paraphrase)]
+        else:
+            queries.append((sought.kind, sought.paraphrase))
         for how, query in queries:
             clock, processor = time.perf_counter(), time.process_time()
             hits = archive.rules.retrieve(sought.scene, query, k=TOP)
@@ -141,6 +145,7 @@ def _asked(
         paraphrased=statistics.fmean(found["paraphrased"]),
         parted=parted(embedder, rules // scenes, top=TOP),
         alone=statistics.fmean(found["alone"]),
+        held_out=statistics.fmean(found["held out"]),
         terms=statistics.fmean(found["terms"]),
         p50_ms=statistics.median(wall),
         p95_ms=float(np.quantile(wall, 0.95)),

@@ -9,7 +9,7 @@ def test_planted_rules_are_found_by_their_own_words() -> None:
     found = retrieval(rules=400, scenes=2, planted=4)
     assert found.terms == 1.0
     assert found.reworded >= 0.8
-    assert (found.queries, found.embedder) == (40, "hashed-ngrams-512/1")
+    assert (found.queries, found.embedder) == (56, "hashed-ngrams-512/1")
 
 
 def test_edits_side_by_side_lose_nothing() -> None:
