@@ -229,3 +229,54 @@ def test_captions_that_say_nothing_readable_find_nothing(caption):
 def test_words_stand_for_what_a_captioner_would_measure(when, caption, holds):
     deducer = Deducer((rule("???", predicate=parse(when)),))
     assert bool(deducer.deduce(caption).found) is holds
+
+
+NAMED = Deducer(
+    [
+        rule(text, number=n)
+        for n, text in enumerate(
+            (
+                "Riding a bicycle", "Skateboarding", "Vehicles driving on the walkway", "Running",
+                "People fighting or pushing each other", "A person falling", "Unattended bag",
+                "Climbing over the fence",
+            )
+        )
+    ],
+    NORMAL,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("caption", "phrase"),
+    [
+        ("A cyclist passes by.", "Riding a bicycle"),
+        ("A man is riding his bike.", "Riding a bicycle"),
+        ("Two people skateboard.", "Skateboarding"),
+        ("A van is moving along the path.", "Vehicles driving on the walkway"),
+        ("A bag lies alone on the ground.", "Unattended bag"),
+        ("A man clambers over the railing.", "Climbing over the fence"),
+    ],
+)
+def test_the_rule_that_says_it_best_is_cited(caption, phrase):
+    top = found(caption, NAMED)
+    assert (top.how, top.phrase) == ("lexical", phrase)
+    assert top.score >= 0.5
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "A car is parked on the walkway.",
+        "A vehicle is standing still on the walkway.",
+        "A man is pushing a bike.",
+        "A man walks next to his bike.",
+        "A man rides a horse.",
+        "People in running shoes.",
+        "The running water in the fountain.",
+        "Leaves are falling from the trees.",
+        "Night is falling.",
+    ],
+)
+def test_what_only_sounds_like_a_breach_accuses_nobody(caption):
+    top = found(caption, NAMED)
+    assert top is None or (top.rule is None and top.score < 0.5)

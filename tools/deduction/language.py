@@ -19,7 +19,10 @@ from typing import Literal
 from tools.deduction.lexicon import (
     ACTIONS,
     COMPOUNDS,
+    LIFELESS,
     LIGHT,
+    MOUNTS,
+    RIDDEN,
     STATIC,
     WHEELED,
     ancestors,
@@ -72,6 +75,17 @@ _NEGATIONS = frozenset(
 )
 _HEDGES = frozenset("possibly perhaps maybe might may could likely seemingly probably or".split())
 PUSHED = frozenset(f"<{c}>" for c in ("handcart", "luggage", "bag", "light vehicle", "vehicle"))
+LEFT = frozenset({"<bag>", "<luggage>"})
+_ALONE = re.compile(r"\b(?:alone|by itself|by themselves|on (?:its|their) own)\b")
+_STILL = re.compile(
+    r"\b(?:stand|sit|keep|remain|stay|hold)\w* (?:completely )?still\b|\bmotionless\b"
+)
+_GOES = re.compile(r"\b(?:mov|go|com|pass|approach|cross|travel|head|turn)(?:e|es|ing)?\b")
+_DOERS = re.compile(
+    rf"^(?:{_PERSON.pattern[5:-3]}|who|to|can|may|must|should|will|could|[a-z]+ly)$", re.IGNORECASE
+)
+"""What stands before a verb."""
+_BEFORE_PLACES = frozenset("in through under by near from at with of into on over".split())
 _MANY = (
     r"people|persons|men|women|children|boys|girls|kids|individuals|pedestrians|cyclists|skaters|"
     r"riders|drivers|workers|guards|officers|others|they"
@@ -168,7 +182,9 @@ def said_in(clause: str, about: Literal["person", "thing"] = "person") -> Said:
     done = _done(text) if about == "person" else frozenset()
     meant = _meant(raw)
     alternatives = "or" in raw
-    hedged = denied = still = False
+    hedged = denied = lifeless = False
+    still = _STILL.search(text) is not None
+    nobody = _PERSON.search(text) is None
     for place, word in enumerate(raw):
         if word in _NEGATIONS:
             denied = True
@@ -181,21 +197,28 @@ def said_in(clause: str, about: Literal["person", "thing"] = "person") -> Said:
         still = still or lemma in STATIC or word in STATIC
         if lemma in LIGHT or word in LIGHT or len(lemma) < 3:
             continue
-        concept = _concept(word, lemma)
-        words.append(lemma if concept is None else f"<{concept}>")
+        concepts = _concepts(word, lemma, raw[place - 1] if place else "")
         doing = word in done or (word.endswith("ing") and lemma != word)
-        if concept in ACTIONS or (concept is None and doing):
-            actions.append(words[-1])
+        acts = bool(ACTIONS & {*concepts}) or (not concepts and doing)
+        if acts and lifeless:
+            continue
+        lifeless = lifeless or (
+            nobody and bool(LIFELESS & {lemma, word}) and not _placed(raw, place)
+        )
+        words += [f"<{concept}>" for concept in concepts] or [lemma]
+        if acts:
+            actions += [f"<{c}>" for c in concepts if c in ACTIONS] or [lemma]
         _note(nodes, lemma, far)
-        if concept is not None:
+        for concept in concepts:
             for name in (concept, *ancestors(concept)):
                 _note(nodes, f"<{name}>", far)
-        else:
+        if not concepts:
             for name in meanings_of(meant.get(place, lemma)):
                 _note(nodes, name, far)
     _rides(text, nodes, words, still)
-    if "<ride>" in words:
-        actions.append("<ride>")
+    if nobody:
+        _things_do(text, nodes, words, still)
+    actions += [f"<{a}>" for a in ("ride", "drive") if f"<{a}>" in words]
     did = tuple(a for a in dict.fromkeys(actions) if a in words)
     return Said(clause, about, nodes, tuple(dict.fromkeys(words)), did, still)
 
@@ -213,18 +236,49 @@ def _done(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def _concept(word: str, lemma: str) -> str | None:
-    """What a word names. A vehicle's name with -ing is the riding of it: "skateboarding"."""
-    concept = concept_of(lemma) or concept_of(word)
-    if word.endswith("ing") and concept is not None and WHEELED & {concept, *ancestors(concept)}:
-        return "ride"
-    return concept
+def _concepts(word: str, lemma: str, before: str) -> tuple[str, ...]:
+    """What a word names, ``before`` being the one before it.
+
+    Who rides, rides something: the name of something on wheels, with -ing or as what somebody does,
+    is the riding of it, as in "skateboarding" or "they bike".
+    """
+    named = next((w for w in (lemma, word, word.removesuffix("s")) if concept_of(w)), None)
+    if named is None:
+        return ()
+    concept = str(concept_of(named))
+    does = word.endswith("ing") or _DOERS.match(before) is not None
+    ridden = RIDDEN.get(named)
+    if ridden is not None:
+        # At the beginning, "cycle on the path" is a doing and "bikes on the path" are things.
+        does = does or named not in MOUNTS or (not before and word in {"cycle", "skate"})
+    elif WHEELED & {concept, *ancestors(concept)}:
+        ridden = concept
+    else:
+        return (concept,)
+    return ("ride", ridden) if does else (ridden,)
+
+
+def _placed(raw: list[str], place: int) -> bool:
+    """Whether a word says where something is: "in the rain"."""
+    return bool(_BEFORE_PLACES & {*raw[max(0, place - 2) : place]})
+
+
+def _things_do(text: str, nodes: dict[str, float], words: list[str], still: bool) -> None:
+    """A vehicle that moves is driven; a bag that lies alone is left behind."""
+    if "<vehicle>" in nodes and not still and _GOES.search(text) and "<ride>" not in nodes:
+        _note(nodes, "<drive>", nodes["<vehicle>"])
+        words.append("<drive>")
+    left = next((node for node in LEFT if node in nodes), None)
+    if left is not None and _ALONE.search(text):
+        _note(nodes, "<abandon>", nodes[left])
+        words.append("<abandon>")
 
 
 def _rides(text: str, nodes: dict[str, float], words: list[str], still: bool) -> None:
     """Whoever is on something with wheels rides it, unless it stands; pushing it is no violence."""
     for found in _ON.finditer(text):
-        concept = concept_of(lemma_of(found["what"]))
+        what = lemma_of(found["what"])
+        concept = RIDDEN.get(what) or concept_of(what)
         if concept is None or not WHEELED & {concept, *ancestors(concept)}:
             continue
         far = nodes.get(f"<{concept}>")

@@ -15,9 +15,12 @@ from types import MappingProxyType
 __all__ = [
     "ACTIONS",
     "COMPOUNDS",
+    "LIFELESS",
     "LIGHT",
+    "MOUNTS",
     "MOVEMENTS",
     "PARENTS",
+    "RIDDEN",
     "SENSES",
     "STATIC",
     "WHEELED",
@@ -83,6 +86,17 @@ _WORDS: Mapping[str, str] = MappingProxyType({
     "umbrella": "umbrella parasol",
 })  # fmt: skip
 
+RIDDEN: Mapping[str, str] = MappingProxyType({
+    "cycle": "bicycle", "bike": "bicycle", "pedal": "bicycle", "cyclist": "bicycle",
+    "bicyclist": "bicycle", "biker": "bicycle", "skate": "board", "rollerskate": "board",
+    "rollerblade": "board", "longboard": "board", "scoot": "board", "skater": "board",
+    "skateboarder": "board", "rollerblader": "board", "scooterist": "board",
+    "motorcyclist": "motorcycle",
+})  # fmt: skip
+"""What is ridden, of words for riding, or for the rider of, one kind of thing."""
+MOUNTS = frozenset("cycle bike pedal skate rollerskate rollerblade longboard".split())
+"""Those that are the thing itself unless somebody does them: "a bike" is no riding."""
+
 PARENTS: Mapping[str, str] = MappingProxyType({
     "car": "vehicle", "van": "vehicle", "truck": "vehicle", "bus": "vehicle",
     "motorcycle": "vehicle", "emergency vehicle": "vehicle", "golf cart": "vehicle",
@@ -122,6 +136,12 @@ STATIC = frozenset(
 )
 """What says of a thing that it does not move."""
 
+LIFELESS = frozenset(
+    "leaf leaves rain snow hail water night evening darkness dusk dawn sun sunlight light shade "
+    "shadow temperature curtain clock tap fountain river stream wind fog cloud paint plaster".split()
+)
+"""What falls, runs, dances or climbs without anybody doing so."""
+
 LIGHT = frozenset(
     "a an and are as at be been being by for from has have in into is it its of off on onto or "
     "other that the their them there these they this those to toward towards up down very which "
@@ -144,7 +164,9 @@ COMPOUNDS = frozenset(
     "trash_bin trash_can garbage_bin traffic_light pedestrian_crossing zebra_crossing "
     "golf_cart shopping_cart roller_skate bus_stop bus_station parking_lot car_park running_track "
     "bicycle_stand bicycle_rack bike_rack bike_lane bicycle_lane side_mirror police_car "
-    "ice_cream mobile_phone mobile_device lamp_post street_lamp".split()
+    "ice_cream mobile_phone mobile_device lamp_post street_lamp running_shoe running_water "
+    "walking_stick walking_frame swimming_pool skating_rink riding_boot climbing_frame "
+    "driving_school dancing_school fighting_dog".split()
 )
 """Pairs of words that name one thing, which is none of the two: a fire hydrant is no fire."""
 

@@ -64,7 +64,8 @@ _ALTERNATIVES = re.compile(
     r"([,;:().]|\b(?:or|and|such as|e\.?g|i\.?e|including|includes?|like)\b)"
 )
 _PREPOSITION = re.compile(
-    r"\b(?:on|in|into|of|from|at|with|without|near|to|by|away|placed|coming|blocking)\b"
+    r"\b(?:on|onto|in|into|of|off|from|at|with|without|near|to|by|over|under|across|through|along"
+    r"|behind|beside|against|away|placed|coming|blocking)\b"
 )
 _PROHIBITION = re.compile(
     r"^(?:(?:nobody|no ?one|none|never)\b(?: here)?(?: (?:may|should|must|can|is allowed to))?"
@@ -150,6 +151,8 @@ class Phrase:
     """Of a thing: the noun that the clause must name, whatever it weighs, or mean."""
     rare: bool = False
     """The rule holds only of what is not common."""
+    moves: tuple[str, ...] = ()
+    """The ways of getting about it names: nothing that stands breaks it."""
 
 
 @lru_cache(maxsize=4096)
@@ -253,7 +256,8 @@ def phrase_of(text: str, rule: Rule | None = None) -> Phrase:
     thing = rule is not None and rule.category is RuleCategory.OBJECT
     rare = rule is not None and _UNCOMMON.search(rule.text) is not None
     words, head = _read(text, thing)
-    return Phrase(text, words, rule, head, rare)
+    moves = tuple(w.places[0][0] for w in words if w.places[0][0].strip("<>") in MOVEMENTS)
+    return Phrase(text, words, rule, head, rare, moves)
 
 
 @lru_cache(maxsize=4096)
@@ -297,6 +301,8 @@ def strength_of(phrase: Phrase, said: Said, weigh: Weights) -> float:
     if rule is not None and said.about == "thing" and rule.category is RuleCategory.ACTIVITY:
         return 0.0
     if phrase.head and said.nodes.keys().isdisjoint(phrase.head):
+        return 0.0
+    if said.still and phrase.moves and said.nodes.keys().isdisjoint(phrase.moves):
         return 0.0
     if phrase.rare and any(weigh.share(w.places[0][0]) > RARE for w in phrase.words):
         return 0.0

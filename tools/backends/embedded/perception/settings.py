@@ -13,7 +13,7 @@ from tools.types import content_id
 
 __all__ = ["CODE_VERSION", "DEFAULTS", "PerceptionSettings"]
 
-CODE_VERSION = "10"
+CODE_VERSION = "11"
 """Raised whenever the same frames would give other percepts or another series; part of every cache
 key."""
 
