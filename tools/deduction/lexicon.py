@@ -138,7 +138,7 @@ STATIC = frozenset(
 
 LIFELESS = frozenset(
     "leaf leaves rain snow hail water night evening darkness dusk dawn sun sunlight light shade "
-    "shadow temperature curtain clock tap fountain river stream wind fog cloud paint plaster".split()
+    "shadow temperature curtain clock tap fountain river stream wind fog cloud paint".split()
 )
 """What falls, runs, dances or climbs without anybody doing so."""
 
