@@ -14,7 +14,7 @@ import pytest
 
 from evals.scenes import render
 from tools.captioning import embedded_captioner
-from tools.ports import Captioner, Clip, SceneProfile
+from tools.ports import Captioner, Clip, Detail, SceneProfile
 from tools.types import Description, Interval, clock
 from tools.video import open_video
 
@@ -30,9 +30,10 @@ def write(path: Path, frames: list[np.ndarray], fps: int = 10) -> Path:
     return path
 
 
-def look(path: Path) -> Description:
+def look(path: Path, detail: Detail = "fine") -> Description:
     with open_video(path) as source:
-        return embedded_captioner().describe(source, source.info.interval, profile=None)
+        whole = source.info.interval
+        return embedded_captioner().describe(source, whole, profile=None, detail=detail)
 
 
 def texture(rng: np.random.Generator) -> np.ndarray:
@@ -58,6 +59,16 @@ def test_a_panning_camera(tmp_path: Path) -> None:
 def test_frozen(tmp_path: Path) -> None:
     picture = np.ascontiguousarray(texture(np.random.default_rng(1))[:160, :240])
     assert any("frozen" in p for p in look(write(tmp_path / "frozen.mp4", [picture] * 40)).problems)
+
+
+@pytest.mark.parametrize("detail", ["fine", "coarse"])
+def test_pictures_that_follow_one_another_are_not_frozen(tmp_path: Path, detail: Detail) -> None:
+    rng = np.random.default_rng(3)
+    shown = [np.ascontiguousarray(texture(rng)[:160, :240]) for _ in range(5)]
+    slides = [shown[n // 9] for n in range(45)]  # every other change lies between two thin looks
+    seen = look(write(tmp_path / "slides.mp4", slides), detail)
+    assert "frozen" not in {e.kind for e in seen.health}
+    assert "cut" in {e.kind for e in seen.health}
 
 
 def test_too_few_frames(tmp_path: Path) -> None:

@@ -214,6 +214,16 @@ def test_the_words_of_a_fact() -> None:
         "a person-sized object glides right to left at 3.9× the usual walking speed "
         "(fast and rigid, such as a rider), from the right to the left, 00:08.7–00:12.9"
     )
+    brisk = fact(
+        "person-sized object",
+        "glides",
+        [Attribute(name="speed", value=1.7, usual=1.0, limit=1.8, surprise=0.9)],
+        Interval(start=0, end=10, time_base=TICK),
+        ("centre", "centre"),
+        scale="walkers here",
+    )
+    assert "1.7×" in brisk
+    assert "rider" not in brisk, "walkers of this scene go so fast, too"
     assumed = fact(
         "large object",
         "moves",

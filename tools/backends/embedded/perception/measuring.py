@@ -76,13 +76,15 @@ class Measuring:
         self._held: list[Frame] | None = None
         self._before: Frame | None = None
         self._level: NDArray[np.uint8] | None = None
+        self._measured: NDArray[np.uint8] | None = None
+        """The last frame of those that are measured, in grey: a thin look misses no cut."""
         self._opening: Frame | None = None
         self._enter()
 
     @property
     def span(self) -> tuple[int, int]:
         """First and last frame that is needed, in source frames."""
-        first = max(0, self._numbers.start * self._size - self.step)
+        first = max(0, self._numbers.start * self._size - self._stride * self.step)
         more = self.step if self._numbers.start == 0 else 0
         return first, min(len(self._source.pts), self._numbers.stop * self._size + more) - 1
 
@@ -120,6 +122,8 @@ class Measuring:
             inside = frame.index >= self._numbers.start * self._size
             if inside and (frame.index // self.step) % self._stride == 0:
                 self._found.append(self._percept(frame, self._level, seconds, now=now))
+        if (frame.index // self.step) % self._stride == 0:
+            self._measured = now
         self._before, self._level = frame, now
 
     def finish(self) -> Iterator[Block]:
@@ -179,7 +183,7 @@ class Measuring:
     ) -> FramePercept:
         return self._analyse(
             frame.index, frame.pts, frame.image, before, seconds,
-            reverse=reverse, own=self._own, now=now,
+            reverse=reverse, own=self._own, now=now, earlier=None if reverse else self._measured,
         )  # fmt: skip
 
     def _completed(self) -> Block:

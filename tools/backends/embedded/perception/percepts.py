@@ -55,7 +55,7 @@ class Health(IntEnum):
     FOREGROUND = 2
     """Share of the frame that is foreground."""
     CHANGE = 3
-    """Mean absolute difference from the analysed frame before, grey levels."""
+    """Mean absolute difference from the frame measured before, grey levels."""
     VIEW = 4
     """Correlation of the edges with the background's, −1 … 1."""
     SHIFT = 5
@@ -75,7 +75,7 @@ class Health(IntEnum):
     FLAT = 12
     """Share of the picture at its most common grey level."""
     JOIN = 13
-    """Correlation of coarse edges with the analysed frame before, −1 … 1; 1 without change."""
+    """Correlation of coarse edges with the frame measured before, −1 … 1; 1 without change."""
     PLAIN = 14
     """Share of a thumbnail that has no gradient at all, as on a title card."""
 
@@ -166,8 +166,11 @@ class Analyser:
         reverse: bool = False,
         own: NDArray[np.uint8] | None = None,
         now: NDArray[np.uint8] | None = None,
+        earlier: NDArray[np.uint8] | None = None,
     ) -> FramePercept:
         """Measure ``image`` (BGR) with ``before`` (grey), ``seconds`` earlier.
+
+        ``earlier``: the frame measured before, in grey, if that is not ``before``.
 
         ``now``: ``image`` in grey, where it is known already.
 
@@ -181,7 +184,8 @@ class Analyser:
         mask = self._segment(image, small)
         moving = mask if own is None else self._segment.moving(image, mask, own)
         gradient = _gradient(now)
-        health = self._health(small, now, before, mask, flow, gradient, seconds)
+        changed = before if earlier is None else earlier
+        health = self._health(small, now, changed, mask, flow, gradient, seconds)
         if flow is None:
             flow = np.zeros((*now.shape, 2), np.float32)
         windows = self.grid.measure(moving, flow, seconds)

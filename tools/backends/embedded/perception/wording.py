@@ -131,7 +131,7 @@ def _odd(found: Attribute) -> bool:
 
 
 def _fast(speed: Attribute) -> bool:
-    return float(speed.value) >= 1.5
+    return float(speed.value) >= 1.5 and (speed.surprise is None or speed.surprise >= 1)
 
 
 def clauses(observations: Sequence[Observation], counts: Observation | None) -> tuple[Clause, ...]:
