@@ -65,7 +65,7 @@ def test_frozen(tmp_path: Path) -> None:
 def test_pictures_that_follow_one_another_are_not_frozen(tmp_path: Path, detail: Detail) -> None:
     rng = np.random.default_rng(3)
     shown = [np.ascontiguousarray(texture(rng)[:160, :240]) for _ in range(5)]
-    slides = [shown[n // 9] for n in range(45)]  # every other change lies between two thin looks
+    slides = [shown[n // 13] for n in range(65)]  # every other change lies between two thin looks
     seen = look(write(tmp_path / "slides.mp4", slides), detail)
     assert "frozen" not in {e.kind for e in seen.health}
     assert "cut" in {e.kind for e in seen.health}
