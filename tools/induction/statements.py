@@ -214,6 +214,7 @@ VOCABULARIES: tuple[Vocabulary, ...] = (
             "moves": "move in ways that cannot be told apart",
             "glides": "glide",
             "appears and stays": "appear and stay",
+            "is missing": "go missing",
         },
         contrasts=(
             Contrast(
@@ -228,6 +229,15 @@ VOCABULARIES: tuple[Vocabulary, ...] = (
                 "than 3 s; that does not occur in the normal footage.",
                 (
                     Condition(attribute="unattended", op=">", value=3.0, unit="s"),
+                    Condition(attribute="size", op=">", value=0.2, unit=HEIGHT),
+                ),
+            ),
+            Contrast(
+                "is missing",
+                "Something at least 0.2× as tall as a person that stands in the normal footage is "
+                "gone for more than 3 s.",
+                (
+                    Condition(attribute="missing", op=">", value=3.0, unit="s"),
                     Condition(attribute="size", op=">", value=0.2, unit=HEIGHT),
                 ),
             ),

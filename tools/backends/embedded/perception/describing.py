@@ -13,6 +13,7 @@ from tools.backends.embedded.perception.detections import Det, Kind
 from tools.backends.embedded.perception.geometry import Geometry
 from tools.backends.embedded.perception.leaving import CLEAR, alone, appeared, settled
 from tools.backends.embedded.perception.medians import median, quantile
+from tools.backends.embedded.perception.missing import went_missing
 from tools.backends.embedded.perception.objects import (
     ATTRIBUTES,
     MANY_AREA,
@@ -34,9 +35,11 @@ __all__ = [
 
 POINT_ATTRIBUTES = (
     "speed", "glide", "size", "area", "way", "place", "astray", "dwell", "unattended",
+    "missing",
 )  # fmt: skip
 """Attributes whose surprise is known frame by frame."""
-STILL = frozenset({"stands", "appears and stays"})
+MISSING = "is missing"
+STILL = frozenset({"stands", "appears and stays", MISSING})
 _STANDS = 0.3
 _SHORT = 0.55
 """Heights under which, where known, something is not called a person."""
@@ -154,7 +157,8 @@ def observe(
     normal = scene.normal
     new = appeared(track, others, start_s)
     left = alone(track, others) if new else None
-    whole = measure(track, normal.walk, normal.place, normal.ways, normal.astray, left)
+    gone = went_missing(track, others, start_s) if scene.known else None
+    whole = measure(track, normal.walk, normal.place, normal.ways, normal.astray, left, gone)
     numbers = _numbers(whole, part)
     if not _moves_as_it_flows(whole, part, numbers["speed"]):
         return None
@@ -261,7 +265,7 @@ def _piece(told: Observation, whole: Observation) -> bool:
 
 def _moves_as_it_flows(whole: Measured, part: slice, speed: float) -> bool:
     """Whether its boxes travel as its flow says: flicker, waving leaves and cuts do not."""
-    if speed < _STANDS or np.isfinite(whole.unattended).any():
+    if speed < _STANDS or np.isfinite(whole.unattended).any() or np.isfinite(whole.missing).any():
         return True
     if whole.dwell[part].max() >= _PACES_S and median(whole.rows[:, Det.GHOST]) < -_CLEAR:
         return True  # to and fro
@@ -317,6 +321,9 @@ def _numbers(whole: Measured, part: slice) -> dict[str, float]:
     left = whole.unattended[part]
     if np.isfinite(left).any():
         numbers["unattended"] = float(np.nanmax(left))
+    gone = whole.missing[part]
+    if np.isfinite(gone).any():
+        numbers["missing"] = float(np.nanmax(gone))
     return numbers
 
 
@@ -382,6 +389,8 @@ def _activity(
     speed, glide = numbers.get("speed", 0.0), numbers.get("glide", 0.0)
     usual_speed = scene.normal.of("speed", small=whole.small)
     usual_glide = scene.normal.of("glide", small=whole.small)
+    if "missing" in numbers:
+        return MISSING
     if "unattended" in numbers:
         return "appears and stays"
     # Whoever passes in front drags its flow along: what hardly leaves its place stands.
@@ -431,6 +440,8 @@ def counts(name: str, subject: str, activity: str) -> bool:
     """Whether an attribute's surprise is about the object, not about how it was cut out."""
     if name == "limb_motion":
         return False
+    if "missing" in {name, activity.removeprefix("is ")}:
+        return name == "missing" and activity == MISSING
     if name in {"size", "area"}:
         return subject == "large object"  # people who merge, or half hidden, vary as much
     if name == "way":

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tools.backends.embedded.perception.claims import moving
 from tools.backends.embedded.perception.geometry import Geometry
 from tools.backends.embedded.perception.leaving import alone, appeared
+from tools.backends.embedded.perception.missing import went_missing
 from tools.backends.embedded.perception.motion import WalkLearner, relative
 from tools.backends.embedded.perception.objects import MEASURED, held, measure
 from tools.backends.embedded.perception.percepts import FramePercept, Health
@@ -40,15 +41,16 @@ PRIORS: dict[str, tuple[float, float]] = {
 """Usual value and limit where no scene is known: people walk, jog at up to 2.5 × that speed, stand
 at the perspective's height. Crude, and said so in every caption that rests on them."""
 
-_FLOORS: dict[str, float] = {"dwell": 5.0, "astray": 0.25, "unattended": 0.5}
+_FLOORS: dict[str, float] = {"dwell": 5.0, "astray": 0.25, "unattended": 0.5, "missing": 2.0}
 """Stated priors: limits are never tighter than these. Anybody may stop for a moment, feet are seen
-to a quarter of a height, and what is put down may be taken up again."""
+to a quarter of a height, what is put down may be taken up again,
+and whoever stands in the background may step aside."""
 _RARE: dict[str, float] = {"place": 0.1, "way": 0.5}
 """Stated priors: limits are never tighter than these shares of what is usual."""
 _MORE = 2.5
 """Stated prior: two more on the move than usual come together by chance."""
-_ATTENDED_S = 0.1
-"""Stated prior: what is put down is alone for a moment, too."""
+_MOMENT_S = 0.1
+"""Stated prior: what is put down is alone for a moment, too, and what is moved is gone for one."""
 _CENSORED = 2.0
 """Stays are judged where clips last this many times the limit: longer ones could not be seen."""
 _LEAST_VALUES, _LEAST_SMALL = 8, 200
@@ -184,6 +186,10 @@ def _objects(
             seen = measure(track, walk, others, lanes, far)
             if appeared(track, members, start):
                 values.setdefault("unattended", []).append(alone(track, members)[-1:])
+            gone = went_missing(track, members, start)
+            if gone is not None:
+                values.setdefault("missing", []).append(gone[-1:])
+                continue
             if seen.small:
                 for name in ("speed", "glide", "dwell"):
                     values.setdefault(f"{name}/small", []).append(held(seen, name))
@@ -217,10 +223,11 @@ def _objects(
     for name in ("dwell", "dwell/small"):
         if name in table and longest < _CENSORED * table[name].limit:
             table[name] = Distribution(*PRIORS["dwell"], table[name].count, prior=True)
-    left = np.concatenate(values.get("unattended", [np.zeros(1)]))
-    limit = max(_FLOORS["unattended"], widen * float(left.max()))
-    behind = int(np.count_nonzero(left))
-    # Counted in doublings: ten minutes alone are stranger than ten seconds, not sixty times so.
-    table["unattended"] = Distribution(_ATTENDED_S, limit, behind, prior=not behind, log=True)
+    for name in ("unattended", "missing"):
+        found = np.concatenate(values.get(name, [np.zeros(1)]))
+        limit = max(_FLOORS[name], widen * float(found.max()))
+        count = int(np.count_nonzero(found))
+        # In doublings: ten minutes alone are stranger than ten seconds, not sixty times so.
+        table[name] = Distribution(_MOMENT_S, limit, count, prior=not count, log=True)
     total = sum(directions.values())
     return table, {k: v / total for k, v in directions.items()} if total else {}, widen

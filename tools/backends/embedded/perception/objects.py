@@ -42,6 +42,7 @@ ATTRIBUTES: Mapping[str, str] = {
     "astray": "× usual height here",
     "dwell": "s",
     "unattended": "s",
+    "missing": "s",
     "height": "px",
     "count": "people",
 }
@@ -52,7 +53,8 @@ foreground / that of a person there; way = share of the normal tracks at a place
 feet are within 0.4 heights, astray = distance to the nearest place where normal tracks tread
 (:mod:`places`); dwell = how long its place has been stayed at, slower than half a walk
 (:mod:`stays`); unattended = how long a thing that came into being has been left alone
-(:mod:`leaving`); count = how many go from place to place at a time, not small ones
+(:mod:`leaving`); missing = how long something of the normal footage has been gone
+(:mod:`missing`); count = how many go from place to place at a time, not small ones
 (:func:`claims.moving`); height in full-size pixels."""
 
 MEASURED = ("speed", "limb_motion", "glide", "size", "area", "dwell")
@@ -96,6 +98,8 @@ class Measured:
     """Seconds for which its place has been stayed at so far, 0 while it moves on."""
     unattended: NDArray[np.float64]
     """Seconds for which it has been left alone so far; NaN for what did not come into being."""
+    missing: NDArray[np.float64]
+    """Seconds for which it has been gone so far; NaN for what did not go missing."""
     group: bool
     """Larger than a person, neither solid nor rigid: people close together."""
     direction: str | None
@@ -132,10 +136,12 @@ def measure(
     ways: WayMap | None = None,
     astray: PlaceMap | None = None,
     unattended: NDArray[np.float64] | None = None,
+    missing: NDArray[np.float64] | None = None,
 ) -> Measured:
     """Attributes of one track under a scene's walking speeds, places and ways.
 
-    ``unattended``: per row, where the track is of something that came into being.
+    ``unattended``, ``missing``: per row, where the track is of something that came into being, or
+    of the place of something that is gone.
     """
     rows = track.array
     times = np.array(track.times)
@@ -167,6 +173,7 @@ def measure(
         astray=nowhere if astray is None else _smooth(_where(placed, astray.at(x, foot)), times),
         dwell=track.stay if len(track.stay) == len(rows) else np.zeros(len(rows)),
         unattended=nowhere if unattended is None else unattended,
+        missing=nowhere if missing is None else missing,
         group=_is_group(rows, size, area, limbs, speed),
         direction=_direction(mean),
         velocity=mean,

@@ -29,6 +29,7 @@ _PLURAL = {
     "moves": "move",
     "glides": "glide",
     "appears and stays": "appear and stay",
+    "is missing": "are missing",
 }
 Scale = Literal["walkers here", "motion here", "walkers", "assumed"]
 """What speeds are relative to: walkers of this scene, whatever moves in this scene, walkers in
@@ -39,6 +40,7 @@ _PACE: Mapping[str, str] = {
     "walkers": "an ordinary walking speed",
     "assumed": "an ordinary walking speed (scale assumed)",
 }
+_BELONGS: Mapping[str, Sequence[str]] = {"is missing": ("of the normal footage",)}
 _RIDERS = frozenset({"person", "person-sized object"})
 
 
@@ -68,8 +70,8 @@ def fact(
     ``where``: regions of the frame at its start and at its end.
     """
     values = {a.name: a for a in attributes}
-    words = [_article(subject), activity]
-    moving = activity not in {"stands", "appears and stays"}
+    words = [_article(subject), *_BELONGS.get(activity, ()), activity]
+    moving = activity not in {"stands", "appears and stays", "is missing"}
     direction, speed = values.get("direction"), values.get("speed")
     if direction is not None and moving:
         words.append(_ACROSS[str(direction.value)])
@@ -91,7 +93,7 @@ def _extent(subject: str, values: Mapping[str, Attribute], scale: Scale) -> list
     )
     if size is not None and float(size.value) > 1.3 and (subject == "large object" or _odd(size)):
         return [f"{float(size.value):.1f}× as tall as {there}"]
-    if size is not None and subject == "small object" and "unattended" in values:
+    if size is not None and subject == "small object" and {"unattended", "missing"} & values.keys():
         return [f"{float(size.value):.1f}× as tall as {there}"]
     if area is not None and subject != "group" and (subject == "large object" or _odd(area)):
         return [f"{float(area.value):.1f}× the area of {there}"]
@@ -116,7 +118,9 @@ def _whereabouts(values: Mapping[str, Attribute]) -> list[str]:
 
 
 def _stay(values: Mapping[str, Attribute]) -> list[str]:
-    dwell, left = values.get("dwell"), values.get("unattended")
+    dwell, left, gone = (values.get(name) for name in ("dwell", "unattended", "missing"))
+    if gone is not None:
+        return [f"gone for {float(gone.value):.0f} s"]
     if left is not None:
         seconds = float(left.value)
         return [f"left alone for {seconds:.0f} s" if seconds > 0.5 else "just left alone"]
@@ -200,7 +204,7 @@ def _together(subject: str, activity: str, members: Sequence[Observation]) -> st
     if len(members) == 1:
         return members[0].text
     verb = _PLURAL.get(activity, activity)
-    still = activity in {"stands", "appears and stays"}
+    still = activity in {"stands", "appears and stays", "is missing"}
     ways = "" if still else _ways(members)
     return f"{len(members)} {_plural(subject)} {verb}" + (f" ({ways})" if ways else "")
 
