@@ -180,6 +180,16 @@ def test_what_says_the_same_is_one_rule_and_what_contradicts_goes() -> None:
     )
 
 
+def test_of_measured_rules_that_contradict_each_other_the_narrower_stays() -> None:
+    own = [
+        proposal("usual", "To 3.", "speed <= 3", NORMAL),
+        proposal("own", "Over 2.", "speed > 2"),
+    ]
+    kept, notes = settled(own, [])
+    assert [p.rule.id for p in kept] == ["own"]
+    assert notes == ("dropped, for it contradicts another: “To 3.”",)
+
+
 def test_of_drafted_rules_alone_the_one_with_more_votes_stays() -> None:
     few, many = (proposal(n, n, "speed > 2", votes=v) for n, v in (("few", 2), ("many", 4)))
     assert [p.rule.id for p in settled([], [few, many])[0]] == ["many"]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tools.errors import UserError
 from tools.induction.inducing import Induced, induce
 from tools.ports import BoundarySignal, Clip, Detail, Frame, FrameSource, Progress, SceneProfile
+from tools.rulebook.linting import lint
 from tools.rulebook.predicates import describe, evaluate, parse
 from tools.types import (
     Answer,
@@ -217,6 +218,20 @@ def test_rules_say_what_was_seen_and_its_contrary() -> None:
     assert by_predicate(induced, "activity == walks").kind is RuleKind.NORMAL
     assert all(r.status is RuleStatus.ACTIVE for r in induced.rules)
     assert all(2 * r.support >= r.batches == induced.batches == 5 for r in induced.rules)
+
+
+def test_the_rules_do_not_contradict_each_other() -> None:
+    # So tall a person is usual here, and a large object of that size would be new.
+    script = {
+        name: [{**seen, "size": 1.45} if "speed" in seen else seen for seen in shown]
+        for name, shown in normal_clips().items()
+    }
+    captioner = ScriptedCaptioner(script)
+    captioner.attributes = {**captioner.attributes, "size": "× usual height here"}
+    induced = run(captioner)
+    assert by_predicate(induced, "size <= 1.6")
+    assert by_predicate(induced, "subject == large object and size > 1.3")
+    assert "contradictory" not in {f.problem for f in lint(induced.rules, {})}
 
 
 def test_every_number_of_a_predicate_stands_in_the_text() -> None:

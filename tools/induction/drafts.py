@@ -107,7 +107,8 @@ def settled(
     """All rules, each said once and none against another; and what was dropped.
 
     Of two that say the same the measured one stays, or the one with more votes. A drafted rule
-    that contradicts a measured one goes; of two drafted ones that contradict each other, both go.
+    that contradicts a measured one goes; of two drafted ones that contradict each other, both go;
+    of two measured ones the one on what is normal goes, for the other is the narrower.
     """
     ranked = sorted(drafted, key=lambda p: (-p.rule.support, p.rule.id))
     kept = {p.rule.id: p for p in (*measured, *ranked)}
@@ -120,7 +121,8 @@ def settled(
             losers = sorted(finding.rules, key=order.index)[1:]
             gone |= {i: "says what another says" for i in losers if i in loose}
         elif finding.problem == "contradictory":
-            gone |= dict.fromkeys(loose, "contradicts another")
+            usual = [i for i in finding.rules if _says_usual(kept[i].rule)]
+            gone |= dict.fromkeys(loose or usual, "contradicts another")
         elif finding.problem == "unreachable":
             gone |= dict.fromkeys(loose, "can never count")
     notes = tuple(f"dropped, for it {why}: “{kept[i].rule.text}”" for i, why in gone.items())
@@ -128,6 +130,10 @@ def settled(
 
 
 # ---------------------------------------------------------------- pieces
+
+
+def _says_usual(rule: Rule) -> bool:
+    return rule.kind is RuleKind.NORMAL and rule.predicate is not None
 
 
 def _sound(draft: Draft) -> bool:

@@ -109,7 +109,7 @@ def _of_whom(text: str, people: bool) -> str:
     if people:
         return text
     for words, instead in (
-        ("People and things", "Things"), ("People", "Things"), ("people", "things"),
+        ("People and things of their size", "Things"), ("People", "Things"), ("people", "things"),
         ("Nobody", "Nothing"), ("almost nobody", "almost nothing"),
         ("Someone or something", "Something"),
     ):  # fmt: skip
@@ -173,8 +173,9 @@ def _bounded(
         if not text:
             continue
         conditions = [_limit_condition(bound, kind, limit, unit)]
-        if bound.subjects:
-            conditions.append(_among("subject", bound.subjects))
+        whose = (bound.people if kind is RuleKind.NORMAL else None) or bound.subjects
+        if whose:
+            conditions.append(_among("subject", whose))
         prefix = "usual/" if kind is RuleKind.NORMAL else ""
         rule = Rule(
             id=induced_id(scene, prefix + bound.slot),

@@ -36,6 +36,8 @@ class Bound:
     """Bounds are rounded outwards to multiples of this."""
     subjects: frozenset[str] = frozenset()
     """Subjects it is measured on; empty: all but the scene as a whole."""
+    people: frozenset[str] = frozenset()
+    """Those of them that the rule on what is normal speaks of; empty: all of them."""
     percent: bool = False
     """Texts give the numbers in percent."""
     censored: bool = False
@@ -117,12 +119,13 @@ BOUNDS: tuple[Bound, ...] = (
         attribute="size",
         slot="size/limit",
         category=RuleCategory.OBJECT,
-        normal="People and things are mostly under {high}× the usual height of a person at their "
-        "place and not taller than {limit}×.",
+        normal="People and things of their size are mostly under {high}× the usual height of a "
+        "person at their place and not taller than {limit}×.",
         anomalous="Something is taller than {limit}× the usual height of a person at its place "
         "(normal footage: mostly under {high}×).",
         floor=1.3,
         subjects=OBJECTS,
+        people=OBJECTS - {"large object"},
     ),
     Bound(
         attribute="area",
