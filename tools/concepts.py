@@ -20,7 +20,7 @@ DIRECTIONS = (
     (r"\baway from the camera\b", "away from the camera"),
 )
 
-__all__ = ["CONCEPTS", "Concept", "directions_in", "find_concepts", "tests_of"]
+__all__ = ["CONCEPTS", "DIRECTIONS", "Concept", "directions_in", "find_concepts", "tests_of"]
 
 
 @dataclass(frozen=True)

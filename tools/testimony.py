@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from tools.concepts import tests_of
 from tools.rulebook.predicates import evaluate
 from tools.rulebook.scoping import tried
-from tools.types import Description, Observation, Point, Predicate, RuleHit, RuleKind
+from tools.types import Box, Description, Observation, Point, Predicate, RuleHit, RuleKind
 
 __all__ = ["MAX_RAW", "NOVEL_RAW", "excused_by", "past_normal", "raw_of", "without"]
 
@@ -21,6 +21,13 @@ MAX_RAW = 60.0
 
 NOVEL_RAW = 2.0
 """What never occurs in normal footage counts as twice the normal limit: a stated prior."""
+
+
+_MOSTLY = 0.6
+"""Share of one's frames, and of the smaller box in each, that two observations of one thing share.
+"""
+_SOON_S, _NEAR = 1.0, 1.5
+"""Seconds, and heights of its box, within which a thing that was lost is taken up again."""
 
 
 def raw_of(strength: float) -> float:
@@ -56,16 +63,55 @@ def past_normal(
 
 
 def excused_by(seen: Description, rules: Sequence[RuleHit]) -> frozenset[str]:
-    """Observations that a person's own rule calls normal."""
+    """Observations that a person's own rule calls normal, and what else is seen of the same things.
+
+    One rider may be followed as several tracks, of which not every one shows the riding: what
+    mostly covers an excused observation, or goes on the way it went, is excused with it.
+    """
     allowed = [
         (hit, predicate)
         for hit in rules
         if hit.rule.kind is RuleKind.NORMAL and hit.rule.source == "user"
         for predicate in tests_of(hit.rule)
     ]
-    return frozenset(
-        o.id for o in seen.observations for hit, test in allowed if tried(hit, test, o).holds
-    )
+    named = [
+        o for o in seen.observations if any(tried(hit, test, o).holds for hit, test in allowed)
+    ]
+    others = [o for o in seen.observations if o not in named]
+    same = {o.id for o in others if any(_same(o, excused) for excused in named)}
+    return frozenset({o.id for o in named} | same)
+
+
+def _same(one: Observation, excused: Observation) -> bool:
+    """Whether two observations are of one thing, as far as their boxes tell."""
+    if one.value("direction") != excused.value("direction"):
+        return False
+    theirs = {p.frame: p.box for p in excused.points if p.box is not None}
+    mine = [p for p in one.points if p.box is not None]
+    if not mine or not theirs:
+        return False
+    over = [_covered(p.box, theirs[p.frame]) for p in mine if p.box and p.frame in theirs]
+    if len(over) >= _MOSTLY * len(mine) and sum(v >= _MOSTLY for v in over) >= _MOSTLY * len(over):
+        return True
+    return _follows(excused, one) or _follows(one, excused)
+
+
+def _follows(first: Observation, second: Observation) -> bool:
+    """Whether the second begins where and when the first ends."""
+    end, start = first.points[-1], second.points[0]
+    gap = (start.pts - end.pts) * float(first.interval.time_base.fraction)
+    if end.box is None or start.box is None or not -_SOON_S <= gap <= _SOON_S:
+        return False
+    (x, y), (then_x, then_y) = start.box.center, end.box.center
+    return math.hypot(x - then_x, y - then_y) <= _NEAR * max(end.box.y1 - end.box.y0, 1)
+
+
+def _covered(box: Box, other: Box) -> float:
+    """Share of the smaller of two boxes that lies in the other."""
+    wide = min(box.x1, other.x1) - max(box.x0, other.x0)
+    high = min(box.y1, other.y1) - max(box.y0, other.y0)
+    least = min((b.x1 - b.x0) * (b.y1 - b.y0) for b in (box, other))
+    return max(wide, 0) * max(high, 0) / max(least, 1)
 
 
 def without(seen: Description, excused: frozenset[str]) -> tuple[Point, ...]:

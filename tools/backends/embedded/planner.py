@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 
-from tools.concepts import CONCEPTS, Concept, directions_in, find_concepts
+from tools.concepts import CONCEPTS, DIRECTIONS, Concept, directions_in, find_concepts
 from tools.decision import Intent, Plan, Target, Window
 from tools.errors import UserError
 from tools.ports import PlanningContext
 from tools.rulebook.plainwords import YARDSTICK, stated_bounds
 from tools.rulebook.predicates import describe
-from tools.types import Predicate, parse_clock
+from tools.types import Condition, Predicate, parse_clock
 
 __all__ = ["EmbeddedPlanner"]
 
@@ -201,10 +201,23 @@ def _definitions(text: str) -> tuple[str, tuple[Target, ...], tuple[Target, ...]
 
 
 def _ignored(target: Target, phrase: str) -> Target:
-    """A target to ignore, with what that leaves out said."""
-    caveat = f"left out for this question ({phrase}): {describe(target.predicate)}"
+    """A target to ignore, with what that leaves out said.
+
+    What moves as fast, in a way that cannot be told apart, is left out with it: whoever asks to
+    ignore riders wants none of them accused for limbs that were half seen.
+    """
+    predicate = Predicate(all=tuple(_or_unclear(c, target.predicate) for c in target.predicate.all))
+    caveat = f"left out for this question ({phrase}): {describe(predicate)}"
     caveat += f"; {target.caveat}" if target.caveat else ""
-    return target.model_copy(update={"phrase": phrase, "caveat": caveat})
+    return target.model_copy(update={"phrase": phrase, "caveat": caveat, "predicate": predicate})
+
+
+def _or_unclear(condition: Condition, whole: Predicate) -> Condition:
+    """A condition on how something moves fast, widened by what moves so in an unclear way."""
+    fast = any(c.attribute == "speed" and c.op in {">", ">="} for c in whole.all)
+    if condition.attribute != "activity" or not fast or not isinstance(condition.value, tuple):
+        return condition
+    return condition.model_copy(update={"value": tuple(sorted({*condition.value, "moves"}))})
 
 
 def _follow_up(text: str) -> Intent | None:
@@ -307,6 +320,8 @@ def _joined(targets: tuple[Target, ...], text: str) -> tuple[Target, ...]:
 def _untested(text: str) -> tuple[str, ...]:
     """Content words that no concept covers: named to the user rather than silently ignored."""
     rest = text.lower()
+    for pattern, _ in DIRECTIONS:
+        rest = re.sub(pattern, " ", rest)
     for concept in CONCEPTS:
         rest = re.sub(rf"\b(?:{concept.words})\b", " ", rest, flags=re.IGNORECASE)
     rest = re.sub(rf"(?:more|longer|faster) than {NUMBER} ?\w*", " ", rest)
