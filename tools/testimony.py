@@ -10,6 +10,7 @@ import math
 from collections.abc import Collection, Sequence
 
 from tools.concepts import tests_of
+from tools.rulebook.precedence import outranks
 from tools.rulebook.predicates import evaluate
 from tools.rulebook.scoping import tried
 from tools.types import Description, Observation, Point, Predicate, RuleHit, RuleKind
@@ -56,16 +57,32 @@ def past_normal(
 
 
 def excused_by(seen: Description, rules: Sequence[RuleHit]) -> frozenset[str]:
-    """Observations that a person's own rule calls normal."""
-    allowed = [
-        (hit, predicate)
+    """Observations that a person's own rule calls normal.
+
+    Not where a person's anomalous rule that is an exception to it holds, too
+    (:mod:`tools.rulebook.precedence`).
+    """
+    allowing = _own_tests(rules, RuleKind.NORMAL)
+    forbidding = _own_tests(rules, RuleKind.ANOMALOUS) if allowing else []
+    excused = set()
+    for o in seen.observations:
+        allowed = [(h.rule, test) for h, test in allowing if tried(h, test, o).holds]
+        if not allowed:
+            continue
+        broken = [(h.rule, test) for h, test in forbidding if tried(h, test, o).holds]
+        if any(not any(outranks(*each, *by) for each in broken) for by in allowed):
+            excused.add(o.id)
+    return frozenset(excused)
+
+
+def _own_tests(rules: Sequence[RuleHit], kind: RuleKind) -> list[tuple[RuleHit, Predicate]]:
+    """The tests of a person's rules of a kind."""
+    return [
+        (hit, test)
         for hit in rules
-        if hit.rule.kind is RuleKind.NORMAL and hit.rule.source == "user"
-        for predicate in tests_of(hit.rule)
+        if hit.rule.kind is kind and hit.rule.source == "user"
+        for test in tests_of(hit.rule)
     ]
-    return frozenset(
-        o.id for o in seen.observations for hit, test in allowed if tried(hit, test, o).holds
-    )
 
 
 def without(seen: Description, excused: frozenset[str]) -> tuple[Point, ...]:
