@@ -105,6 +105,37 @@ def test_lint_names_what_is_wrong_and_where(vidocq: Run, learned: Path, tmp_path
     assert "nothing to complain about" in induced.stdout
 
 
+def test_an_unedited_file_is_as_good_as_the_record(vidocq: Run, learned: Path) -> None:
+    vidocq("rules", "add", "No riding a bicycle", *IN, "-y")
+    vidocq("rules", "add", "Up to 9.", *IN, "--kind", "normal", "--when", "speed < 9")
+    vidocq("rules", "export", *IN, "-o", "gate.yaml")
+    record, file = (json.loads(vidocq("rules", "lint", *of, "--json").stdout) for of in (
+        IN, ("gate.yaml",)))  # fmt: skip
+    assert record
+    assert file == record
+
+
+def test_contradictions_of_an_import_are_named_one_a_line(
+    vidocq: Run, learned: Path, tmp_path: Path
+) -> None:
+    name = rule_id(vidocq("rules", "add", "No riding a bicycle", *IN, "-y", "--json").stdout)
+    (tmp_path / "book.yaml").write_text(
+        f"scene: {SCENE}\nrules:\n  - kind: normal\n    text: Riding is fine.\n"
+        "  - kind: anomalous\n    text: No umbrellas.\n"
+    )
+    done = vidocq("rules", "import", "book.yaml")
+    assert done.exit_code == 0
+    assert "2 added" in done.stdout
+    (line,) = [n for n in done.stderr.splitlines() if n.startswith("contradictory: ")]
+    assert line.startswith("contradictory: book.yaml:3 riding-fine-")
+    assert f", {name}: activity in {{glides}}" in line
+    assert line.endswith("the normal one counts; both are in the book now")
+    assert "note: 1 other thing to look at: vidocq rules lint" in done.stderr
+    again = vidocq("rules", "import", "book.yaml")
+    assert "contradictory" not in again.stderr
+    assert "note: 2 things to look at" in again.stderr
+
+
 def test_search_says_score_and_reason_and_heeds_the_hour(vidocq: Run, fenced: Path) -> None:
     vidocq("rules", "add", SENTENCE, *IN, "-y")
     query = ("rules", "search", "somebody stands at the fence", *IN)

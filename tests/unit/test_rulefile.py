@@ -13,7 +13,7 @@ from tools.errors import UserError
 from tools.ports import SceneProfile
 from tools.rulebook.predicates import parse, validate
 from tools.rulebook.rulefile import Imported, export_rules, import_rules, read_rules
-from tools.types import RuleCategory, RuleKind, RuleStatus, Scope
+from tools.types import Provenance, Rule, RuleCategory, RuleKind, RuleStatus, Scope
 
 NORMAL, ANOMALOUS = RuleKind.NORMAL, RuleKind.ANOMALOUS
 ACTIVITY = RuleCategory.ACTIVITY
@@ -124,6 +124,59 @@ def test_a_zone_drawn_anew_moves_its_rules(archive: Archive) -> None:
     (rule,) = [r for r in archive.rules.list("gate") if r.scope.zone]
     assert (rule.version, rule.scope.polygon) == (2, zone.polygon)
     assert archive.rules.get(rule.id, 1).scope.polygon == SQUARE
+
+
+def induced(archive: Archive) -> Rule:
+    """A rule as induction writes it."""
+    made = Rule(
+        id="speed-limit-000000", scene="gate", version=1, kind=NORMAL, category=ACTIVITY,
+        text="People walk.", predicate=FAST, support=2, batches=2, author="induction",
+        provenance=(Provenance(video_id="v", clip="a.mp4", frames=(1, 2)),),
+    )  # fmt: skip
+    with archive.rules._record.writing() as connection:
+        (rule,) = archive.rules.import_induced(connection, "gate", [made])
+    return rule
+
+
+def looked_at(archive: Archive, text: str) -> list[Rule]:
+    path = archive.home / "book.yaml"
+    path.write_text(text, encoding="utf-8")
+    known = {r.id: r for r in archive.rules.list("gate", include_retired=True)}
+    zones = {"fence": SQUARE}
+    return sorted(read_rules(path, ATTRIBUTES).rules("gate", zones, known), key=lambda r: r.id)
+
+
+def test_a_file_is_looked_at_as_the_rules_it_would_make(archive: Archive) -> None:
+    filled(archive)
+    rule = induced(archive)
+    text = exported(archive)
+    assert text.count("source: induced") == 1
+    every = archive.rules.list("gate", include_retired=True)
+    assert looked_at(archive, text) == sorted(every, key=lambda r: r.id)
+    by_id = {r.id: r for r in looked_at(archive, text.replace("People walk.", "People run."))}
+    assert by_id[rule.id].source == "user", "changed by a person"
+    by_id = {r.id: r for r in looked_at(archive, text.replace("source: induced", ""))}
+    assert by_id[rule.id] == rule
+
+
+def test_an_induced_rule_stays_one_elsewhere_unless_changed(
+    archive: Archive, tmp_path: Path
+) -> None:
+    rule = induced(archive)
+    text = exported(archive)
+    other = Archive(tmp_path / "other", HashedEmbedder())
+    save(other, "gate")
+    (moved,) = imported(other, text).added
+    assert (moved.id, moved.source, moved.batches) == (rule.id, "induced", 0)
+    assert moved.author == "induction, imported by ann"
+    assert imported(other, text).same == 1
+    (own,) = imported(other, text.replace("People walk.", "People run.")).changed
+    assert (own.source, own.author) == ("user", "ann")
+    save(other, "yard")
+    assert imported(other, text, "yard").added[0].source == "induced"
+    assert imported(other, text, "yard").same == 1
+    with pytest.raises(UserError, match="“me” is none of: induced, user"):
+        imported(archive, text.replace("source: induced", "source: me"))
 
 
 # ---------------------------------------------------------------- what is wrong with a file

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from tools.errors import UserError
 from tools.record import Record
@@ -110,8 +110,10 @@ def add_rule(
     scope: Scope = ANYWHERE,
     author: str = "user",
     rule_id: str | None = None,
+    source: Literal["induced", "user"] = "user",
 ) -> Rule:
-    """See :meth:`tools.rulebook.RuleBook.add`; ``rule_id`` where the rule has a name already."""
+    """See :meth:`tools.rulebook.RuleBook.add`; ``rule_id`` where the rule has a name already,
+    ``source`` where it was induced elsewhere."""
     text = clean_text(text)
     rule = Rule(
         id=rule_id or user_id(scene, text, kind, predicate, scope),
@@ -122,8 +124,8 @@ def add_rule(
         text=text,
         predicate=predicate,
         scope=scope,
-        source="user",
-        author=author,
+        source=source,
+        author=author if source == "user" else f"induction, imported by {author}",
         created=now(),
     )
     salt = 0
