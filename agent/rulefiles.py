@@ -18,7 +18,7 @@ from agent.options import (
     print_json,
     scene_of,
 )
-from agent.rulebook import rules_app
+from agent.rulereading import rules_app
 from tools.errors import UserError
 
 if TYPE_CHECKING:

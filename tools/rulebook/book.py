@@ -368,6 +368,13 @@ class RuleBook:
         values = agreement(asked, shelf.lexicon.rarity(query), meanings, said)
         return {r.id: float(value) for r, value in zip(rules, values, strict=True)}
 
+    def check_index(self, scene: str) -> None:
+        """Make sure, before long work, that the scene's rules can be retrieved at its end.
+
+        Raises as :meth:`retrieve`.
+        """
+        self._index.check(scene)
+
     def reindex(self, scenes: Sequence[str]) -> dict[str, int]:
         """Make the index of these scenes again with the present embedder; rules by scene.
 

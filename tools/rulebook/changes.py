@@ -33,6 +33,7 @@ __all__ = [
     "difference",
     "edit_rule",
     "next_version",
+    "origin_of",
     "version_among",
     "write_zone",
 ]
@@ -209,6 +210,17 @@ def next_version(
     rule = Rule.model_validate(last.model_dump() | dict(changes) | circumstances)
     insert_rule(connection, rule)
     return rule
+
+
+def origin_of(rule: Rule) -> str:
+    """Who wrote a version, and the votes: those of an earlier version where a person wrote it."""
+    who = rule.author or rule.source
+    if not rule.batches:
+        return who
+    votes = f"{rule.support} of {rule.batches} batches"
+    if rule.source == "induced" and rule.status is RuleStatus.ACTIVE:
+        return f"{who}; {votes} agree"
+    return f"{who}; {votes} agreed when it was induced"
 
 
 def difference(old: Rule, new: Rule) -> tuple[tuple[str, str, str], ...]:

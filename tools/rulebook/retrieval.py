@@ -280,7 +280,9 @@ def rank(
             score = 0.5 + score / 2
             reasons.append(f"{_HELD} {describe(rule.predicate)} holds for {observation}")
         if rule.id in by_words:
-            shared = ", ".join(f"“{word}”" for word in lexicon.shared(rule.id, query)[:4])
+            said = {word.stem: rule.text[word.first : word.end] for word in content(rule.text)}
+            stems = lexicon.shared(rule.id, query)[:4]
+            shared = ", ".join(f"“{said[stem].casefold()}”" for stem in stems)
             reasons.append(f"shares {shared}, rank {by_words[rule.id]}")
         if rule.id in by_meaning:
             reasons.append(f"similarity {similarity[rule.id]:.2f}, rank {by_meaning[rule.id]}")

@@ -27,11 +27,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
 
 import yaml
 
 from tools.errors import UserError
+from tools.rulebook.changes import origin_of
 from tools.rulebook.predicates import describe, parse, validate
 from tools.rulebook.rows import content_of
 from tools.rulebook.scoping import parse_corners, parse_hours, parse_weekdays
@@ -166,8 +167,7 @@ def export_rules(scene: str, rules: Sequence[Rule], zones: Mapping[str, Zone]) -
         lines += [f"  {_scalar(name)}: {_corners(zone)}" for name, zone in sorted(zones.items())]
     lines.append("rules:" if rules else "rules: []")
     for rule in rules:
-        votes = f"; {rule.support} of {rule.batches} batches agree" if rule.batches else ""
-        lines.append(f"  # from {' '.join((rule.author or rule.source).split())}{votes}")
+        lines.append(f"  # from {' '.join(origin_of(rule).split())}")
         shown: dict[str, str] = {
             "id": rule.id,
             "version": str(rule.version),
@@ -223,8 +223,9 @@ def import_rules(
     """Write what a file says that the record does not, in one transaction.
 
     A rule with a known id gets a new version where it differs, a person's then; one without, or
-    with the id of another scene's rule, is added, as an induced one where the file says so. Rules that the file does not have stay as they are, unless
-    ``retire_missing``. Importing a file twice changes nothing the second time.
+    with the id of another scene's rule, is added, as an induced one where the file says so. Rules
+    that the file does not have stay as they are, unless ``retire_missing``. Importing a file twice
+    changes nothing the second time.
 
     Args:
         size: width and height of the scene's picture, in pixels.
@@ -422,11 +423,9 @@ def _word(path: Path, node: yaml.Node) -> str:
 
 def _source(path: Path, node: yaml.Node) -> Source:
     word = _word(path, node)
-    known: tuple[Source, ...] = get_args(Source)
-    for source in known:
-        if word == source:
-            return source
-    _fail(path, _line(node), f"“{word}” is none of: {', '.join(known)}")
+    if word not in {"induced", "user"}:
+        _fail(path, _line(node), f"“{word}” is none of: induced, user")
+    return "induced" if word == "induced" else "user"
 
 
 def _one_of(path: Path, node: yaml.Node, of: type[E]) -> E:
