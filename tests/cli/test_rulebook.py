@@ -352,6 +352,22 @@ def test_hours_are_heeded_when_a_video_is_asked_about(
     assert "hours or days only" not in answers["2026-11-28T12:00"]["answer"]
 
 
+def test_what_is_fine_by_day_may_be_forbidden_at_night(
+    vidocq: Run, learned: Path, walkway: Walkway
+) -> None:
+    vidocq("rules", "add", "Riding a bicycle is fine", *IN, "-y")
+    done = vidocq("rules", "add", "No riding a bicycle at night", *IN, "-y", "--json")
+    assert "contradictory" not in done.stderr
+    assert "unreachable" not in done.stderr
+    ask = ("ask", "Anything unusual?", walkway.bike, *IN, "--json", "--started")
+    day, night = (
+        json.loads(vidocq(*ask, f"2026-11-28T{hour}").stdout) for hour in ("12:00", "23:00")
+    )
+    assert day["decision"]["label"] != "anomalous"
+    assert night["decision"]["label"] == "anomalous"
+    assert f"Rule {rule_id(done.stdout)}@1" in night["answer"]
+
+
 def test_a_question_ignores_what_it_names(vidocq: Run, learned: Path, walkway: Walkway) -> None:
     query = "Anything unusual? Ignore people riding."
     answer = json.loads(vidocq("ask", query, walkway.bike, *IN, "--json").stdout)
