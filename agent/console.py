@@ -27,7 +27,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from tools.decision import Decision
     from tools.ports import Progress as Report
-    from tools.types import Rule
+    from tools.types import Provenance, Rule
 
 __all__ = ["complain", "out", "progress", "remark", "show_answer", "show_rules", "table"]
 
@@ -38,6 +38,8 @@ LINE_S = 20.0
 """Seconds between two lines of progress where there is no terminal."""
 REFERENCES = 4
 """References shown behind a step; the others are in the decision."""
+CLIPS, FRAMES = 6, 4
+"""Clips of a rule that are named, and frames of each."""
 COLOURS = {"anomalous": "bold red", "uncertain": "bold yellow", "normal": "bold green"}
 
 
@@ -140,14 +142,16 @@ def show_answer(text: str, decision: Decision | None) -> None:
         out.print(shown)
 
 
-def show_rules(rules: Sequence[Rule], *, in_words: bool = False) -> None:
+def show_rules(rules: Sequence[Rule], *, in_words: bool = False, provenance: bool = False) -> None:
     """Rules with what each is tested by and where it comes from.
 
     Args:
         in_words: the captioner measures nothing: rules are read against its captions.
+        provenance: also when each was written, and the clips and frames that bear it out.
     """
     from tools.concepts import tests_of
     from tools.deduction import reading_of
+    from tools.rulebook.changes import origin_of
     from tools.rulebook.predicates import describe
     from tools.rulebook.scoping import describe_scope
 
@@ -162,7 +166,25 @@ def show_rules(rules: Sequence[Rule], *, in_words: bool = False) -> None:
         if rule.predicate is None and tests_of(rule):
             tested = f"its words: {tested}"
         tested = reading_of(rule) if in_words else f"tested by {tested}"
-        votes = f", {rule.support} of {rule.batches} batches agree" if rule.batches else ""
-        who = rule.author or rule.source
         limits = f" ({scope})" if (scope := describe_scope(rule.scope)) else ""
-        out.print(Text(f"    {tested}{limits}; from {who}{votes}", style="dim"))
+        out.print(Text(f"    {tested}{limits}; from {origin_of(rule)}", style="dim"))
+        if provenance:
+            out.print(Text(f"    {_written(rule)}", style="dim"))
+
+
+def _written(rule: Rule) -> str:
+    """When a version was written, and from which footage its statement was induced."""
+    when = f"written {rule.created[:16].replace('T', ' ')} UTC" if rule.created else "undated"
+    return f"{when}; induced from {_clips(rule.provenance)}" if rule.provenance else when
+
+
+def _clips(provenance: Sequence[Provenance]) -> str:
+    """Clips with their frames, on one line."""
+    said = []
+    for seen in provenance[:CLIPS]:
+        frames = ", ".join(map(str, seen.frames[:FRAMES])) + ("…" * (len(seen.frames) > FRAMES))
+        said.append(f"{seen.clip} (frame{'s' * (len(seen.frames) > 1)} {frames})" if frames else
+                    seen.clip)  # fmt: skip
+    if more := len(provenance) - CLIPS:
+        said += [f"{more} more"] if more > 0 else []
+    return ", ".join(said)

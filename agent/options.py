@@ -95,11 +95,12 @@ def linted(stores: Stores, rules: Sequence[Rule]) -> tuple[Finding, ...]:
     return lint(rules, stores.tools.captioner.attributes, readable if words else None)
 
 
-def show(stores: Stores, rules: Sequence[Rule], as_json: bool) -> None:
+def show(stores: Stores, rules: Sequence[Rule], as_json: bool, *, provenance: bool = False) -> None:
     """Rules of one scene as JSON, or for reading, with how each is tested or read there."""
     if as_json:
         print_json([r.model_dump(mode="json") for r in rules])
         return
     from agent.console import show_rules
 
-    show_rules(rules, in_words=bool(rules) and in_words(stores, rules[0].scene))
+    words = bool(rules) and in_words(stores, rules[0].scene)
+    show_rules(rules, in_words=words, provenance=provenance)

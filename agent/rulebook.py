@@ -1,4 +1,4 @@
-"""``vidocq rules``: read, write, change and search the rules of a scene."""
+"""``vidocq rules``: list, write and change the rules of a scene."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tools.rulebook.plainwords import Understood
     from tools.types import Predicate, Scope
 
-__all__ = ["rules_app"]
+__all__ = ["RuleArgument", "rules_app"]
 
 rules_app = typer.Typer(no_args_is_help=True, help="The rules of a scene: read, write, review.")
 
@@ -104,43 +104,6 @@ def rules_list(
             )
 
 
-@rules_app.command("captions")
-@guarded
-def rules_captions(
-    reference: Annotated[
-        str | None,
-        typer.Argument(metavar="CAPTION", help="The one that a decision cites: normal:ID@V."),
-    ] = None,
-    scene: SceneOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """The captions of normal footage that are kept with a scene learned by words."""
-    from agent.console import out
-
-    with archive() as stores:
-        if reference is None:
-            name = scene_of(stores, scene)
-            captions = stores.archive.normal_captions(name)
-        else:
-            captions = (stores.archive.normal_caption(reference),)
-            name = captions[0].scene
-        captioner = stores.archive.scene(name).captioner
-        again = in_words(stores, name)
-    if as_json:
-        print_json([c.model_dump(mode="json") for c in captions])
-        return
-    for caption in captions:
-        out.print(f"{caption.ref}  {caption.clip} {caption.interval}", markup=False)
-        out.print(f"    {caption.text}", markup=False)
-    if not captions:
-        remedy = f"; induce it again: vidocq induce NORMAL... --scene {name}" if again else ""
-        out.print(
-            f"No normal captions are kept with scene {name}, which was learned with {captioner}"
-            f"{remedy}.",
-            markup=False,
-        )
-
-
 @rules_app.command("add")
 @guarded
 def rules_add(
@@ -194,6 +157,7 @@ def rules_add(
         _explain(understood, scope)
         if asked and not yes:
             _confirm()
+        before = {r.id: r for r in book.list(name, include_retired=True)}
         rule = book.add(
             name,
             text,
@@ -206,11 +170,15 @@ def rules_add(
         findings = [f for f in linted(stores, book.list(name)) if rule.id in f.rules]
         words = in_words(stores, name)
         show(stores, (rule,), as_json)
+    if (old := before.get(rule.id)) is not None:
+        again = "it was retired, and is in use again" if old != rule else "nothing was written"
+        remark(f"note: this rule exists already, as {rule.id}@{rule.version}: {again}")
+    tested = bool(tests_of(rule))
     for finding in findings:
-        if finding.problem != "untestable":
+        if finding.problem != "untestable" or tested:
             others = ", ".join(i for i in finding.rules if i != rule.id)
             remark(f"note: {finding.problem}{f' with {others}' if others else ''}: {finding.text}")
-    if not tests_of(rule) and not words:
+    if not tested and not words:
         remark(
             "note: nothing of this rule can be checked by code, so it is kept as words only, for a "
             "language model to apply; give a test with --when TEST"
@@ -239,16 +207,14 @@ def rules_edit(
     author: AuthorOption = "user",
     as_json: JsonOption = False,
 ) -> None:
-    """Write a new version of a rule."""
-    from tools.rulebook.predicates import describe
+    """Write a new version of a rule. Its sentence stays as it is unless --text changes it."""
+    from agent.console import remark
     from tools.types import RuleCategory, RuleKind, RuleStatus
 
     with archive() as stores:
         book = stores.archive.rules
         predicate = _predicate(stores, when)
         last = book.get(rule_id.partition("@")[0])
-        if predicate is not None and text is None:  # the old sentence would say something else
-            text = f"Something is seen with {describe(predicate)}."
         before = _no_scope() if anywhere else last.scope
         rule = book.edit(
             last.id,
@@ -262,6 +228,8 @@ def rules_edit(
             author=author,
         )
         show(stores, (rule,), as_json)
+    if text is None and rule.predicate != last.predicate:
+        remark(f"note: its sentence stays as it was: “{rule.text}”; --text changes it")
 
 
 @rules_app.command("retire")
@@ -273,52 +241,6 @@ def rules_retire(
     with archive() as stores:
         rule = stores.archive.rules.retire(rule_id, author=author)
         show(stores, (rule,), as_json)
-
-
-@rules_app.command("history")
-@guarded
-def rules_history(rule_id: RuleArgument, as_json: JsonOption = False) -> None:
-    """All versions of a rule."""
-    with archive() as stores:
-        versions = stores.archive.rules.history(rule_id)
-        show(stores, versions, as_json)
-
-
-@rules_app.command("diff")
-@guarded
-def rules_diff(
-    rule_id: Annotated[str, typer.Argument(metavar="RULE", help="Id, or ID@VERSION.")],
-    other: Annotated[
-        int | None, typer.Argument(metavar="VERSION", help="Version to compare with.")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """What changed between two versions: by default between the last two."""
-    from agent.console import out
-    from tools.rulebook.changes import difference
-
-    with archive() as stores:
-        book = stores.archive.rules
-        new = book.get(rule_id)
-        versions = book.history(new.id)
-        if other is None and new.version == 1:
-            raise UserError(
-                f"rule {new.id} has one version only", remedy="there is nothing to compare"
-            )
-        old = book.get(new.id, other or new.version - 1)
-        if "@" not in rule_id and other is not None and other == versions[-1].version:
-            old, new = new, old
-    changes = difference(old, new)
-    if as_json:
-        print_json({"old": old.ref, "new": new.ref, "changes": [list(c) for c in changes]})
-        return
-    out.print(f"{old.id} @{old.version} → @{new.version} (by {new.author}, {new.created})")
-    for name, before, after in changes:
-        out.print(f"  {name}", markup=False)
-        out.print(f"  - {before}", style="red", markup=False)
-        out.print(f"  + {after}", style="green", markup=False)
-    if not changes:
-        out.print("  they say the same")
 
 
 @rules_app.command("revert")
@@ -335,43 +257,6 @@ def rules_revert(
         show(stores, (rule,), as_json)
 
 
-@rules_app.command("search")
-@guarded
-def rules_search(
-    query: Annotated[str, typer.Argument(help="What was seen, or what is looked for.")],
-    scene: SceneOption = None,
-    at: Annotated[
-        str | None, typer.Option(help="When, e.g. 2026-11-28T23:00: leaves other hours out.")
-    ] = None,
-    camera: Annotated[str | None, typer.Option(help="Of which camera.")] = None,
-    count: Annotated[int, typer.Option("--top", min=1, help="How many.")] = 8,
-    as_json: JsonOption = False,
-) -> None:
-    """The rules that bear most on something, each with its score and the reason."""
-    from datetime import datetime
-
-    from agent.console import out
-    from tools.rulebook.scoping import Occasion, parse_moment
-
-    occasion = None
-    if at is not None or camera is not None:
-        occasion = Occasion(camera or "", datetime.fromisoformat(parse_moment(at)) if at else None)
-    with archive() as stores:
-        book = stores.archive.rules
-        hits = book.retrieve(scene_of(stores, scene), query, count, occasion=occasion)
-        embedder = book.embedder
-    if as_json:
-        print_json([h.model_dump(mode="json") for h in hits])
-        return
-    for hit in hits:
-        out.print(
-            f"{hit.score:.2f}  {hit.rule.id}@{hit.rule.version}  {hit.rule.text}", markup=False
-        )
-        out.print(f"      {hit.reason}", style="dim", markup=False)
-    if not hits:
-        out.print(f"No rule bears on it ({embedder}).")
-
-
 # ---------------------------------------------------------------- pieces
 
 
@@ -380,9 +265,7 @@ def _predicate(stores: Stores, text: str | None) -> Predicate | None:
         return None
     from tools.rulebook.predicates import parse, validate
 
-    predicate = parse(text)
-    validate(predicate, stores.tools.captioner.attributes)
-    return predicate
+    return validate(parse(text), stores.tools.captioner.attributes)
 
 
 def _no_scope() -> Scope:

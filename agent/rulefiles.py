@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,8 +18,11 @@ from agent.options import (
     print_json,
     scene_of,
 )
-from agent.rulebook import rules_app
+from agent.rulereading import rules_app
 from tools.errors import UserError
+
+if TYPE_CHECKING:
+    from tools.rulebook.linting import Finding
 
 __all__ = ["rules_app", "zone_app"]
 
@@ -69,7 +73,10 @@ def rules_import(
     author: AuthorOption = "user",
     as_json: JsonOption = False,
 ) -> None:
-    """Write what a YAML file says into the record, all or nothing."""
+    """Write what a YAML file says into the record, all or nothing.
+
+    Rules that contradict are written all the same, each pair named on a line of its own.
+    """
     from agent.console import out, remark
     from tools.rulebook.rulefile import import_rules, read_rules
 
@@ -86,6 +93,8 @@ def rules_import(
             retire_missing=retire_missing,
         )
         findings = linted(stores, stores.archive.rules.list(name))
+    written = {r.id for r in (*done.added, *done.changed)}
+    wrong = [f for f in findings if f.problem == "contradictory" and written & set(f.rules)]
     if as_json:
         print_json(
             {
@@ -95,6 +104,7 @@ def rules_import(
                 "retired": [r.ref for r in done.retired],
                 "zones": [z.name for z in done.zones],
                 "same": done.same,
+                "contradictory": [f.model_dump(mode="json") for f in wrong],
             }
         )
         return
@@ -103,8 +113,12 @@ def rules_import(
         f"{len(done.retired)} retired, {done.same} as they were; "
         f"{len(done.zones)} zone{'' if len(done.zones) == 1 else 's'} drawn."
     )
-    if findings:
-        remark(f"note: {len(findings)} things to look at: vidocq rules lint --scene {name}")
+    for finding in wrong:
+        where = _places(file, finding, done.lines)
+        remark(f"contradictory: {where}: {finding.text}; both are in the book now")
+    if left := len(findings) - len(wrong):
+        things = f"{left} {'other ' if wrong else ''}thing{'' if left == 1 else 's'}"
+        remark(f"note: {things} to look at: vidocq rules lint --scene {name}")
 
 
 @rules_app.command("lint")
@@ -131,7 +145,8 @@ def rules_lint(
             record = stores.archive.scene(name)
             zones = {n: z.polygon for n, z in stores.archive.rules.zones(name).items()}
             drawn = found.corners(record.width, record.height)
-            everything = found.rules(name, zones | drawn)
+            known = {r.id: r for r in stores.archive.rules.list(name, include_retired=True)}
+            everything = found.rules(name, zones | drawn, known)
             rules = tuple(r for r in everything if r.status == "active")
             lines = {r.id: e.line for r, e in zip(everything, found.entries, strict=True)}
         findings = linted(stores, rules)
@@ -139,11 +154,7 @@ def rules_lint(
         print_json([f.model_dump(mode="json") for f in findings])
     else:
         for finding in findings:
-            where = ", ".join(
-                f"{file}:{lines[i]}" if i.startswith("line-") else
-                f"{file}:{lines[i]} {i}" if i in lines else i
-                for i in finding.rules
-            )  # fmt: skip
+            where = _places(file, finding, lines)
             out.print(f"{finding.problem}: {where}: {finding.text}", markup=False)
         if not findings:
             out.print(f"{len(rules)} rules: nothing to complain about.")
@@ -151,6 +162,15 @@ def rules_lint(
         remark(f"note: {said}")
     if findings:
         raise typer.Exit(1)
+
+
+def _places(file: Path | None, finding: Finding, lines: Mapping[str, int]) -> str:
+    """The rules of a finding, those of a file with their lines."""
+    named = (
+        i if i not in lines else f"{file}:{lines[i]}{'' if i == f'line-{lines[i]}' else f' {i}'}"
+        for i in finding.rules
+    )
+    return ", ".join(named)
 
 
 @rules_app.command("reindex")

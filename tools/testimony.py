@@ -10,6 +10,7 @@ import math
 from collections.abc import Collection, Sequence
 
 from tools.concepts import tests_of
+from tools.rulebook.precedence import outranks
 from tools.rulebook.predicates import evaluate
 from tools.rulebook.scoping import tried
 from tools.types import Box, Description, Observation, Point, Predicate, RuleHit, RuleKind
@@ -65,21 +66,34 @@ def past_normal(
 def excused_by(seen: Description, rules: Sequence[RuleHit]) -> frozenset[str]:
     """Observations that a person's own rule calls normal, and what else is seen of the same things.
 
-    One rider may be followed as several tracks, of which not every one shows the riding: what
-    mostly covers an excused observation, or goes on the way it went, is excused with it.
+    Not where a person's anomalous rule that is an exception to it holds, too
+    (:mod:`tools.rulebook.precedence`). One rider may be followed as several tracks, of which not
+    every one shows the riding: what mostly covers an excused observation, or goes on the way it
+    went, is excused with it.
     """
-    allowed = [
-        (hit, predicate)
-        for hit in rules
-        if hit.rule.kind is RuleKind.NORMAL and hit.rule.source == "user"
-        for predicate in tests_of(hit.rule)
-    ]
-    named = [
-        o for o in seen.observations if any(tried(hit, test, o).holds for hit, test in allowed)
-    ]
-    others = [o for o in seen.observations if o not in named]
+    allowing = _own_tests(rules, RuleKind.NORMAL)
+    forbidding = _own_tests(rules, RuleKind.ANOMALOUS) if allowing else []
+    named: list[Observation] = []
+    others: list[Observation] = []
+    for o in seen.observations:
+        allowed = [(h.rule, test) for h, test in allowing if tried(h, test, o).holds]
+        broken = [(h.rule, test) for h, test in forbidding if tried(h, test, o).holds]
+        if any(not any(outranks(*each, *by) for each in broken) for by in allowed):
+            named.append(o)
+        elif not broken:
+            others.append(o)
     same = {o.id for o in others if any(_same(o, excused) for excused in named)}
     return frozenset({o.id for o in named} | same)
+
+
+def _own_tests(rules: Sequence[RuleHit], kind: RuleKind) -> list[tuple[RuleHit, Predicate]]:
+    """The tests of a person's rules of a kind."""
+    return [
+        (hit, test)
+        for hit in rules
+        if hit.rule.kind is kind and hit.rule.source == "user"
+        for test in tests_of(hit.rule)
+    ]
 
 
 def _same(one: Observation, excused: Observation) -> bool:

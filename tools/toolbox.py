@@ -110,8 +110,8 @@ class Toolbox:
     def scene(self, ledger: Ledger, name: str) -> SceneView:
         """The scene's current profile and calibration, fixed for the whole run.
 
-        Raises UserError where the scene is unknown, was learned by another captioner, or has no
-        active rule.
+        Raises UserError where the scene is unknown, was learned by another captioner, has no active
+        rule, or was indexed with another embedder; StoreError.
         """
 
         def view() -> SceneView:
@@ -128,6 +128,7 @@ class Toolbox:
                     f"scene {name!r} has no active rules",
                     remedy=f"induce some: vidocq induce NORMAL... --scene {name}",
                 )
+            self.archive.rules.check_index(name)
             counted = {
                 "own_rules": sum(rule.source == "user" for rule in rules),
                 "timed_rules": sum(rule.scope.timed for rule in rules),

@@ -105,6 +105,37 @@ def test_lint_names_what_is_wrong_and_where(vidocq: Run, learned: Path, tmp_path
     assert "nothing to complain about" in induced.stdout
 
 
+def test_an_unedited_file_is_as_good_as_the_record(vidocq: Run, learned: Path) -> None:
+    vidocq("rules", "add", "No riding a bicycle", *IN, "-y")
+    vidocq("rules", "add", "Up to 9.", *IN, "--kind", "normal", "--when", "speed < 9")
+    vidocq("rules", "export", *IN, "-o", "gate.yaml")
+    record, file = (json.loads(vidocq("rules", "lint", *of, "--json").stdout) for of in (
+        IN, ("gate.yaml",)))  # fmt: skip
+    assert record
+    assert file == record
+
+
+def test_contradictions_of_an_import_are_named_one_a_line(
+    vidocq: Run, learned: Path, tmp_path: Path
+) -> None:
+    name = rule_id(vidocq("rules", "add", "No riding a bicycle", *IN, "-y", "--json").stdout)
+    (tmp_path / "book.yaml").write_text(
+        f"scene: {SCENE}\nrules:\n  - kind: normal\n    text: Riding is fine.\n"
+        "  - kind: anomalous\n    text: No umbrellas.\n"
+    )
+    done = vidocq("rules", "import", "book.yaml")
+    assert done.exit_code == 0
+    assert "2 added" in done.stdout
+    (line,) = [n for n in done.stderr.splitlines() if n.startswith("contradictory: ")]
+    assert line.startswith("contradictory: book.yaml:3 riding-fine-")
+    assert f", {name}: activity in {{glides}}" in line
+    assert line.endswith("the normal one counts; both are in the book now")
+    assert "note: 1 other thing to look at: vidocq rules lint" in done.stderr
+    again = vidocq("rules", "import", "book.yaml")
+    assert "contradictory" not in again.stderr
+    assert "note: 2 things to look at" in again.stderr
+
+
 def test_search_says_score_and_reason_and_heeds_the_hour(vidocq: Run, fenced: Path) -> None:
     vidocq("rules", "add", SENTENCE, *IN, "-y")
     query = ("rules", "search", "somebody stands at the fence", *IN)
@@ -130,6 +161,95 @@ def test_another_embedder_is_refused_until_reindexed(
     assert vidocq(*query, **hashed).exit_code == 0
 
 
+def test_another_embedder_is_refused_before_anything_is_looked_at(
+    refused: Callable[..., str], learned: Path, walkway: Walkway
+) -> None:
+    from tools.archive import Archive
+    from tools.backends.embedded.embedder import HashedEmbedder
+
+    small = Archive(learned, HashedEmbedder(64))
+    small.rules.reindex([SCENE])
+    small.close()
+    told = refused("ask", "Anything unusual?", walkway.bike, *IN, VIDOCQ_EMBEDDER="hashed")
+    assert "indexed with the embedder hashed-ngrams-64/1" in told
+    assert "(vidocq rules reindex, or configure that embedder)" in told
+    (run,) = (learned / "runs").iterdir()
+    tools = [json.loads(n).get("tool") for n in (run / "trace.jsonl").read_text().splitlines()]
+    assert set(tools) - {None} == {"plan", "probe", "scene"}
+
+
+def test_history_says_who_when_and_from_which_footage(vidocq: Run, learned: Path) -> None:
+    rules = json.loads(vidocq("rules", "list", *IN, "--json").stdout)
+    rule = next(r for r in rules if r["provenance"])
+    name, seen = rule["id"], rule["provenance"][0]
+    vidocq("rules", "retire", name)
+    both = vidocq("rules", "history", name).stdout
+    first, last = both.split(f"{name}@2")
+    assert f"; from induction; {rule['support']} of {rule['batches']} batches agree\n" in first
+    assert f"written {rule['created'][:10]} " in first
+    frames = ", ".join(map(str, seen["frames"][:4]))
+    assert f"induced from {seen['clip']} (frame" in first
+    assert frames in first
+    assert "retired" in last
+    assert "; from ada; " in last
+    assert "batches agree\n" not in last
+    assert f"{rule['support']} of {rule['batches']} batches agreed when it was induced" in last
+    one = vidocq("rules", "history", f"rule:{name}@1").stdout
+    assert one == first
+    assert len(json.loads(vidocq("rules", "history", f"{name}@2", "--json").stdout)) == 1
+
+
+def test_a_new_test_leaves_the_sentence_and_says_so(vidocq: Run, learned: Path) -> None:
+    name = rule_id(vidocq("rules", "add", "No riding here.", *IN, "-y", "--json").stdout)
+    done = vidocq("rules", "edit", name, "--when", "speed > 3", "--json")
+    (rule,) = json.loads(done.stdout)
+    assert rule["text"] == "No riding here."
+    assert rule["predicate"]["all"][0]["unit"] == "× usual walking speed"
+    assert "note: its sentence stays as it was: “No riding here.”; --text changes it" in done.stderr
+    said = vidocq("rules", "edit", name, "--when", "speed > 4", "--text", "Nobody races.")
+    assert "note:" not in said.stderr
+    assert "note:" not in vidocq("rules", "edit", name, "--hours", "8-17").stderr
+
+
+def test_the_same_rule_again_is_said_to_exist(vidocq: Run, learned: Path) -> None:
+    add = ("rules", "add", "No riding here.", *IN, "-y")
+    assert "exists already" not in vidocq(*add).stderr
+    done = vidocq(*add, "--json")
+    name = rule_id(done.stdout)
+    assert f"note: this rule exists already, as {name}@1: nothing was written" in done.stderr
+    vidocq("rules", "retire", name)
+    assert f"as {name}@3: it was retired, and is in use again" in vidocq(*add).stderr
+
+
+def test_a_value_that_no_captioner_gives_is_said_when_it_is_written(
+    vidocq: Run, learned: Path
+) -> None:
+    done = vidocq("rules", "add", "No flying.", *IN, "--when", "activity in {flies}")
+    assert "note: untestable: the captioner never gives “flies” as activity" in done.stderr
+
+
+def test_any_two_versions_are_compared(
+    vidocq: Run, refused: Callable[..., str], learned: Path
+) -> None:
+    name = rule_id(vidocq("rules", "add", "No riding.", *IN, "-y", "--json").stdout)
+    for text in ("Second.", "Third."):
+        vidocq("rules", "edit", name, "--text", text)
+    said = vidocq("rules", "diff", name, "1", "3").stdout
+    assert said.startswith(f"{name} @1 → @3 (by ada, ")
+    assert "- No riding." in said
+    assert "+ Third." in said
+    assert vidocq("rules", "diff", name, "3", "2").stdout.startswith(f"{name} @3 → @2")
+    assert f"vidocq rules diff {name} VERSION VERSION" in refused("rules", "diff", name, "3")
+    assert f"vidocq rules diff {name} 1 2" in refused("rules", "diff", f"{name}@3", "1", "2")
+    assert "has no version 0" in refused("rules", "diff", name, "0", "1")
+
+
+def test_reasons_of_a_search_show_words_as_the_rule_has_them(vidocq: Run, learned: Path) -> None:
+    vidocq("rules", "add", "Riding a bicycle is unusual.", *IN, "-y")
+    reason = vidocq("rules", "search", "bicycles", *IN).stdout.splitlines()[1]
+    assert "shares “bicycle”" in reason
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
@@ -149,6 +269,10 @@ def test_another_embedder_is_refused_until_reindexed(
         (("revert", "nothing", "1"), "no rule “nothing”"),
         (("diff", "nothing"), "no rule “nothing”"),
         (("search", "x", *IN, "--at", "noon"), "“noon” is no date and time"),
+        (("search", "", *IN), "the query is blank (say what to look for"),
+        (("search", " ?!", *IN), "the query is blank"),
+        (("list", "--scene", "gat"), "did you mean “gate”? (--scene gate)"),
+        (("list", "--scene", "yard"), "known: gate (vidocq induce NORMAL... --scene yard)"),
         (("reindex", "--scene", "gat"), "no scene “gat”"),
     ],
 )
@@ -170,9 +294,35 @@ def test_bad_yaml_names_file_and_line(
 def test_a_chroma_server_that_is_not_there(refused: Callable[..., str], learned: Path) -> None:
     query = ("rules", "search", "running", *IN)
     told = refused(*query, code=1, VIDOCQ_CHROMA_URL="http://127.0.0.1:9")
-    assert told.startswith("http://127.0.0.1:9: the Chroma server does not answer as one: ")
+    assert told.startswith(
+        "the Chroma server at http://127.0.0.1:9 does not answer (Connection refused) (start it"
+    )
     assert "unset chroma_url" in told
     assert "is no address" in refused(*query, VIDOCQ_CHROMA_URL="localhost")
+
+
+def test_a_server_that_is_not_chromas(refused: Callable[..., str], learned: Path) -> None:
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+    from threading import Thread
+
+    class Nothing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Nothing)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        told = refused("rules", "search", "running", *IN, code=1, VIDOCQ_CHROMA_URL=url)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    assert told.startswith(f"what answers at {url} is no Chroma server (HTTP 404)")
 
 
 def test_a_sentence_model_that_is_not_there(
@@ -200,6 +350,22 @@ def test_hours_are_heeded_when_a_video_is_asked_about(
         in (answers[""]["answer"])
     )
     assert "hours or days only" not in answers["2026-11-28T12:00"]["answer"]
+
+
+def test_what_is_fine_by_day_may_be_forbidden_at_night(
+    vidocq: Run, learned: Path, walkway: Walkway
+) -> None:
+    vidocq("rules", "add", "Riding a bicycle is fine", *IN, "-y")
+    done = vidocq("rules", "add", "No riding a bicycle at night", *IN, "-y", "--json")
+    assert "contradictory" not in done.stderr
+    assert "unreachable" not in done.stderr
+    ask = ("ask", "Anything unusual?", walkway.bike, *IN, "--json", "--started")
+    day, night = (
+        json.loads(vidocq(*ask, f"2026-11-28T{hour}").stdout) for hour in ("12:00", "23:00")
+    )
+    assert day["decision"]["label"] != "anomalous"
+    assert night["decision"]["label"] == "anomalous"
+    assert f"Rule {rule_id(done.stdout)}@1" in night["answer"]
 
 
 def test_a_question_ignores_what_it_names(vidocq: Run, learned: Path, walkway: Walkway) -> None:

@@ -47,7 +47,7 @@ def test_an_unknown_scene_names_the_nearest(shared_agent: Agent, walkway: Walkwa
     assert never_scored(decision)
     (failure,) = decision.failures
     assert failure.reason == "no scene “gaet”; did you mean “gate”?"
-    assert failure.remedy == "vidocq induce NORMAL... --scene gaet"
+    assert failure.remedy == "--scene gate"
 
 
 def test_a_scene_without_rules_judges_nothing(home: Path, walkway: Walkway) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tools.deduction import Deducer, phrase_of, reading_of, said_in, share_of
 from tools.deduction.matching import phrases_of
 from tools.rulebook.predicates import parse
-from tools.types import Rule, RuleCategory, RuleKind, RuleStatus
+from tools.types import Rule, RuleCategory, RuleKind, RuleStatus, Scope
 
 NORMAL = (
     "One man walks past a tree.",
@@ -280,3 +280,41 @@ def test_the_rule_that_says_it_best_is_cited(caption, phrase):
 def test_what_only_sounds_like_a_breach_accuses_nobody(caption):
     top = found(caption, NAMED)
     assert top is None or (top.rule is None and top.score < 0.5)
+
+
+# ---------------------------------------------------------------- exceptions
+
+NIGHT = Scope(hours=("22:00", "06:00"))
+FINE = rule("Riding a bicycle is fine", kind="normal", number=4, source="user")
+NO = rule("No riding a bicycle at night", number=5, source="user", scope=NIGHT)
+
+
+def test_a_rule_of_a_narrower_scope_is_an_exception_in_words_too():
+    caption = "A man rides a bicycle."
+    assert (
+        not Deducer((FINE, NO.model_copy(update={"scope": Scope()})), NORMAL)
+        .deduce(caption)
+        .anomalous
+    )
+    verdict = Deducer((FINE, NO), NORMAL).deduce(caption)
+    assert verdict.anomalous
+    assert verdict.top.rule.id == "r5"
+    back = FINE.model_copy(update={"scope": NIGHT, "id": "back"})
+    assert not Deducer((FINE, NO, back), NORMAL).deduce(caption).anomalous
+    wide = NO.model_copy(update={"scope": Scope()})
+    assert not Deducer((wide, back), NORMAL).deduce(caption).anomalous
+    others = rule("Skateboarding", number=6)
+    assert Deducer((FINE, NO, others), NORMAL).deduce("A man is on a skateboard.").anomalous
+
+
+def test_a_persons_normal_test_excuses_all_but_an_exception_in_words():
+    runs = parse("activity == runs")
+    no = rule("Case seven", number=7, predicate=runs, source="user")
+    fine = rule("Sports", kind="normal", number=8, predicate=runs, source="user")
+    caption = "A man is running."
+    assert found(caption, Deducer((no,), NORMAL)).rule is no
+    excused = found(caption, Deducer((no, fine), NORMAL))
+    assert excused is None or excused.rule is None
+    at_night = no.model_copy(update={"scope": NIGHT})
+    assert found(caption, Deducer((at_night, fine), NORMAL)).rule is at_night
+    assert found(caption, Deducer((no, fine.model_copy(update={"source": "induced"})), NORMAL)).rule

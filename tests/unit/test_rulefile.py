@@ -9,13 +9,11 @@ import pytest
 
 from tools.archive import Archive, SceneRecord
 from tools.backends.embedded.embedder import HashedEmbedder
-from tools.deduction import readable
 from tools.errors import UserError
 from tools.ports import SceneProfile
-from tools.rulebook.linting import lint
 from tools.rulebook.predicates import parse, validate
 from tools.rulebook.rulefile import Imported, export_rules, import_rules, read_rules
-from tools.types import Rule, RuleCategory, RuleKind, RuleStatus, Scope
+from tools.types import Provenance, Rule, RuleCategory, RuleKind, RuleStatus, Scope
 
 NORMAL, ANOMALOUS = RuleKind.NORMAL, RuleKind.ANOMALOUS
 ACTIVITY = RuleCategory.ACTIVITY
@@ -128,6 +126,59 @@ def test_a_zone_drawn_anew_moves_its_rules(archive: Archive) -> None:
     assert archive.rules.get(rule.id, 1).scope.polygon == SQUARE
 
 
+def induced(archive: Archive) -> Rule:
+    """A rule as induction writes it."""
+    made = Rule(
+        id="speed-limit-000000", scene="gate", version=1, kind=NORMAL, category=ACTIVITY,
+        text="People walk.", predicate=FAST, support=2, batches=2, author="induction",
+        provenance=(Provenance(video_id="v", clip="a.mp4", frames=(1, 2)),),
+    )  # fmt: skip
+    with archive.rules._record.writing() as connection:
+        (rule,) = archive.rules.import_induced(connection, "gate", [made])
+    return rule
+
+
+def looked_at(archive: Archive, text: str) -> list[Rule]:
+    path = archive.home / "book.yaml"
+    path.write_text(text, encoding="utf-8")
+    known = {r.id: r for r in archive.rules.list("gate", include_retired=True)}
+    zones = {"fence": SQUARE}
+    return sorted(read_rules(path, ATTRIBUTES).rules("gate", zones, known), key=lambda r: r.id)
+
+
+def test_a_file_is_looked_at_as_the_rules_it_would_make(archive: Archive) -> None:
+    filled(archive)
+    rule = induced(archive)
+    text = exported(archive)
+    assert text.count("source: induced") == 1
+    every = archive.rules.list("gate", include_retired=True)
+    assert looked_at(archive, text) == sorted(every, key=lambda r: r.id)
+    by_id = {r.id: r for r in looked_at(archive, text.replace("People walk.", "People run."))}
+    assert by_id[rule.id].source == "user", "changed by a person"
+    by_id = {r.id: r for r in looked_at(archive, text.replace("source: induced", ""))}
+    assert by_id[rule.id] == rule
+
+
+def test_an_induced_rule_stays_one_elsewhere_unless_changed(
+    archive: Archive, tmp_path: Path
+) -> None:
+    rule = induced(archive)
+    text = exported(archive)
+    other = Archive(tmp_path / "other", HashedEmbedder())
+    save(other, "gate")
+    (moved,) = imported(other, text).added
+    assert (moved.id, moved.source, moved.batches) == (rule.id, "induced", 0)
+    assert moved.author == "induction, imported by ann"
+    assert imported(other, text).same == 1
+    (own,) = imported(other, text.replace("People walk.", "People run.")).changed
+    assert (own.source, own.author) == ("user", "ann")
+    save(other, "yard")
+    assert imported(other, text, "yard").added[0].source == "induced"
+    assert imported(other, text, "yard").same == 1
+    with pytest.raises(UserError, match="“me” is none of: induced, user"):
+        imported(archive, text.replace("source: induced", "source: me"))
+
+
 # ---------------------------------------------------------------- what is wrong with a file
 
 RULE = "rules:\n  - kind: normal\n    text: A.\n"
@@ -199,77 +250,3 @@ def test_unreadable_files_are_said(archive: Archive, tmp_path: Path) -> None:
     (tmp_path / "b.yaml").write_bytes(b"rules: \xff\xfe")
     with pytest.raises(UserError, match="not UTF-8 text"):
         read_rules(tmp_path / "b.yaml", ATTRIBUTES)
-
-
-# ---------------------------------------------------------------- linting
-
-
-def rule(name: str, text: str, when: str = "", kind: RuleKind = ANOMALOUS, **more: object) -> Rule:
-    made = Rule(
-        id=name, scene="gate", version=1, kind=kind, category=ACTIVITY, text=text,
-        predicate=parse(when) if when else None, source="user",
-    )  # fmt: skip
-    return made.model_copy(update=more)
-
-
-def found(*rules: Rule) -> list[tuple[str, tuple[str, ...]]]:
-    return [(f.problem, f.rules) for f in lint(rules, ATTRIBUTES)]
-
-
-def test_contradictory_rules() -> None:
-    slow = rule("slow", "Up to 2.", "speed <= 2", NORMAL, source="induced")
-    fast = rule("fast", "Above 1.5.", "speed > 1.5")
-    assert found(slow, fast) == [("contradictory", ("slow", "fast"))]
-    assert "1.5 < speed < 2" in lint([slow, fast], ATTRIBUTES)[0].text
-    assert found(slow, rule("fast", "Above 2.", "speed > 2")) == []
-    same = [rule("a", "No dogs run.", kind=NORMAL), rule("b", "no dogs  run")]
-    assert ("contradictory", ("a", "b")) in found(*same)
-
-
-def test_an_exception_is_no_contradiction() -> None:
-    morning = Scope(hours=("06:00", "08:00"))
-    fast = rule("fast", "Above 1.5.", "speed > 1.5")
-    early = rule("early", "Runners.", "speed > 1.2", NORMAL, scope=morning)
-    assert found(early, fast) == []
-    late = fast.model_copy(update={"scope": Scope(hours=("22:00", "23:00"))})
-    assert found(early, late) == []
-
-
-def test_duplicate_rules() -> None:
-    assert found(rule("a", "Nobody runs."), rule("b", "nobody RUNS")) == [("duplicate", ("a", "b"))]
-    same = [rule("a", "One.", "speed > 2"), rule("b", "Two.", "speed > 2")]
-    assert found(*same) == [("duplicate", ("a", "b"))]
-    assert found(same[0], same[1].model_copy(update={"scope": Scope(weekdays=("sun",))})) == []
-
-
-def test_unreachable_rules() -> None:
-    assert found(rule("a", "Never.", "speed > 3 and speed < 2")) == [("unreachable", ("a",))]
-    assert found(rule("a", "Never.", "activity == runs and activity == walks")) == [
-        ("unreachable", ("a",))
-    ]
-    runs = rule("runs", "Fast runners.", "activity == runs and speed > 2")
-    excuse = rule("ok", "Running is fine.", "activity in {runs, walks}", NORMAL)
-    assert found(runs, excuse) == [("unreachable", ("runs", "ok"))]
-
-
-def test_in_words_only_tests_of_their_own_contradict_or_excuse() -> None:
-    riding = rule("riding", "Riding a scooter.")
-    allowed = rule("ok", "Riding a bicycle is allowed.", kind=NORMAL)
-    assert ("unreachable", ("riding", "ok")) in found(riding, allowed)  # measured alike
-    assert lint([riding, allowed], {}, readable) == ()
-    runs = rule("runs", "Runners.", "activity == runs")
-    walks = rule("fine", "Running is fine.", "activity == runs", NORMAL)
-    assert [f.problem for f in lint([runs, walks], {}, readable)] == [
-        "contradictory",
-        "unreachable",
-    ]
-    fast = [rule("a", "Fast ones.", "speed > 2"), rule("b", "Slow ones.", "speed < 1")]
-    assert lint(fast, {}, readable) == ()
-
-
-def test_untestable_rules() -> None:
-    assert found(rule("a", "No umbrellas.")) == [("untestable", ("a",))]
-    (told,) = lint([rule("a", "Shiny.", "sped > 3")], ATTRIBUTES)
-    assert told.text == "the captioner gives no attribute “sped” (did you mean “speed”?)"
-    lost = rule("a", "Fast.", "speed > 3", scope=Scope(zone="fence"))
-    assert found(lost) == [("untestable", ("a",))]

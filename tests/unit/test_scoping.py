@@ -11,8 +11,11 @@ from tools.errors import UserError
 from tools.rulebook.predicates import parse
 from tools.rulebook.scoping import (
     Occasion,
+    covers,
     describe_scope,
     inside,
+    meet,
+    narrower,
     occasion_of,
     parse_corners,
     parse_hours,
@@ -164,3 +167,38 @@ def test_moments_that_are_none(text: str) -> None:
 )
 def test_stamps_in_names(name: str, stamp: str) -> None:
     assert stamp_in(name) == stamp
+
+
+# ---------------------------------------------------------------- comparing scopes
+
+
+def test_scopes_are_compared_by_the_minutes_of_the_week() -> None:
+    anywhere, night = Scope(), Scope(hours=("22:00", "06:00"))
+    friday = Scope(hours=("22:00", "06:00"), weekdays=("fri",))
+    assert narrower(night, anywhere)
+    assert narrower(friday, night)
+    assert not narrower(night, friday)
+    assert not narrower(night, night)
+    assert covers(night, night)
+    assert covers(Scope(weekdays=("fri", "sat")), friday)
+    assert not covers(Scope(weekdays=("fri",)), friday), "Friday's night ends on Saturday"
+    assert meet(Scope(weekdays=("sat",)), friday)
+    assert not meet(Scope(weekdays=("sun",)), friday)
+    sunday = Scope(hours=("22:00", "06:00"), weekdays=("sun",))
+    assert meet(sunday, Scope(hours=("05:00", "07:00"), weekdays=("mon",)))
+    every_day = Scope(weekdays=("mon", "tue", "wed", "thu", "fri", "sat", "sun"))
+    assert covers(every_day, anywhere)
+    assert not narrower(every_day, anywhere)
+
+
+def test_scopes_are_compared_by_zone_and_camera() -> None:
+    here = Scope(zone="a", polygon=((0.0, 0.0), (9.0, 0.0), (9.0, 9.0)))
+    there = Scope(zone="b", polygon=((0.0, 0.0), (9.0, 0.0), (0.0, 9.0)))
+    assert narrower(here, Scope())
+    assert not meet(here, there)
+    assert narrower(Scope(cameras=("n",)), Scope(cameras=("n", "s")))
+    assert not meet(Scope(cameras=("n",)), Scope(cameras=("s",)))
+    both = here.model_copy(update={"hours": ("22:00", "06:00")})
+    assert narrower(both, here)
+    assert meet(both, Scope(hours=("23:00", "01:00")))
+    assert not covers(both, Scope(hours=("23:00", "01:00")))

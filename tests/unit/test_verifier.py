@@ -19,13 +19,25 @@ from tools.backends.embedded.planner import EmbeddedPlanner
 from tools.backends.embedded.verifier import EmbeddedVerifier, target_ref
 from tools.decision import Intent, Plan
 from tools.ports import PlanningContext
+from tools.rulebook.plainwords import QUESTION
 from tools.scoring import Thresholds
-from tools.types import Answer, Box, Description, Observation, Rule, RuleKind, Verdict
+from tools.types import (
+    Answer,
+    Box,
+    Description,
+    Observation,
+    Rule,
+    RuleHit,
+    RuleKind,
+    Scope,
+    Verdict,
+)
 from tools.verification import calibrated
 
 ANOMALY = Plan(query="Anything unusual?", intent=Intent.ANOMALY, planner="test/1")
 LIMITS = Thresholds(normal_below=1.0, alarm_at=1.5, false_alarm_rate=0.01, extrapolated=False)
 RIDING = "activity in {glides} and speed > 1.5"
+EVERYWHERE = ((0.0, 0.0), (360.0, 0.0), (360.0, 240.0), (0.0, 240.0))
 ELSEWHERE = Box(x0=200, y0=80, x1=220, y1=140)
 
 
@@ -150,6 +162,54 @@ def test_an_excuse_holds_for_nobody_else() -> None:
 def test_an_induced_normal_rule_excuses_nobody() -> None:
     normal = rule_of("usual", "speed <= 5", kind=RuleKind.NORMAL, text="People move.")
     assert judged(seen_of(rider()), rule_of(), normal).matches != ()
+
+
+NIGHT = Scope(hours=("22:00", "06:00"))
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [NIGHT, Scope(cameras=("n",)), Scope(weekdays=("sat",)), Scope(zone="a", polygon=EVERYWHERE)],
+)
+def test_a_persons_rule_of_a_narrower_scope_outranks_the_excuse(scope: Scope) -> None:
+    fine = rule_of("fine", RIDING, kind=RuleKind.NORMAL, source="user", text="Bikes are ok.")
+    never = rule_of("never", RIDING, source="user", text="No bikes there and then.")
+    there = never.model_copy(update={"scope": scope})
+    assert judged(seen_of(rider()), fine, never).matches == (), "in the same scope excused"
+    verdict = judged(seen_of(rider(), surprise=4.5), fine, there)
+    assert [m.rule for m in verdict.matches] == ["rule:never@1"]
+    assert verdict.score == verdict.matches[0].strength
+    assert verdict.raw == pytest.approx(4.5), "its surprise counts again"
+    back = fine.model_copy(update={"id": "back", "scope": scope})
+    assert judged(seen_of(rider()), fine, there, back).matches == ()
+    assert judged(seen_of(rider()), never, back).matches == (), "the other way round"
+
+
+def test_out_of_its_hours_an_exception_is_none() -> None:
+    fine = rule_of("fine", RIDING, kind=RuleKind.NORMAL, source="user", text="Bikes are ok.")
+    never = rule_of("never", RIDING, source="user").model_copy(update={"scope": NIGHT})
+    by_day = RuleHit(rule=never, score=0.9, reason="", within=())
+    hits = (hit_of(fine), by_day)
+    verdict = EmbeddedVerifier().judge(ANOMALY, event_of(), seen_of(rider()), hits)
+    assert verdict.matches == ()
+
+
+def test_of_two_rules_of_people_the_narrower_test_counts() -> None:
+    fine = rule_of("fine", RIDING, kind=RuleKind.NORMAL, source="user", text="Bikes are ok.")
+    racing = rule_of("racing", RIDING + " and speed > 2", source="user", text="No racing.")
+    assert [m.rule for m in judged(seen_of(rider()), fine, racing).matches] == ["rule:racing@1"]
+    induced = rule_of("induced", RIDING + " and speed > 2")
+    assert judged(seen_of(rider()), fine, induced).matches == ()
+
+
+def test_what_a_question_says_goes_before_the_book() -> None:
+    fine = rule_of("fine", RIDING, kind=RuleKind.NORMAL, source="user", text="Bikes are ok.")
+    never = rule_of("never", RIDING, source="user").model_copy(update={"scope": NIGHT})
+    asked = {"author": QUESTION}
+    ignored = fine.model_copy(update=asked)
+    assert judged(seen_of(rider(), surprise=4.5), ignored, never).matches == ()
+    counted = rule_of("counted", RIDING, source="user").model_copy(update=asked)
+    assert [m.rule for m in judged(seen_of(rider()), fine, counted).matches] == ["rule:counted@1"]
 
 
 def test_claims_cite_the_observation_and_the_rule() -> None:

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import chromadb
+import httpx
 import numpy as np
 from chromadb.api.shared_system_client import SharedSystemClient
 from chromadb.config import Settings
@@ -128,6 +129,20 @@ class ChromaIndex:
             return ()
         with self._exclusive():
             return self._mended(lambda: self._search(scene, documents, vector, k))
+
+    def check(self, scene: str) -> None:
+        """Make sure that a scene's collection, if there is one, can be searched by this embedder.
+
+        Raises as :meth:`search`, without searching.
+        """
+        name = _collection_name(scene)
+
+        def opened() -> None:
+            self._ready(name)
+            self._known(name)
+
+        with self._exclusive():
+            self._mended(opened)
 
     def rebuild(self, scene: str, documents: Mapping[str, str]) -> int:
         """Make a scene's collection again with the present embedder, whatever was in it.
@@ -262,21 +277,31 @@ class ChromaIndex:
 
     def _get_or_make(self, name: str) -> Any:
         function = VidocqEmbedding(self._embedder)
-        mine = {"embedder": self._embedder.name, "dim": self._embedder.dim}
+        collection = self._known(name)
+        if collection is None:
+            return self._made(name, self._mine, function)
+        if (collection.metadata or {}).get("graph") != MADE_AS:
+            self._drop(name)  # of an earlier version, whose searches miss rules
+            return self._made(name, self._mine, function)
+        return collection
+
+    @property
+    def _mine(self) -> dict[str, Any]:
+        return {"embedder": self._embedder.name, "dim": self._embedder.dim}
+
+    def _known(self, name: str) -> Any:
+        """The collection, None where there is none. Raises UserError for another embedder's."""
         try:
             collection = self._client.get_collection(name, embedding_function=None)
         except NotFoundError:
-            return self._made(name, mine, function)
-        theirs = {key: (collection.metadata or {}).get(key) for key in mine}
-        if theirs != mine:
+            return None
+        theirs = {key: (collection.metadata or {}).get(key) for key in self._mine}
+        if theirs != self._mine:
             raise UserError(
                 f"{self._where}: indexed with the embedder {theirs['embedder']}, not with"
                 f" {self._embedder.name}",
                 remedy="vidocq rules reindex, or configure that embedder",
             )
-        if (collection.metadata or {}).get("graph") != MADE_AS:
-            self._drop(name)  # of an earlier version, whose searches miss rules
-            return self._made(name, mine, function)
         return collection
 
     def _made(self, name: str, metadata: dict[str, Any], function: VidocqEmbedding) -> Any:
@@ -385,10 +410,27 @@ class ChromaServerIndex(ChromaIndex):
 
     def _unusable(self, error: BaseException) -> StoreError:
         return StoreError(
-            f"{self._where}: the Chroma server does not answer as one: {_first_line(error)}",
+            _trouble(self._where, error),
             remedy="start it (chroma run --host 127.0.0.1), or unset chroma_url to keep the index"
             " in VIDOCQ_HOME",
         )
+
+
+def _trouble(url: str, error: BaseException) -> str:
+    """What is wrong with a server: it is not there, it is none, or it failed."""
+    chain: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in chain:
+        chain.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    if any(isinstance(e, httpx.TransportError) for e in chain):
+        causes = (e.strerror for e in chain if isinstance(e, OSError) and e.strerror)
+        return f"the Chroma server at {url} does not answer ({next(causes, _first_line(error))})"
+    refused = next((e for e in chain if isinstance(e, httpx.HTTPStatusError)), None)
+    if isinstance(error, ChromaError):
+        return f"the Chroma server at {url} failed: {_first_line(error)}"
+    said = f"HTTP {refused.response.status_code}" if refused is not None else _first_line(error)
+    return f"what answers at {url} is no Chroma server ({said})"
 
 
 def _unreachable(error: BaseException) -> bool:

@@ -10,6 +10,10 @@ reported. With s the strength of the strongest rule,
     score(clause)  = 1 − (1 − s) (1 − 0.49 novelty)
     score(caption) = the greatest of its clauses
 
+A rule that holds only in a part of a normal rule's scope (at night, where that one holds always) is
+an exception to it: the normal rule does not make its words usual. A clause that a person's normal
+rule with a test bears out breaks no test of another rule but that of an exception.
+
 A rule on what is unusual as such ("unusual objects") names nothing: a word's novelty is then its
 match (*semantic*), s = novelty, and is not counted again.
 
@@ -25,11 +29,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from tools.deduction.facts import decided_by_words
+from tools.deduction.facts import decidable, decided_by_words
 from tools.deduction.language import Said, clauses_of, said_in
 from tools.deduction.matching import PARKED, Phrase, Weights, open_to, phrases_of, strength_of
 from tools.deduction.novelty import BELONGINGS, Novelty
 from tools.deduction.unlike import Embed, Unlike
+from tools.rulebook.precedence import outranks
+from tools.rulebook.scoping import narrower
 from tools.types import Rule, RuleKind
 
 __all__ = ["ALARM", "NOVEL", "Deduced", "Deducer", "Found", "discounted", "scenery"]
@@ -111,6 +117,19 @@ class Deducer:
         self.weigh = Weights(said, self.rules)
         accusing = [r for r in self.rules if r.kind is RuleKind.ANOMALOUS]
         self._tested = tuple(r for r in accusing if r.predicate is not None)
+        usual = [r for r in self.rules if r.kind is RuleKind.NORMAL]
+        self._allowing = tuple(
+            r for r in usual if r.source == "user" and r.predicate and decidable(r.predicate)
+        )
+        self._weights: dict[str, Weights] = {}
+        """Of the words of exceptions, by rule."""
+        made: dict[frozenset[str], Weights] = {}
+        for rule in accusing:
+            wider = frozenset(n.ref for n in usual if narrower(rule.scope, n.scope))
+            if wider and wider not in made:
+                made[wider] = Weights(said, [r for r in self.rules if r.ref not in wider])
+            if wider:
+                self._weights[rule.ref] = made[wider]
         self._phrases: dict[str, list[Phrase]] = defaultdict(list)
         for phrase in (p for r in accusing for p in phrases_of(r)):
             for node in {node for word in phrase.words for node, _ in word.places}:
@@ -166,16 +185,20 @@ class Deducer:
             self._clauses.popitem(last=False)
         return found
 
+    def _weights_of(self, rule: Rule | None) -> Weights:
+        return self.weigh if rule is None else self._weights.get(rule.ref, self.weigh)
+
     def _find(self, said: Said) -> Found | None:
         strength, rule, phrase = 0.0, None, ""
         how: How = "novel"
+        allowed = [r for r in self._allowing if decided_by_words(r, said)]
         for tested in self._tested:
             told = decided_by_words(tested, said)
-            if told > strength:
+            if told > strength and all(_outranks(tested, r) for r in allowed):
                 strength, rule, phrase, how = told, tested, said.text, "predicate"
         candidates = {id(p): p for node in said.nodes for p in self._phrases.get(node, ())}
         for candidate in sorted(candidates.values(), key=lambda p: -len(p.words)):
-            told = strength_of(candidate, said, self.weigh)
+            told = strength_of(candidate, said, self._weights_of(candidate.rule))
             if told > strength:
                 strength, rule, phrase, how = told, candidate.rule, candidate.text, "lexical"
         novelty, word, near = self._novelty(said)
@@ -200,6 +223,12 @@ class Deducer:
         return Found(
             said.text, how, score, strength, max(unlike, novelty), rule, phrase, near, things
         )
+
+
+def _outranks(tested: Rule, allowing: Rule) -> bool:
+    if tested.predicate is None or allowing.predicate is None:
+        return False
+    return outranks(tested, tested.predicate, allowing, allowing.predicate)
 
 
 def _verdict(found: Iterable[Found]) -> Deduced:

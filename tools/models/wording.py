@@ -8,6 +8,7 @@ from prompts import Prompt
 from tools.concepts import tests_of
 from tools.models.chat import Message, Picture, user
 from tools.rulebook.predicates import evaluate
+from tools.rulebook.scoping import describe_scope
 from tools.types import Answer, Description, Observation, Rule, RuleHit, RuleKind
 
 __all__ = [
@@ -44,11 +45,12 @@ def in_order(rules: Sequence[RuleHit]) -> tuple[Rule, ...]:
 
 
 def rules_text(rules: Sequence[Rule]) -> str:
-    """Numbered from 1, in the order given."""
+    """Numbered from 1, in the order given, each with where and when it holds."""
     lines = []
     for number, rule in enumerate(rules, 1):
         kind = "usual" if rule.kind is RuleKind.NORMAL else "out of the ordinary"
-        lines.append(f"{number}. ({kind}) {rule.text}")
+        limits = f"; {scope}" if (scope := describe_scope(rule.scope)) else ""
+        lines.append(f"{number}. ({kind}{limits}) {rule.text}")
     return "\n".join(lines) or "(none)"
 
 

@@ -25,7 +25,7 @@ from tools.rulebook.changes import (
     version_among,
     write_zone,
 )
-from tools.rulebook.retrieval import MEANING_WEIGHT, Shelf, agreement, diversified, rank
+from tools.rulebook.retrieval import Shelf, agreement, diversified, rank
 from tools.rulebook.rows import (
     ANYWHERE,
     content_of,
@@ -341,7 +341,7 @@ class RuleBook:
             observations,
             lexicon=shelf.lexicon,
             pool=max(k, POOL),
-            dense=MEANING_WEIGHT if self._embedder.by_meaning else 1.0,
+            by_meaning=self._embedder.by_meaning,
         )
         return diversified(hits, k, shelf.lexicon)
 
@@ -367,6 +367,13 @@ class RuleBook:
         meanings = self._words.of([r.text for r in rules], [len(each) for each in said])
         values = agreement(asked, shelf.lexicon.rarity(query), meanings, said)
         return {r.id: float(value) for r, value in zip(rules, values, strict=True)}
+
+    def check_index(self, scene: str) -> None:
+        """Make sure, before long work, that the scene's rules can be retrieved at its end.
+
+        Raises as :meth:`retrieve`.
+        """
+        self._index.check(scene)
 
     def reindex(self, scenes: Sequence[str]) -> dict[str, int]:
         """Make the index of these scenes again with the present embedder; rules by scene.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from tools.errors import UserError
 from tools.record import Record
@@ -33,6 +33,7 @@ __all__ = [
     "difference",
     "edit_rule",
     "next_version",
+    "origin_of",
     "version_among",
     "write_zone",
 ]
@@ -110,8 +111,10 @@ def add_rule(
     scope: Scope = ANYWHERE,
     author: str = "user",
     rule_id: str | None = None,
+    source: Literal["induced", "user"] = "user",
 ) -> Rule:
-    """See :meth:`tools.rulebook.RuleBook.add`; ``rule_id`` where the rule has a name already."""
+    """See :meth:`tools.rulebook.RuleBook.add`; ``rule_id`` where the rule has a name already,
+    ``source`` where it was induced elsewhere."""
     text = clean_text(text)
     rule = Rule(
         id=rule_id or user_id(scene, text, kind, predicate, scope),
@@ -122,8 +125,8 @@ def add_rule(
         text=text,
         predicate=predicate,
         scope=scope,
-        source="user",
-        author=author,
+        source=source,
+        author=author if source == "user" else f"induction, imported by {author}",
         created=now(),
     )
     salt = 0
@@ -207,6 +210,17 @@ def next_version(
     rule = Rule.model_validate(last.model_dump() | dict(changes) | circumstances)
     insert_rule(connection, rule)
     return rule
+
+
+def origin_of(rule: Rule) -> str:
+    """Who wrote a version, and the votes: those of an earlier version where a person wrote it."""
+    who = rule.author or rule.source
+    if not rule.batches:
+        return who
+    votes = f"{rule.support} of {rule.batches} batches"
+    if rule.source == "induced" and rule.status is RuleStatus.ACTIVE:
+        return f"{who}; {votes} agree"
+    return f"{who}; {votes} agreed when it was induced"
 
 
 def difference(old: Rule, new: Rule) -> tuple[tuple[str, str, str], ...]:

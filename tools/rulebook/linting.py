@@ -1,30 +1,44 @@
 """What is wrong with a rule book as a whole: rules that contradict, repeat or cannot be tested.
 
-Tests are compared as regions: per attribute the interval of numbers, or the set of words, that it
-admits. A *contradiction* is a normal and an anomalous rule about the same attributes whose regions
-overlap, unless one of them is the other's exception (a narrower scope), or the same words called
-both. *Unreachable* is what can never count: a test that nothing satisfies, or an anomalous rule
-that a person's normal rule excuses whole.
+Tests are compared as regions (:mod:`tools.rulebook.regions`). A *contradiction* is a normal and an
+anomalous rule for some of the same things, unless one of them is the other's exception
+(:mod:`tools.rulebook.precedence`), or the same words called both. Two rules that people wrote are
+for the same things where their tests overlap and have an attribute in common; a rule and an induced
+one, which speaks of what was usual and not of what is allowed, where they test the same attributes.
+*Unreachable* is what can never count: a test that nothing satisfies, or an induced anomalous rule
+that a person's normal rule excuses whole. Two rules are in one finding at most.
 """
 
 from __future__ import annotations
 
 import difflib
-import math
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import combinations
+from itertools import product
 from typing import Literal
 
 from tools.concepts import tests_of
-from tools.rulebook.predicates import TEXT_ATTRIBUTES
-from tools.rulebook.scoping import describe_scope
-from tools.types import Frozen, Predicate, Rule, RuleKind, Scope
+from tools.rulebook.precedence import is_exception
+from tools.rulebook.predicates import TEXT_ATTRIBUTES, VALUES
+from tools.rulebook.regions import (
+    Region,
+    common,
+    empty,
+    impossible,
+    key_of,
+    lies_within,
+    region_of,
+    shown,
+)
+from tools.rulebook.scoping import covers, describe_scope, meet, narrower
+from tools.types import Frozen, Predicate, Rule, RuleKind
 
-__all__ = ["Finding", "lint"]
+__all__ = ["Finding", "Problem", "lint"]
 
 Problem = Literal["contradictory", "duplicate", "unreachable", "untestable"]
+Tests = Mapping[str, tuple[Predicate, ...]]
+Regions = Mapping[str, tuple[Region, ...]]
 
 
 class Finding(Frozen):
@@ -33,32 +47,6 @@ class Finding(Frozen):
     problem: Problem
     rules: tuple[str, ...]
     text: str
-
-
-@dataclass(frozen=True)
-class Span:
-    """Numbers that a test admits."""
-
-    low: float = -math.inf
-    high: float = math.inf
-    open_low: bool = False
-    open_high: bool = False
-
-    @property
-    def empty(self) -> bool:
-        return self.low > self.high or (self.low == self.high and (self.open_low or self.open_high))
-
-    def meet(self, other: Span) -> Span:
-        low, high = max(self.low, other.low), min(self.high, other.high)
-        return Span(
-            low,
-            high,
-            any(s.open_low for s in (self, other) if s.low == low),
-            any(s.open_high for s in (self, other) if s.high == high),
-        )
-
-
-Region = Mapping[str, Span | frozenset[str]]
 
 
 def lint(
@@ -73,17 +61,20 @@ def lint(
         attributes: name → unit of what the captioner measures.
         readable: of a captioner that measures nothing: whether a rule can be found in its words.
     """
-    regions = {
-        rule.id: tuple(map(_region, tests_of(rule) if readable is None else _own_test(rule)))
-        for rule in rules
-    }
-    found = [
-        *_contradictions(rules, regions),
-        *_duplicates(rules, regions),
-        *_unreachable(rules, regions),
+    tests = {r.id: tests_of(r) if readable is None else _own_test(r) for r in rules}
+    never = [r for r in rules if tests[r.id] and all(_void(t, attributes) for t in tests[r.id])]
+    same = _same(rules, tests)
+    others = {r.id for group in same for r in group[1:]}  # stand for the first
+    useless = others | {r.id for r in never}
+    left = [r for r in rules if r.id not in useless]
+    conflicts = tuple(_conflicts(left, tests, attributes, measured=readable is None))
+    return (
+        *(f for f in conflicts if f.problem == "contradictory"),
+        *(_repeated(group) for group in same),
+        *(_of("unreachable", r, text="nothing can satisfy its test") for r in never),
+        *(f for f in conflicts if f.problem != "contradictory"),
         *(_untestable(rules, attributes) if readable is None else _unreadable(rules, readable)),
-    ]
-    return tuple(found)
+    )
 
 
 def _own_test(rule: Rule) -> tuple[Predicate, ...]:
@@ -91,83 +82,121 @@ def _own_test(rule: Rule) -> tuple[Predicate, ...]:
     return () if rule.predicate is None else (rule.predicate,)
 
 
+def _void(test: Predicate, attributes: Mapping[str, str]) -> bool:
+    return impossible(region_of(test), attributes)
+
+
 # ---------------------------------------------------------------- the four
 
 
-def _contradictions(
-    rules: Sequence[Rule], regions: Mapping[str, tuple[Region, ...]]
+def _conflicts(
+    rules: Sequence[Rule], tests: Tests, attributes: Mapping[str, str], *, measured: bool
 ) -> Iterator[Finding]:
+    """Contradictions, and induced rules that a person's rule excuses whole."""
     by_kind = {kind: [r for r in rules if r.kind is kind] for kind in RuleKind}
-    said = {_plain(r.text): r for r in by_kind[RuleKind.ANOMALOUS]}
-    for normal in by_kind[RuleKind.NORMAL]:
-        other = said.get(_plain(normal.text))
-        if other is not None and _meet(normal.scope, other.scope):
+    words = {r.id: _plain(r.text) for r in rules}
+    regions = {r.id: tuple(map(region_of, tests[r.id])) for r in rules}
+    for normal, anomalous in _pairs(by_kind, words, regions):
+        alike = words[normal.id] == words[anomalous.id]
+        excused = _excused_whole(anomalous, normal, regions)
+        shared = _shared(normal, anomalous, regions, attributes)
+        if not (alike or shared or excused) or not meet(normal.scope, anomalous.scope):
+            continue
+        if excused:
+            text = "the first never counts: the second, written by a person, excuses all of it"
+            yield _of("unreachable", anomalous, normal, text=text)
+        elif alike and not _limited(normal, anomalous):
             text = f"one calls “{normal.text}” normal, the other anomalous"
-            yield _of("contradictory", normal, other, text=text)
-    for normal, anomalous in _alike(by_kind, regions):
-        if _plain(normal.text) == _plain(anomalous.text):
-            continue
-        exception = normal.scope != anomalous.scope and _covers(anomalous.scope, normal.scope)
-        if exception or not _meet(normal.scope, anomalous.scope):
-            continue
-        for a in regions[normal.id]:
-            for b in regions[anomalous.id]:
-                common = _common(a, b)
-                if a.keys() == b.keys() and not _empty(common):
-                    text = f"{_shown(common)} is normal by one and anomalous by the other"
-                    yield _of("contradictory", normal, anomalous, text=text)
+            yield _of("contradictory", normal, anomalous, text=text)
+        elif not alike and (contested := _contested(normal, anomalous, tests, shared)):
+            text = f"{' or '.join(contested)} is normal by one and anomalous by the other"
+            if measured:
+                counts = normal if normal.source == "user" else anomalous
+                text += f"; as it is, the {counts.kind} one counts"
+            yield _of("contradictory", normal, anomalous, text=text)
 
 
-def _alike(
-    by_kind: Mapping[RuleKind, Sequence[Rule]], regions: Mapping[str, tuple[Region, ...]]
+def _pairs(
+    by_kind: Mapping[RuleKind, Sequence[Rule]], words: Mapping[str, str], regions: Regions
 ) -> Iterator[tuple[Rule, Rule]]:
-    """Pairs of a normal and an anomalous rule that test the same attributes."""
-    tested: dict[frozenset[str], list[Rule]] = {}
+    """Pairs that may conflict, each once: those that test a common attribute, or say the same."""
+
+    def names(rule: Rule) -> set[str]:
+        return {f"“{words[rule.id]}”"}.union(*regions[rule.id])
+
+    known: dict[str, dict[str, Rule]] = defaultdict(dict)
     for rule in by_kind[RuleKind.ANOMALOUS]:
-        for names in {frozenset(r) for r in regions[rule.id]}:
-            tested.setdefault(names, []).append(rule)
-    for normal in by_kind[RuleKind.NORMAL]:
-        for names in {frozenset(r) for r in regions[normal.id]}:
-            for anomalous in tested.get(names, ()):
-                yield normal, anomalous
+        for name in names(rule):
+            known[name][rule.id] = rule
+    for rule in by_kind[RuleKind.NORMAL]:
+        likely: dict[str, Rule] = {}
+        for name in sorted(names(rule)):
+            likely |= known.get(name, {})
+        for other in likely.values():
+            yield rule, other
 
 
-def _duplicates(
-    rules: Sequence[Rule], regions: Mapping[str, tuple[Region, ...]]
-) -> Iterator[Finding]:
-    same: dict[object, list[Rule]] = {}
+def _shared(
+    normal: Rule, anomalous: Rule, regions: Regions, attributes: Mapping[str, str]
+) -> list[tuple[int, int, Region]]:
+    """Which test of the one overlaps which of the other, and in what."""
+    by_people = normal.source == anomalous.source == "user"
+    found = []
+    for (m, a), (n, b) in product(*(enumerate(regions[r.id]) for r in (normal, anomalous))):
+        if a.keys() & b.keys() if by_people else a.keys() == b.keys():
+            both = common(a, b)
+            if not empty(both) and not impossible(both, attributes):
+                found.append((m, n, both))
+    return found
+
+
+def _limited(normal: Rule, anomalous: Rule) -> bool:
+    """Whether one of the rules holds in a part of the other's scope only."""
+    return narrower(normal.scope, anomalous.scope) or narrower(anomalous.scope, normal.scope)
+
+
+def _contested(
+    normal: Rule, anomalous: Rule, tests: Tests, shared: Sequence[tuple[int, int, Region]]
+) -> list[str]:
+    """What is claimed by tests of which neither is the other's exception, in words."""
+    found = {}
+    for m, n, both in shared:
+        a, b = tests[normal.id][m], tests[anomalous.id][n]
+        exception = is_exception(normal, a, anomalous, b) or is_exception(anomalous, b, normal, a)
+        if not exception:
+            found[shown(both)] = both
+    return list(found)
+
+
+def _excused_whole(anomalous: Rule, normal: Rule, regions: Regions) -> bool:
+    """Whether an induced rule never counts because a person's normal rule holds where it does."""
+    if anomalous.source == "user" or normal.source != "user" or not regions[anomalous.id]:
+        return False
+    return covers(normal.scope, anomalous.scope) and all(
+        any(lies_within(mine, excuse) for excuse in regions[normal.id])
+        for mine in regions[anomalous.id]
+    )
+
+
+def _same(rules: Sequence[Rule], tests: Tests) -> list[list[Rule]]:
+    """Groups of rules that say the same, or have the same test, in the same scope."""
+    groups: dict[object, list[Rule]] = {}
     for rule in rules:
-        same.setdefault((rule.kind, rule.scope, _plain(rule.text)), []).append(rule)
+        keys: list[object] = [(rule.kind, rule.scope, _plain(rule.text))]
         if rule.predicate is not None:
-            key = (rule.kind, rule.scope, tuple(_key(r) for r in regions[rule.id]))
-            same.setdefault(key, []).append(rule)
-    told: set[tuple[str, str]] = set()
-    for group in same.values():
-        for first, second in combinations(group, 2):
-            pair = (first.id, second.id)
-            if pair not in told:
-                told.add(pair)
-                yield _of("duplicate", first, second, text=f"both say “{first.text}”")
+            regions = tuple(key_of(region_of(t)) for t in tests[rule.id])
+            keys.append((rule.kind, rule.scope, regions))
+        found = {id(g): g for key in keys if (g := groups.get(key)) is not None}
+        group = [*(r for g in found.values() for r in g), rule]
+        groups |= dict.fromkeys(keys, group)
+        groups |= {key: group for key, g in groups.items() if id(g) in found}
+    every = {id(g): g for g in groups.values() if len(g) > 1}
+    return list(every.values())
 
 
-def _unreachable(
-    rules: Sequence[Rule], regions: Mapping[str, tuple[Region, ...]]
-) -> Iterator[Finding]:
-    for rule in rules:
-        tests = regions[rule.id]
-        if tests and all(_empty(r) for r in tests):
-            yield _of("unreachable", rule, text="nothing can satisfy its test")
-    excuses = [r for r in rules if r.kind is RuleKind.NORMAL and r.source == "user"]
-    for rule in rules:
-        if rule.kind is not RuleKind.ANOMALOUS or not regions[rule.id]:
-            continue
-        for excuse in excuses:
-            whole = _covers(excuse.scope, rule.scope) and all(
-                any(_within(test, e) for e in regions[excuse.id]) for test in regions[rule.id]
-            )
-            if whole and not all(_empty(r) for r in regions[rule.id]):
-                text = "the first never counts: the second, written by a person, excuses all of it"
-                yield _of("unreachable", rule, excuse, text=text)
+def _repeated(group: Sequence[Rule]) -> Finding:
+    every = "both" if len(group) == 2 else "all"
+    return _of("duplicate", *group, text=f"{every} say “{group[0].text}”")
 
 
 def _untestable(rules: Sequence[Rule], attributes: Mapping[str, str]) -> Iterator[Finding]:
@@ -179,12 +208,20 @@ def _untestable(rules: Sequence[Rule], attributes: Mapping[str, str]) -> Iterato
             yield _of("untestable", rule, text=text)
         for name in dict.fromkeys(c.attribute for t in tests for c in t.all):
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f" (did you mean “{near[0]}”?)" if near else ""
-                text = f"the captioner gives no attribute “{name}”{hint}"
+                text = f"the captioner gives no attribute “{name}”{_near(name, known)}"
+                yield _of("untestable", rule, text=text)
+        for name, region in ((n, region_of(t)) for t in tests for n in VALUES):
+            words = region.get(name, frozenset())
+            for word in sorted(words - VALUES[name]) if isinstance(words, frozenset) else ():
+                text = f"the captioner never gives “{word}” as {name}{_near(word, VALUES[name])}"
                 yield _of("untestable", rule, text=text)
         if rule.scope.zone and not rule.scope.polygon:
             yield _of("untestable", rule, text=f"its zone “{rule.scope.zone}” is not defined")
+
+
+def _near(name: str, known: set[str] | frozenset[str]) -> str:
+    near = difflib.get_close_matches(name, sorted(known), n=1)
+    return f" (did you mean “{near[0]}”?)" if near else ""
 
 
 def _unreadable(rules: Sequence[Rule], readable: Callable[[Rule], bool]) -> Iterator[Finding]:
@@ -193,97 +230,6 @@ def _unreadable(rules: Sequence[Rule], readable: Callable[[Rule], bool]) -> Iter
             yield _of("untestable", rule, text="no word of it can be found in a caption")
         if rule.scope.zone:
             yield _of("untestable", rule, text="words do not say where in the picture something is")
-
-
-# ---------------------------------------------------------------- regions and scopes
-
-
-def _region(test: Predicate) -> Region:
-    found: dict[str, Span | frozenset[str]] = {}
-    for condition in test.all:
-        value, name = condition.value, condition.attribute
-        part: Span | frozenset[str]
-        if isinstance(value, str | tuple):
-            part = frozenset(v.casefold() for v in ((value,) if isinstance(value, str) else value))
-        else:
-            low = value if condition.op in {">", ">=", "=="} else -math.inf
-            high = value if condition.op in {"<", "<=", "=="} else math.inf
-            part = Span(low, high, condition.op == ">", condition.op == "<")
-        found[name] = _both(found[name], part) if name in found else part
-    return found
-
-
-def _both(a: Span | frozenset[str], b: Span | frozenset[str]) -> Span | frozenset[str]:
-    if isinstance(a, Span) and isinstance(b, Span):
-        return a.meet(b)
-    if isinstance(a, frozenset) and isinstance(b, frozenset):
-        return a & b
-    return frozenset()
-
-
-def _common(a: Region, b: Region) -> Region:
-    return {
-        n: _both(a[n], b[n]) if n in a and n in b else (a[n] if n in a else b[n]) for n in {*a, *b}
-    }
-
-
-def _empty(region: Region) -> bool:
-    return any(p.empty if isinstance(p, Span) else not p for p in region.values())
-
-
-def _within(inner: Region, outer: Region) -> bool:
-    """Whether whatever satisfies the first satisfies the second."""
-    return all(name in inner and _both(inner[name], part) == inner[name]
-               for name, part in outer.items())  # fmt: skip
-
-
-def _key(region: Region) -> tuple[object, ...]:
-    return tuple(sorted((n, tuple(sorted(p)) if isinstance(p, frozenset) else p)
-                 for n, p in region.items()))  # fmt: skip
-
-
-def _shown(region: Region) -> str:
-    parts = []
-    for name, part in sorted(region.items()):
-        if isinstance(part, Span):
-            low = "" if part.low == -math.inf else f"{part.low:g} < "
-            high = "" if part.high == math.inf else f" < {part.high:g}"
-            parts.append(f"{low}{name}{high}")
-        else:
-            parts.append(f"{name} in {{{', '.join(sorted(part))}}}")
-    return " and ".join(parts)
-
-
-def _meet(a: Scope, b: Scope) -> bool:
-    """Whether two scopes may have a moment and a place in common."""
-    if a.cameras and b.cameras and not set(a.cameras) & set(b.cameras):
-        return False
-    if a.zone and b.zone and a.zone != b.zone:
-        return False
-    if a.weekdays and b.weekdays and not set(a.weekdays) & set(b.weekdays):
-        return False
-    return not (a.hours and b.hours and not _minutes(a.hours) & _minutes(b.hours))
-
-
-def _covers(outer: Scope, inner: Scope) -> bool:
-    """Whether the first scope applies wherever and whenever the second does."""
-    return (
-        (not outer.cameras or (bool(inner.cameras) and set(inner.cameras) <= set(outer.cameras)))
-        and (not outer.polygon or outer.polygon == inner.polygon)
-        and (
-            not outer.weekdays
-            or (bool(inner.weekdays) and set(inner.weekdays) <= set(outer.weekdays))
-        )
-        and (
-            outer.hours is None
-            or (inner.hours is not None and _minutes(inner.hours) <= _minutes(outer.hours))
-        )
-    )
-
-
-def _minutes(hours: tuple[str, str]) -> frozenset[int]:
-    first, last = (60 * int(h[:2]) + int(h[3:]) for h in hours)
-    return frozenset(n % 1440 for n in range(first, last if last > first else last + 1440))
 
 
 def _plain(text: str) -> str:

@@ -29,6 +29,7 @@ from tools.types import Condition, Frozen, Observation, Predicate, Score
 
 __all__ = [
     "TEXT_ATTRIBUTES",
+    "VALUES",
     "Margin",
     "PredicateResult",
     "describe",
@@ -37,7 +38,20 @@ __all__ = [
     "validate",
 ]
 
-TEXT_ATTRIBUTES = frozenset({"subject", "activity", "direction"})
+VALUES: Mapping[str, frozenset[str]] = {
+    "subject": frozenset(
+        {
+            "person", "person-sized object", "small object", "large object", "object", "group",
+            "scene",
+        }
+    ),
+    "activity": frozenset(
+        {"walks", "runs", "stands", "moves", "glides", "appears and stays", "is missing"}
+    ),
+    "direction": frozenset({"left", "right", "toward the camera", "away from the camera"}),
+}  # fmt: skip
+"""The words that captioners which measure give for each attribute of words."""
+TEXT_ATTRIBUTES = frozenset(VALUES)
 """Attributes whose values are words. Subject and activity belong to every observation."""
 
 Operator = Literal[">", ">=", "<", "<=", "==", "in"]

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
@@ -27,7 +27,6 @@ from tools.types import Observation, Rule, RuleHit, RuleKind, RuleStatus
 from tools.wordnet import synonyms
 
 __all__ = [
-    "MEANING_WEIGHT",
     "Lexicon",
     "Shelf",
     "Word",
@@ -39,7 +38,7 @@ __all__ = [
 ]
 
 _RANK_CONSTANT = 10.0
-MEANING_WEIGHT = 2.0
+_MEANING_WEIGHT = 2.0
 """Weight of dense similarity against BM25 where it sees meaning: chosen on rules made up for it."""
 _K1, _B = 1.2, 0.75
 """Saturation and length of BM25: the values of its authors."""
@@ -155,6 +154,17 @@ class Lexicon:
                 scores[places] += counts * weights
         return {self._ids[n]: float(scores[n]) for n in np.flatnonzero(scores)}
 
+    def coverage(self, query: str, rule_ids: Iterable[str]) -> Mapping[str, float]:
+        """How much of a query each rule says, by rarity of the words, in [0, 1]."""
+        meant = _meant(query)
+        rare = dict(zip(meant, self._rare(tuple(meant)).tolist(), strict=True))
+        whole = sum(rare[word] for word, counts in meant.items() if counts == 1.0)
+        found = {
+            key: sum(meant[w] * rare[w] for w in self.words.get(key, frozenset()) & meant.keys())
+            for key in rule_ids
+        }
+        return {key: min(1.0, said / whole) if whole else 0.0 for key, said in found.items()}
+
     def shared(self, rule_id: str, query: str) -> tuple[str, ...]:
         """Stems that a rule shares with the query or its synonyms, the rarest first."""
         common = self.words.get(rule_id, frozenset()) & _meant(query).keys()
@@ -244,7 +254,7 @@ def rank(
     *,
     lexicon: Lexicon | None = None,
     pool: int = _LIST,
-    dense: float = 1.0,
+    by_meaning: bool = False,
 ) -> tuple[RuleHit, ...]:
     """All rules that bear on the query, best first.
 
@@ -255,23 +265,27 @@ def rank(
         observations: a rule whose predicate holds for one of these comes first.
         lexicon: of these rules, or of more.
         pool: rules that each way of searching may name.
-        dense: weight of similarity in the fusion, that of words being 1.
+        by_meaning: whether similarity is of meanings, not of letters. It then counts double, and
+            shared words count as far as they cover the query, by rarity: of a sentence that says
+            the same in other words, the one word it happens to share with a rule tells little.
 
     Returns:
         Hits with a score in [0, 1]: the fused rank, raised above 0.5 where the predicate holds.
     """
     lexicon = lexicon or Lexicon(rules)
     ids = {rule.id for rule in rules}
+    dense = _MEANING_WEIGHT if by_meaning else 1.0
     by_words = _ranks({key: s for key, s in lexicon.search(query).items() if key in ids}, pool)
-    by_meaning = _ranks({key: s for key, s in similarity.items() if s > 0}, pool)
+    alike = _ranks({key: s for key, s in similarity.items() if s > 0}, pool)
+    covered = lexicon.coverage(query, by_words) if by_meaning else dict.fromkeys(by_words, 1.0)
     hits: list[tuple[bool, RuleHit]] = []
     for rule in rules:
         observation = _holds(rule, observations) if observations else None
-        if observation is None and rule.id not in by_words and rule.id not in by_meaning:
+        if observation is None and rule.id not in by_words and rule.id not in alike:
             continue
         fused = sum(
             weight / (_RANK_CONSTANT + ranks[rule.id])
-            for ranks, weight in ((by_words, 1.0), (by_meaning, dense))
+            for ranks, weight in ((by_words, covered.get(rule.id, 0.0)), (alike, dense))
             if rule.id in ranks
         )
         score = fused * (_RANK_CONSTANT + 1.0) / (1.0 + dense)
@@ -280,10 +294,12 @@ def rank(
             score = 0.5 + score / 2
             reasons.append(f"{_HELD} {describe(rule.predicate)} holds for {observation}")
         if rule.id in by_words:
-            shared = ", ".join(f"“{word}”" for word in lexicon.shared(rule.id, query)[:4])
+            said = {word.stem: rule.text[word.first : word.end] for word in content(rule.text)}
+            stems = lexicon.shared(rule.id, query)[:4]
+            shared = ", ".join(f"“{said[stem].casefold()}”" for stem in stems)
             reasons.append(f"shares {shared}, rank {by_words[rule.id]}")
-        if rule.id in by_meaning:
-            reasons.append(f"similarity {similarity[rule.id]:.2f}, rank {by_meaning[rule.id]}")
+        if rule.id in alike:
+            reasons.append(f"similarity {similarity[rule.id]:.2f}, rank {alike[rule.id]}")
         hit = RuleHit(rule=rule, score=min(score, 1.0), reason="; ".join(reasons))
         hits.append((observation is not None, hit))
     hits.sort(key=lambda each: (not each[0], -each[1].score, each[1].rule.id))

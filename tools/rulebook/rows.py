@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -84,15 +85,17 @@ def require_scene(connection: sqlite3.Connection, scene: str) -> None:
 
 
 def unknown_scene(scene: str, names: Sequence[str]) -> UserError:
-    """The error for a scene that was never induced, naming the nearest ones."""
+    """The error for a scene that was never induced; the remedy names the nearest ones, if any."""
     close = difflib.get_close_matches(scene, names, n=3, cutoff=0.5)
+    remedy = f"vidocq induce NORMAL... --scene {scene}"
     if close:
         hint = "; did you mean " + " or ".join(f"“{name}”" for name in close) + "?"
+        remedy = " or ".join(f"--scene {shlex.quote(name)}" for name in close)
     elif names:
         hint = "; known: " + ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
     else:
         hint = "; none has been induced yet"
-    return UserError(f"no scene “{scene}”{hint}", remedy=f"vidocq induce NORMAL... --scene {scene}")
+    return UserError(f"no scene “{scene}”{hint}", remedy=remedy)
 
 
 def unknown_rule(connection: sqlite3.Connection, rule_id: str) -> UserError:

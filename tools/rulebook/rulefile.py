@@ -14,6 +14,7 @@
         when: speed > 1.8 × usual walking speed
         hours: 22:00-06:00                    # hours, weekdays, cameras, zone: where they limit it
         status: active
+        source: induced                       # by whom: induced, or user (which may be left out)
 
 Each complaint names ``file:line``.
 """
@@ -25,12 +26,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
 
 import yaml
 
 from tools.errors import UserError
+from tools.rulebook.changes import origin_of
 from tools.rulebook.predicates import describe, parse, validate
+from tools.rulebook.rows import content_of
 from tools.rulebook.scoping import parse_corners, parse_hours, parse_weekdays
 from tools.rulebook.zones import unknown_zone
 from tools.types import Predicate, Rule, RuleCategory, RuleKind, RuleStatus, Scope, Zone
@@ -41,10 +45,12 @@ if TYPE_CHECKING:
 __all__ = ["Entry", "Imported", "RuleFile", "export_rules", "import_rules", "read_rules"]
 
 E = TypeVar("E", bound=StrEnum)
+Source = Literal["induced", "user"]
 KEYS = (
     "id", "version", "kind", "category", "text", "when", "cameras", "hours", "weekdays", "zone",
-    "status",
+    "status", "source",
 )  # fmt: skip
+NONE: Mapping[str, Rule] = MappingProxyType({})
 LARGEST = 64 * 2**20
 """Bytes of a file: a hundred thousand rules take about a third of it."""
 
@@ -62,6 +68,7 @@ class Entry:
     status: RuleStatus = RuleStatus.ACTIVE
     id: str | None = None
     version: int | None = None
+    source: Source = "user"
 
 
 @dataclass(frozen=True)
@@ -88,24 +95,40 @@ class RuleFile:
         return found
 
     def rules(
-        self, scene: str, zones: Mapping[str, tuple[tuple[float, float], ...]]
+        self,
+        scene: str,
+        zones: Mapping[str, tuple[tuple[float, float], ...]],
+        known: Mapping[str, Rule] = NONE,
     ) -> tuple[Rule, ...]:
-        """The entries as rules, for looking at. Raises UserError for an unknown zone."""
+        """The entries as the rules that an import would make of them, for looking at.
+
+        Args:
+            known: the scene's rules, by id: one that an entry does not change stands for it, and
+                one that it changes is a person's then.
+
+        Raises UserError for an unknown zone.
+        """
         return tuple(
-            Rule(
-                id=entry.id or f"line-{entry.line}",
-                scene=scene,
-                version=entry.version or 1,
-                kind=entry.kind,
-                category=entry.category,
-                text=entry.text,
-                predicate=entry.predicate,
-                scope=self.placed(entry, scene, zones),
-                status=entry.status,
-                source="user",
-            )
-            for entry in self.entries
+            self._rule(e, self.placed(e, scene, zones), scene, known) for e in self.entries
         )
+
+    def _rule(self, entry: Entry, scope: Scope, scene: str, known: Mapping[str, Rule]) -> Rule:
+        rule = Rule(
+            id=entry.id or f"line-{entry.line}",
+            scene=scene,
+            version=entry.version or 1,
+            kind=entry.kind,
+            category=entry.category,
+            text=entry.text,
+            predicate=entry.predicate,
+            scope=scope,
+            status=entry.status,
+            source="user" if entry.id in known else entry.source,
+        )
+        last = known.get(rule.id)
+        unsaid = ("source", "support", "batches", "provenance")
+        same = last is not None and content_of(last, *unsaid) == content_of(rule, *unsaid)
+        return last if last is not None and same else rule
 
     def placed(
         self, entry: Entry, scene: str, zones: Mapping[str, tuple[tuple[float, float], ...]]
@@ -129,6 +152,8 @@ class Imported:
     retired: tuple[Rule, ...] = ()
     same: int = 0
     zones: tuple[Zone, ...] = ()
+    lines: Mapping[str, int] = field(default_factory=dict)
+    """Rule id → its line in the file."""
 
 
 # ---------------------------------------------------------------- out
@@ -142,8 +167,7 @@ def export_rules(scene: str, rules: Sequence[Rule], zones: Mapping[str, Zone]) -
         lines += [f"  {_scalar(name)}: {_corners(zone)}" for name, zone in sorted(zones.items())]
     lines.append("rules:" if rules else "rules: []")
     for rule in rules:
-        votes = f"; {rule.support} of {rule.batches} batches agree" if rule.batches else ""
-        lines.append(f"  # from {' '.join((rule.author or rule.source).split())}{votes}")
+        lines.append(f"  # from {' '.join(origin_of(rule).split())}")
         shown: dict[str, str] = {
             "id": rule.id,
             "version": str(rule.version),
@@ -163,6 +187,8 @@ def export_rules(scene: str, rules: Sequence[Rule], zones: Mapping[str, Zone]) -
             shown["zone"] = rule.scope.zone
         if rule.status is not RuleStatus.ACTIVE:
             shown["status"] = rule.status
+        if rule.source != "user":
+            shown["source"] = rule.source
         for number, (key, value) in enumerate(shown.items()):
             plain = value if key == "version" else _scalar(value)
             lines.append(f"  {'-' if number == 0 else ' '} {key}: {plain}")
@@ -196,9 +222,10 @@ def import_rules(
 ) -> Imported:
     """Write what a file says that the record does not, in one transaction.
 
-    A rule with a known id gets a new version where it differs; one without, or with the id of
-    another scene's rule, is added. Rules that the file does not have stay as they are, unless
-    ``retire_missing``. Importing a file twice changes nothing the second time.
+    A rule with a known id gets a new version where it differs, a person's then; one without, or
+    with the id of another scene's rule, is added, as an induced one where the file says so. Rules
+    that the file does not have stay as they are, unless ``retire_missing``. Importing a file twice
+    changes nothing the second time.
 
     Args:
         size: width and height of the scene's picture, in pixels.
@@ -217,12 +244,11 @@ def import_rules(
         before = changes.latest()
         added: list[Rule] = []
         changed: list[Rule] = []
-        named: set[str] = set()
+        lines: dict[str, int] = {}
         for entry in file.entries:
             scope = file.placed(entry, scene, polygons)
             try:
                 if entry.id in before:
-                    named.add(entry.id)
                     rule = changes.edit(
                         entry.id,
                         {
@@ -248,12 +274,13 @@ def import_rules(
                         scope=scope,
                         author=author,
                         rule_id=entry.id if fresh else None,
+                        source=entry.source,
                     )
                     if entry.status is not rule.status:
                         rule = changes.edit(rule.id, {"status": entry.status}, author=author)
-                    named.add(rule.id)
             except UserError as error:
                 file.fail(entry.line, error.message, error.remedy)
+            lines[rule.id] = entry.line
             old = before.get(rule.id)
             if old is None:
                 added.append(rule)
@@ -262,10 +289,10 @@ def import_rules(
         retired = [
             changes.edit(rule.id, {"status": RuleStatus.RETIRED}, author=author)
             for rule in (before.values() if retire_missing else ())
-            if rule.id not in named and rule.status is RuleStatus.ACTIVE
+            if rule.id not in lines and rule.status is RuleStatus.ACTIVE
         ]
     same = len(file.entries) - len(added) - len(changed)
-    return Imported(tuple(added), tuple(changed), tuple(retired), same, tuple(zones))
+    return Imported(tuple(added), tuple(changed), tuple(retired), same, tuple(zones), lines)
 
 
 def read_rules(path: Path, attributes: Mapping[str, str]) -> RuleFile:
@@ -365,6 +392,7 @@ def _entry(path: Path, node: yaml.Node, attributes: Mapping[str, str]) -> Entry:
         if "status" in given
         else RuleStatus.ACTIVE,
         id=word("id") if "id" in given else None,
+        source=_source(path, given["source"]) if "source" in given else "user",
         version=int(version) if version else None,
     )
 
@@ -391,6 +419,13 @@ def _word(path: Path, node: yaml.Node) -> str:
     if not isinstance(node, yaml.ScalarNode):
         _fail(path, _line(node), "expected a single value", "write it on one line")
     return str(node.value).strip()
+
+
+def _source(path: Path, node: yaml.Node) -> Source:
+    word = _word(path, node)
+    if word not in {"induced", "user"}:
+        _fail(path, _line(node), f"“{word}” is none of: induced, user")
+    return "induced" if word == "induced" else "user"
 
 
 def _one_of(path: Path, node: yaml.Node, of: type[E]) -> E:

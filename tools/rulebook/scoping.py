@@ -6,6 +6,9 @@ or days does not apply, and the answer says so.
 
 A thing is where its feet are: the middle of the lower edge of its box. It is in a zone where that
 is so for at least :data:`LEAST_INSIDE_S`, or in its key frame.
+
+Scopes are compared by the minutes of the week in which they hold, by camera and by zone; one zone
+is never taken to lie in another.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from math import isfinite
 from typing import get_args
 
@@ -34,8 +38,11 @@ from tools.types import (
 __all__ = [
     "WEEKDAYS",
     "Occasion",
+    "covers",
     "describe_scope",
     "inside",
+    "meet",
+    "narrower",
     "occasion_of",
     "parse_corners",
     "parse_hours",
@@ -54,6 +61,7 @@ _STAMP = re.compile(
     r"([0-2]\d)[-_.:h]?([0-5]\d)[-_.:m]?([0-5]\d)(?!\d)"
 )
 _HOUR = re.compile(r"([0-2]?\d)(?::([0-5]\d))?")
+_WEEK = (1 << 7 * 1440) - 1
 
 
 @dataclass(frozen=True)
@@ -191,6 +199,51 @@ def inside(scope: Scope, box: Box) -> bool:
         if (y0 > y) != (y1 > y) and x < x0 + (y - y0) * (x1 - x0) / (y1 - y0):
             odd = not odd
     return odd
+
+
+# ---------------------------------------------------------------- comparing
+
+
+def covers(outer: Scope, inner: Scope) -> bool:
+    """Whether the first scope applies wherever and whenever the second does."""
+    cameras = not outer.cameras or (
+        bool(inner.cameras) and set(inner.cameras) <= set(outer.cameras)
+    )
+    there = not _place(outer) or _place(outer) == _place(inner)
+    return cameras and there and not _minutes(inner) & ~_minutes(outer)
+
+
+def narrower(one: Scope, other: Scope) -> bool:
+    """Whether the first scope is a part of the second: what makes a rule an exception."""
+    return one != other and covers(other, one) and not covers(one, other)
+
+
+def meet(a: Scope, b: Scope) -> bool:
+    """Whether two scopes may have a moment and a place in common."""
+    if a.cameras and b.cameras and not set(a.cameras) & set(b.cameras):
+        return False
+    if _place(a) and _place(b) and _place(a) != _place(b):
+        return False
+    return bool(_minutes(a) & _minutes(b))
+
+
+def _place(scope: Scope) -> object:
+    return scope.polygon or scope.zone
+
+
+def _minutes(scope: Scope) -> int:
+    """The minutes of a week in which a scope holds, one bit each."""
+    return _week(scope.hours, scope.weekdays) if scope.timed else _WEEK
+
+
+@lru_cache(maxsize=1024)
+def _week(hours: tuple[str, str] | None, weekdays: tuple[Weekday, ...]) -> int:
+    first, last = (60 * int(h[:2]) + int(h[3:]) for h in hours or ("00:00", "24:00"))
+    spell = (1 << (last - first if last > first else last - first + 1440)) - 1
+    found = 0
+    for day in weekdays or WEEKDAYS:
+        found |= spell << (first + 1440 * WEEKDAYS.index(day))
+    return (found | found >> 7 * 1440) & _WEEK  # Sunday's night ends on Monday
 
 
 # ---------------------------------------------------------------- reading and saying
