@@ -146,8 +146,8 @@ def show_rules(rules: Sequence[Rule], *, in_words: bool = False) -> None:
     Args:
         in_words: the captioner measures nothing: rules are read against its captions.
     """
-    from tools.concepts import tests_of
     from tools.deduction import reading_of
+    from tools.rulebook.plainwords import tests_of
     from tools.rulebook.predicates import describe
     from tools.rulebook.scoping import describe_scope
 

@@ -164,9 +164,8 @@ def rules_add(
 ) -> None:
     """Add a rule of your own, in plain words; shows how it is tested and asks."""
     from agent.console import remark
-    from tools.concepts import tests_of
     from tools.deduction import missed
-    from tools.rulebook.plainwords import Understood, understand
+    from tools.rulebook.plainwords import Understood, tests_of, understand
     from tools.types import RuleCategory, RuleKind
 
     with archive() as stores:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
-from tools.concepts import tests_of
+from tools.rulebook.plainwords import tests_of
 from tools.rulebook.predicates import TEXT_ATTRIBUTES
 from tools.rulebook.scoping import describe_scope
 from tools.types import Frozen, Predicate, Rule, RuleKind, Scope
