@@ -149,9 +149,9 @@ def show_rules(rules: Sequence[Rule], *, in_words: bool = False, provenance: boo
         in_words: the captioner measures nothing: rules are read against its captions.
         provenance: also when each was written, and the clips and frames that bear it out.
     """
-    from tools.concepts import tests_of
     from tools.deduction import reading_of
     from tools.rulebook.changes import origin_of
+    from tools.rulebook.plainwords import tests_of
     from tools.rulebook.predicates import describe
     from tools.rulebook.scoping import describe_scope
 

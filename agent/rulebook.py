@@ -119,7 +119,7 @@ def rules_add(
     zone: ZoneOption = None,
     camera: CameraOption = None,
     words_only: Annotated[
-        bool, typer.Option("--words-only", help="No test by code: for language models alone.")
+        bool, typer.Option("--words-only", help="No test of its own: its words alone count.")
     ] = False,
     yes: YesOption = False,
     author: AuthorOption = "user",
@@ -127,19 +127,21 @@ def rules_add(
 ) -> None:
     """Add a rule of your own, in plain words; shows how it is tested and asks."""
     from agent.console import remark
-    from tools.concepts import tests_of
     from tools.deduction import missed
-    from tools.rulebook.plainwords import Understood, understand
+    from tools.rulebook.plainwords import Understood, require_content, tests_of, understand
     from tools.types import RuleCategory, RuleKind
 
     with archive() as stores:
         name = scene_of(stores, scene)
         book = stores.archive.rules
         zones = book.zones(name)
+        words = in_words(stores, name)
         chosen = RuleKind(kind) if kind else None
         given = _predicate(stores, when)
         attributes = stores.tools.captioner.attributes
         if given is not None or words_only:
+            if given is None:
+                require_content(text)
             plain = RuleKind.ANOMALOUS
             understood = Understood(
                 text,
@@ -153,8 +155,9 @@ def rules_add(
             known = {} if zone is None else {zone: book.zone(name, zone)}
             understood = understand(text, zones | known, name, kind=chosen, attributes=attributes)
         scope = _scope(stores, name, understood.scope, hours, days, zone, camera)
-        asked = given is None and not words_only and understood.tests
-        _explain(understood, scope)
+        asked = given is None and not words_only
+        _refuse_counts_in_zones(understood, scope)
+        _explain(understood, scope, in_words=words)
         if asked and not yes:
             _confirm()
         before = {r.id: r for r in book.list(name, include_retired=True)}
@@ -168,7 +171,6 @@ def rules_add(
             author=author,
         )
         findings = [f for f in linted(stores, book.list(name)) if rule.id in f.rules]
-        words = in_words(stores, name)
         show(stores, (rule,), as_json)
     if (old := before.get(rule.id)) is not None:
         again = "it was retired, and is in use again" if old != rule else "nothing was written"
@@ -178,11 +180,8 @@ def rules_add(
         if finding.problem != "untestable" or tested:
             others = ", ".join(i for i in finding.rules if i != rule.id)
             remark(f"note: {finding.problem}{f' with {others}' if others else ''}: {finding.text}")
-    if not tested and not words:
-        remark(
-            "note: nothing of this rule can be checked by code, so it is kept as words only, for a "
-            "language model to apply; give a test with --when TEST"
-        )
+    if words_only and tests_of(rule) and not words:
+        remark("note: the words of it that can be measured are tested all the same")
     if said := missed((rule,)):
         remark(f"note: {said}")
 
@@ -299,15 +298,31 @@ def _scope(
     return scope.model_copy(update=changes)
 
 
-def _explain(understood: Understood, scope: Scope) -> None:
+def _refuse_counts_in_zones(understood: Understood, scope: Scope) -> None:
+    if scope.polygon and any(c.attribute == "count" for t in understood.tests for c in t.all):
+        raise UserError(
+            "people are counted in the whole picture: in a zone, a test of how many never holds",
+            remedy="leave the zone out",
+        )
+
+
+def _explain(understood: Understood, scope: Scope, *, in_words: bool) -> None:
     """How a sentence was understood, before it is written."""
     from agent.console import remark
     from tools.rulebook.predicates import describe
     from tools.rulebook.scoping import describe_scope
 
     if not understood.tests:
+        remark(f"understood as {understood.kind}, in words only")
+        if where := describe_scope(scope):
+            remark(f"only: {where}")
         for caveat in understood.caveats:
             remark(f"note: {caveat}")
+        if not in_words:
+            remark(
+                "note: nothing of this rule can be checked by code, so it is kept as words only, "
+                "for a language model to apply; give a test with --when TEST"
+            )
         return
     tests = " or ".join(describe(test) for test in understood.tests)
     remark(f"understood as {understood.kind}: {tests}")

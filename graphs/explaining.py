@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 
 from graphs.camera import camera_steps
 from graphs.clauses import clause_steps
-from tools.concepts import tests_of
 from tools.decision import Decision, EventScore, Failure, Intent, Label, Step
 from tools.ledger import Ledger, Look, SceneView
+from tools.rulebook.plainwords import tests_of
 from tools.rulebook.priors import AUTHOR
 from tools.rulebook.scoping import tried
 from tools.types import (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tools.concepts import tests_of
 from tools.decision import Plan
 from tools.ledger import Ledger, Look
+from tools.rulebook.plainwords import tests_of
 from tools.rulebook.predicates import evaluate
 from tools.types import Interval, Match, Observation, Rule, RuleKind, Verdict
 

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphs.standing import Standing, accuses, culprits, first_looks, long_views, standing
-from tools.concepts import tests_of
 from tools.decision import Plan, Timeline
 from tools.deduction import Method, discounted, scenery, smoothed
 from tools.ledger import Ledger
+from tools.rulebook.plainwords import tests_of
 from tools.rulebook.predicates import evaluate
 from tools.scoring import Smoothing, Thresholds, held_within, score_of, smooth
 from tools.testimony import MAX_RAW, excused_by, past_normal, raw_of, without

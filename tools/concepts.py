@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from tools.types import Condition, Predicate, Rule, RuleCategory
+from tools.types import Condition, Predicate, RuleCategory
 
 DIRECTIONS = (
     (r"\b(?:to|towards?) the left\b|\bleftwards?\b|\bright to left\b", "left"),
@@ -20,7 +20,7 @@ DIRECTIONS = (
     (r"\baway from the camera\b", "away from the camera"),
 )
 
-__all__ = ["CONCEPTS", "DIRECTIONS", "Concept", "directions_in", "find_concepts", "tests_of"]
+__all__ = ["CONCEPTS", "DIRECTIONS", "Concept", "directions_in", "find_concepts"]
 
 
 @dataclass(frozen=True)
@@ -84,12 +84,31 @@ CONCEPTS: tuple[Concept, ...] = (
         caveat="tested by size against a person there; what kind of object it is was not measured",
     ),
     Concept(
+        name="parking",
+        words=r"park(?:ed|ing)(?! (?:lots?|spaces?|areas?|place))"
+        r"|(?:may|can|must|should|not|to) park",
+        predicate=_all(_is("activity", "stands"), _is("subject", "large object")),
+        category=RuleCategory.OBJECT,
+        caveat="tested as something large that stands; what stood there in the normal clips "
+        "already is part of the picture",
+    ),
+    Concept(
         name="leaving something behind",
-        words=r"abandon\w*|left behind|leav\w* behind|unattended|dropped|(?:left|leaves|leaving) "
-        r"(?:a |an |his |her |their )?(?:bag|package|parcel|suitcase|box|luggage|object|something)",
+        words=r"abandon\w*|left behind|leav(?:e|es|ing) (?:\w+ ){0,3}behind|unattended|dropped"
+        r"|(?:left|leaves?|leaving) (?:an? |any |his |her |their |the |your )?(?:\w+ )?(?:bags?"
+        r"|packages?|parcels?|suitcases?|box(?:es)?|luggage|objects?|something|anything|things?)",
         predicate=_all(_is("activity", "appears and stays")),
         category=RuleCategory.OBJECT,
         caveat="tested as something that appears and does not move away; its kind was not measured",
+    ),
+    Concept(
+        name="something missing",
+        words=r"(?:is |are |gone |goes |went )?missing|taken away|takes? away|taking away|stolen"
+        r"|disappear\w*|vanish\w*|removed",
+        predicate=_all(_is("activity", "is missing")),
+        category=RuleCategory.OBJECT,
+        caveat="tested as something that stands in the normal clips and is no longer there; "
+        "who took it was not measured",
     ),
     Concept(
         name="loitering",
@@ -161,19 +180,7 @@ def find_concepts(text: str) -> tuple[tuple[Concept, str], ...]:
     return tuple((concept, phrase) for _, concept, phrase in sorted(found, key=lambda f: f[0]))
 
 
-def tests_of(rule: Rule) -> tuple[Predicate, ...]:
-    """How a rule is tested by code: its predicate, or the measurable concepts its text names."""
-    if rule.predicate is not None:
-        return (rule.predicate,)
-    also = directions_in(rule.text)
-    return tuple(
-        Predicate(all=(*concept.predicate.all, *also)) for concept, _ in find_concepts(rule.text)
-    )
-
-
 def directions_in(text: str) -> tuple[Condition, ...]:
-    """The direction a sentence names ("to the left", "towards the camera"), as a condition."""
-    for pattern, direction in DIRECTIONS:
-        if re.search(pattern, text, re.IGNORECASE):
-            return (_is("direction", direction),)
-    return ()
+    """The directions a sentence names ("to the left", "towards the camera"), as a condition."""
+    found = [way for pattern, way in DIRECTIONS if re.search(pattern, text, re.IGNORECASE)]
+    return (_is("direction", *found),) if found else ()

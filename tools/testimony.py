@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 
-from tools.concepts import tests_of
+from tools.rulebook.plainwords import tests_of
 from tools.rulebook.precedence import outranks
 from tools.rulebook.predicates import evaluate
 from tools.rulebook.scoping import tried

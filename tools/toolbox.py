@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 
 from tools.ahead import Ahead, Job, segmented
 from tools.archive import Archive, SceneRecord
-from tools.concepts import tests_of
 from tools.decision import Intent, Plan
 from tools.deduction import words_only
 from tools.errors import UserError
@@ -34,6 +33,7 @@ from tools.ports import (
     Told,
     Verifier,
 )
+from tools.rulebook.plainwords import tests_of
 from tools.rulebook.priors import prior_hits
 from tools.rulebook.scoping import Occasion, occasion_of, stamp_in, tried, within
 from tools.scoring import Calibration, Thresholds, thresholds

@@ -137,7 +137,7 @@ def test_a_rule_written_changed_retired_and_brought_back(vidocq: Run, learned: P
 
 
 def test_a_rule_that_cannot_be_tested_is_said_to_be_so(vidocq: Run, learned: Path) -> None:
-    done = vidocq("rules", "add", "No umbrellas.", "--scene", SCENE)
+    done = vidocq("rules", "add", "No umbrellas.", "-y", "--scene", SCENE)
     assert "nothing of this rule can be checked by code" in done.stderr
     assert "nothing of this" not in vidocq("rules", "add", "No riding.", "-y", "-s", SCENE).stderr
 

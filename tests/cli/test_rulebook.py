@@ -54,6 +54,18 @@ def test_what_is_not_confirmed_is_not_written(
     assert SENTENCE not in vidocq("rules", "list", *IN).stdout
 
 
+def test_words_only_are_confirmed_too(vidocq: Run, learned: Path) -> None:
+    said = vidocq("rules", "add", "Only staff may enter", *IN).stderr
+    assert "understood as anomalous, in words only" in said
+    assert "note: it holds for some only" in said
+    assert "not confirmed: nothing was written" in said
+    assert "Only staff" not in vidocq("rules", "list", *IN).stdout
+    done = vidocq("rules", "add", "Only staff may enter", *IN, "--yes")
+    assert "nothing: no measurable word" in done.stdout
+    listed = vidocq("rules", "add", "No running", *IN, "--words-only")
+    assert "that can be measured are tested all the same" in listed.stderr
+
+
 def test_rules_in_zones_follow_them(vidocq: Run, fenced: Path) -> None:
     name = rule_id(vidocq("rules", "add", SENTENCE, *IN, "-y", "--json").stdout)
     moved = vidocq("rules", "zone", "add", "fence", "--polygon", "0,200 360,200 360,239", *IN)
@@ -254,6 +266,8 @@ def test_reasons_of_a_search_show_words_as_the_rule_has_them(vidocq: Run, learne
     ("arguments", "problem"),
     [
         (("add", "Nobody may wait at the bus stop", *IN), "no zone “bus-stop” in scene “gate”"),
+        (("add", "nothing", *IN), "names nothing that a rule could be about"),
+        (("add", "nothing", *IN, "--words-only"), "names nothing that a rule could be about"),
         (("add", "No riding", "--scene", "gat"), "no scene “gat”; did you mean “gate”?"),
         (("add", "No riding", *IN, "--hours", "noon"), "“noon” are no hours"),
         (("add", "No riding", *IN, "--days", "someday"), "“someday” is no weekday"),

@@ -47,7 +47,7 @@ def test_contradictory_rules() -> None:
     )
     assert found(slow, rule("fast", "Above 2.", "speed > 2")) == []
     same = [rule("a", "No dogs run.", kind=NORMAL), rule("b", "no dogs  run")]
-    assert found(*same) == [("contradictory", ("a", "b"))]
+    assert ("contradictory", ("a", "b")) in found(*same)
 
 
 def test_tests_of_two_people_contradict_where_they_overlap() -> None:

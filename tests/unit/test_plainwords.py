@@ -6,12 +6,14 @@ import pytest
 
 from tools.backends.embedded.planner import EmbeddedPlanner
 from tools.decision import Intent, Plan
+from tools.deduction.matching import phrases_of
 from tools.errors import UserError
 from tools.ports import PlanningContext
-from tools.rulebook.plainwords import hits_of_question, understand
+from tools.rulebook import plainwords
+from tools.rulebook.plainwords import Understood, hits_of_question, understand
 from tools.rulebook.predicates import describe
 from tools.rulebook.scoping import describe_scope
-from tools.types import RuleKind, Zone
+from tools.types import Rule, RuleKind, Zone
 
 FENCE = Zone(scene="gate", name="fence", version=1, polygon=((0, 0), (9, 0), (9, 9)))
 NOBODY, FINE = RuleKind.ANOMALOUS, RuleKind.NORMAL
@@ -19,6 +21,25 @@ STANDS = "activity in {stands} and subject in {person, person-sized object, grou
 RIDES = "activity in {glides} and speed > 1.5 × usual walking speed"
 RUNS = "activity in {runs} and speed > 1.8 × usual walking speed"
 LARGE = "subject in {large object}"
+PARKED = "activity in {stands} and subject in {large object}"
+LEFT = 'activity in {"appears and stays"}'
+ANYONE = "subject in {group, large object, person, person-sized object}"
+NO_WALK = "activity in {glides, runs}"
+NOT_RIGHT = "direction in {left, toward the camera, away from the camera}"
+WORKDAYS = "mon tue wed thu fri"
+
+
+def rule_of(found: Understood) -> Rule:
+    return Rule(
+        id="r",
+        scene="gate",
+        version=1,
+        kind=found.kind,
+        category=found.category,
+        text=found.text,
+        predicate=found.predicate,
+        scope=found.scope,
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,6 +75,215 @@ def test_sentences(text: str, kind: RuleKind, test: str | None, scope: str) -> N
     assert (describe(found.predicate) if found.predicate else None) == test
     assert describe_scope(found.scope) == scope
     assert (found.scope.polygon == FENCE.polygon) is ("fence" in text)
+
+
+SENSES = [
+    # what is demanded is broken by the opposite
+    ("People should walk from left to right", NOBODY, f"activity in {{walks}} and {NOT_RIGHT}", ""),
+    ("Cars should drive from left to right", NOBODY, f"{LARGE} and {NOT_RIGHT}", ""),
+    ("Everyone walks to the right", NOBODY, f"activity in {{walks}} and {NOT_RIGHT}", ""),
+    ("Everyone must walk", NOBODY, NO_WALK, ""),
+    ("Only walking is allowed", NOBODY, NO_WALK, ""),
+    ("People are supposed to walk", NOBODY, NO_WALK, ""),
+    ("It is forbidden not to walk", NOBODY, NO_WALK, ""),
+    ("Anyone who doesn't walk is suspicious", NOBODY, NO_WALK, ""),
+    ("Cyclists must walk", NOBODY, RIDES, ""),
+    (
+        "Everyone must go slower than 2 times the usual walking speed",
+        NOBODY,
+        "speed >= 2 × usual walking speed",
+        "",
+    ),
+    # what is allowed then only is forbidden at other times
+    ("People may run only on Sundays", NOBODY, RUNS, "mon tue wed thu fri sat"),
+    ("Running is only allowed at night", NOBODY, RUNS, "06:00–22:00"),
+    ("People may be here only between 8 and 18", NOBODY, ANYONE, "18:00–08:00"),
+    # what is excepted is left out
+    ("People may run except at night", FINE, RUNS, "06:00–22:00"),
+    ("No running, except on Sundays", NOBODY, RUNS, "mon tue wed thu fri sat"),
+    ("Except on weekends nobody may run", NOBODY, RUNS, WORKDAYS),
+    ("No running unless it is dark", NOBODY, RUNS, "06:00–22:00"),
+    ("Riding is permitted, but not on weekends", FINE, RIDES, WORKDAYS),
+    ("No running at night except between 22 and 23", NOBODY, RUNS, "23:00–06:00"),
+    ("No running on weekdays apart from Monday", NOBODY, RUNS, "tue wed thu fri"),
+    # two denials
+    ("Running is not unusual", FINE, RUNS, ""),
+    ("It is not forbidden to run", FINE, RUNS, ""),
+    ("There is nothing unusual about running", FINE, RUNS, ""),
+    ("Do not report running", FINE, RUNS, ""),
+    ("Running isn't ok", NOBODY, RUNS, ""),
+    ("Running is no longer allowed", NOBODY, RUNS, ""),
+    ("Do not allow running", NOBODY, RUNS, ""),
+    ("Nobody who runs is welcome", NOBODY, RUNS, ""),
+    ("Everyone should not run", NOBODY, RUNS, ""),
+    ("Stay off the grass", NOBODY, "place < 0.002 share of normal frames", ""),
+    ("Keep out of the fence at night", NOBODY, ANYONE, "in the zone fence, 22:00–06:00"),
+]
+BOUNDS = [
+    ("Nobody may stay longer than a minute", NOBODY, "dwell > 60 s", ""),
+    ("Nobody may stand for more than 1.5 minutes", NOBODY, f"{STANDS} and dwell > 90 s", ""),
+    ("Nobody may stand for half a minute", NOBODY, f"{STANDS} and dwell >= 30 s", ""),
+    ("Nobody may stand for at least 10 s", NOBODY, f"{STANDS} and dwell >= 10 s", ""),
+    ("Nobody may loiter over 2m", NOBODY, "dwell > 120 s", ""),
+    ("No standing for 1 minute and 30 seconds", NOBODY, f"{STANDS} and dwell >= 90 s", ""),
+    ("No standing for over an hour and a half", NOBODY, f"{STANDS} and dwell > 5400 s", ""),
+    (
+        "Nobody may loiter for over two minutes after midnight",
+        NOBODY,
+        "dwell > 120 s",
+        "00:00–06:00",
+    ),
+    ("Standing is fine for up to 30 seconds", FINE, f"{STANDS} and dwell <= 30 s", ""),
+    ("Loitering is fine for less than twelve seconds", FINE, "dwell < 12 s", ""),
+    ("People may stay up to 30 seconds", NOBODY, "dwell > 30 s", ""),
+    ("People may stand for no longer than 30 s", NOBODY, f"{STANDS} and dwell > 30 s", ""),
+    ("People may stand for thirty seconds at most", NOBODY, f"{STANDS} and dwell > 30 s", ""),
+    ("People may stay only for 30 seconds", NOBODY, "dwell > 30 s", ""),
+    (
+        "Nobody may leave a bag for more than five minutes",
+        NOBODY,
+        f"{LEFT} and unattended > 300 s",
+        "",
+    ),
+    (
+        "Cyclists must not exceed walking speed",
+        NOBODY,
+        "activity in {glides} and speed > 1 × usual walking speed",
+        "",
+    ),
+    (
+        "Cyclists must ride at walking pace",
+        NOBODY,
+        "activity in {glides} and speed > 1 × usual walking speed",
+        "",
+    ),
+    (
+        "Nobody may go faster than twice the walking speed",
+        NOBODY,
+        "speed > 2 × usual walking speed",
+        "",
+    ),
+    ("No more than 5 people at once", NOBODY, "count > 5 people", ""),
+    ("At most 3 people may be here at night", NOBODY, "count > 3 people", "22:00–06:00"),
+    ("Only two people may be here", NOBODY, "count > 2 people", ""),
+    ("More than twenty people are fine on Sundays", FINE, "count > 20 people", "sun"),
+    ("Five or more people are unusual", NOBODY, "count >= 5 people", ""),
+]
+THINGS = [
+    ("No parked cars", NOBODY, PARKED, ""),
+    ("Standing cars are suspicious", NOBODY, PARKED, ""),
+    ("Trucks may park on Sundays", FINE, f"{LARGE} and activity in {{stands}}", "sun"),
+    ("Nobody may park at the fence for longer than 10 minutes", NOBODY,
+     f"{PARKED} and dwell > 600 s", "in the zone fence"),
+    ("Nobody may leave a bag at the fence", NOBODY, LEFT, "in the zone fence"),
+    ("Leaving things behind is not allowed", NOBODY, LEFT, ""),
+    ("Nobody may leave anything behind", NOBODY, LEFT, ""),
+    ("Nobody may run within the fence zone", NOBODY, RUNS, "in the zone fence"),
+    ("Nobody may be in the picture between 22:00 and 6:00", NOBODY, ANYONE, "22:00–06:00"),
+    ("Nobody may enter before 7", NOBODY, ANYONE, "00:00–07:00"),
+    ("There should be nobody at the fence overnight", NOBODY, ANYONE,
+     "in the zone fence, 22:00–06:00"),
+    ("Nobody may walk to the left or to the right", NOBODY,
+     "activity in {walks} and direction in {left, right}", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "kind", "test", "scope"), [*SENSES, *BOUNDS, *THINGS])
+def test_what_a_sentence_means(text: str, kind: RuleKind, test: str, scope: str) -> None:
+    found = understand(text, {"fence": FENCE}, "gate")
+    assert (found.kind, [describe(t) for t in found.tests]) == (kind, [test])
+    assert describe_scope(found.scope) == scope
+    rule = rule_of(found)
+    assert plainwords.tests_of(rule) == found.tests
+    assert plainwords.tests_of(rule.model_copy(update={"predicate": None})) == found.tests
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "why", "scope"),
+    [
+        ("Only staff may enter at night", NOBODY, "it holds for some only", "22:00–06:00"),
+        ("Only pedestrians may enter the fence", NOBODY, "for some only", "in the zone fence"),
+        ("Nobody but staff may enter", NOBODY, "“staff” is excepted", ""),
+        ("Nobody may enter without a helmet", NOBODY, "“a helmet” is excepted", ""),
+        ("Anything but walking is unusual", NOBODY, "“walking” is excepted", ""),
+        ("Nobody may stop except at the fence", NOBODY, "inside a zone, not outside", ""),
+        ("Nobody may stand outside the fence", NOBODY, "inside a zone, not outside", ""),
+        ("Bikes are allowed only at the fence", NOBODY, "inside a zone, not outside", ""),
+        ("Everyone must wear a helmet", NOBODY, "what would break it is not measured", ""),
+        ("Everyone must stand still", NOBODY, "what would break it is not measured", ""),
+        ("There must always be somebody at the fence", NOBODY, "is not measured",
+         "in the zone fence"),
+        ("It is unusual that nobody walks", NOBODY, "that it is missing is not measured", ""),
+        ("It is normal that nobody is here at night", FINE, "nothing that is seen", "22:00–06:00"),
+        ("You don't have to walk", FINE, "need not be", ""),
+        ("No running by day except at noon", NOBODY, "write several rules", "06:00–22:00"),
+        ("Riding is fine except at night on Sundays", FINE, "write several rules", ""),
+        ("No riding on weekdays except at noon", NOBODY, "write several rules", WORKDAYS),
+        ("People must walk, except cyclists", NOBODY, "“cyclists” is excepted", ""),
+        ("Walk no way but from left to right", NOBODY, "no test leaves that out", ""),
+        ("Nobody may run at night and on Sundays", NOBODY, "two times", "22:00–06:00, sun"),
+        ("Nobody may stand at dusk", NOBODY, "nothing measures “dusk”", ""),
+        ("Groups larger than 4 are unusual", NOBODY, "“Groups larger than 4”", ""),
+        ("Walking in pairs is unusual", NOBODY, "nothing measures “in pairs”", ""),
+        ("Two people running are unusual", NOBODY, "nothing measures “Two people”", ""),
+        ("Nobody may ride faster than 10 km/h", NOBODY, "10 km/h", ""),
+        ("No standing between 10 and 20 seconds", NOBODY, "20 seconds", ""),
+        ("Nobody may stay for a long time", NOBODY, "“for a long time”", ""),
+        ("Nobody may move more than 3 times", NOBODY, "“more than 3 times”", ""),
+        ("Nobody may run for more than 10 seconds", NOBODY, "how long it is done", ""),
+        ("Nobody may stand less than 5 seconds", NOBODY, "every stay is short at first", ""),
+        ("At least 2 people must be here", NOBODY, "those who stand are not counted", ""),
+        ("At most 3 people may be at the fence", NOBODY, "not in a zone", "in the zone fence"),
+        ("Nobody may push a cart", NOBODY, "nothing measures “push”", ""),
+        ("Preventing running is forbidden", NOBODY, "nothing measures “preventing”", ""),
+        ("Nobody may be rude at the fence", NOBODY, "nothing measures “rude”", "in the zone fence"),
+    ],
+)  # fmt: skip
+def test_what_no_test_says_stays_words_and_says_why(
+    text: str, kind: RuleKind, why: str, scope: str
+) -> None:
+    found = understand(text, {"fence": FENCE}, "gate")
+    assert (found.kind, found.tests, found.predicate) == (kind, (), None)
+    assert why in " ".join(found.caveats)
+    assert describe_scope(found.scope) == scope
+    assert plainwords.tests_of(rule_of(found)) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("nothing", "names nothing that a rule could be about"),
+        ("It is forbidden", "names nothing that a rule could be about"),
+        ("People walk from left to right", "does not say whether it forbids or allows"),
+        ("at night", "does not say whether it forbids or allows"),
+        ("Nobody is not allowed to run", "can be read in two ways"),
+        ("Not everyone may run", "can be read in two ways"),
+        ("People may only run on Sundays", "can be read in two ways"),
+        ("Walking is fine, running is not", "can be read in two ways"),
+        ("Nobody may be here before midnight", "does not say when it begins"),
+    ],
+)
+def test_what_cannot_be_a_rule_is_refused(text: str, problem: str) -> None:
+    with pytest.raises(UserError, match=problem):
+        understand(text, {"fence": FENCE}, "gate")
+
+
+def test_a_kind_that_a_sentence_is_against_leaves_words() -> None:
+    for text, kind in (("Nobody runs", FINE), ("Running is fine", NOBODY)):
+        assert understand(text, {}, "gate", kind=kind).tests == ()
+    walks = understand("People should walk from left to right", {}, "gate", kind=FINE)
+    assert [describe(t) for t in walks.tests] == ["activity in {walks} and direction in {right}"]
+
+
+def test_the_words_of_a_demand_do_not_break_it_in_captions() -> None:
+    demand = rule_of(understand("Dogs must be on a leash", {}, "gate"))
+    assert phrases_of(demand) == ()
+    assert phrases_of(demand.model_copy(update={"text": "No dogs on a leash"}))
+
+
+def test_no_function_word_is_called_unmeasured() -> None:
+    for text in ("Don't run here", "You mustn't run", "One shouldn't ever be running"):
+        assert understand(text, {}, "gate").unchecked == ()
 
 
 def test_what_nothing_measures_is_named() -> None:

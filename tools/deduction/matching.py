@@ -31,6 +31,7 @@ from tools.deduction.facts import decidable
 from tools.deduction.language import Said, said_in
 from tools.deduction.lexicon import MOVEMENTS, PARENTS, ancestors
 from tools.deduction.meanings import CONCEPT_NODES, concept_node, meanings_of
+from tools.rulebook.plainwords import demands
 from tools.types import Rule, RuleCategory, RuleKind
 
 __all__ = [
@@ -232,7 +233,12 @@ def reading_of(rule: Rule) -> str:
 
 
 def phrases_of(rule: Rule) -> tuple[Phrase, ...]:
-    """The alternatives a rule names, without those that say nothing."""
+    """The alternatives a rule names, without those that say nothing.
+
+    None of an anomalous rule that says what is to be ("everyone must walk"): its words keep it.
+    """
+    if rule.kind is RuleKind.ANOMALOUS and demands(rule.text):
+        return ()
     found = (phrase_of(part, rule) for part in _parts(rule.text))
     return tuple(phrase for phrase in found if phrase.words)
 

@@ -14,10 +14,10 @@ from math import inf, log2, sqrt
 
 from pydantic import Field
 
-from tools.concepts import tests_of
 from tools.decision import Intent, Plan
 from tools.induction.proposals import Proposal
 from tools.ports import Verifier
+from tools.rulebook.plainwords import tests_of
 from tools.rulebook.predicates import evaluate
 from tools.scoring import Calibration
 from tools.sidebyside import side_by_side, waits

@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from prompts import load
-from tools.concepts import tests_of
 from tools.decision import Intent, Plan
 from tools.errors import BackendError
 from tools.models.asking import ask_grade, ask_json, json_request, read_json
@@ -25,6 +24,7 @@ from tools.models.chances import Graded
 from tools.models.chat import ChatModel, ChatRequest, Message, user
 from tools.models.wording import MOST_THINGS, answers_text, event_text, in_order, rules_text, things
 from tools.ports import Verifier
+from tools.rulebook.plainwords import tests_of
 from tools.rulebook.predicates import evaluate
 from tools.testimony import MAX_RAW, raw_of
 from tools.types import (

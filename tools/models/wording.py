@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from prompts import Prompt
-from tools.concepts import tests_of
 from tools.models.chat import Message, Picture, user
+from tools.rulebook.plainwords import tests_of
 from tools.rulebook.predicates import evaluate
 from tools.rulebook.scoping import describe_scope
 from tools.types import Answer, Description, Observation, Rule, RuleHit, RuleKind

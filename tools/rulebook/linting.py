@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Literal
 
-from tools.concepts import tests_of
+from tools.rulebook.plainwords import tests_of
 from tools.rulebook.precedence import is_exception
 from tools.rulebook.predicates import TEXT_ATTRIBUTES, VALUES
 from tools.rulebook.regions import (

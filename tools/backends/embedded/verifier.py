@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tools.backends.embedded.wording import WordJudge, target_ref
-from tools.concepts import tests_of
 from tools.decision import Intent, Plan
 from tools.deduction import words_only
 from tools.ports import Reading, Told, Verifier
+from tools.rulebook.plainwords import tests_of
 from tools.rulebook.predicates import PredicateResult, describe, evaluate
 from tools.rulebook.priors import AUTHOR
 from tools.rulebook.scoping import tried
