@@ -62,7 +62,7 @@ __all__ = ["RuleBook", "induced_id", "now", "unknown_scene"]
 
 POOL = 32
 """Rules that each way of searching names at least before they are fused."""
-COMPARED = 64
+COMPARED = 96
 """Rules that similarity as wholes names at least, to be compared word by word."""
 SHELVES = 128
 """Scenes whose rules are kept ready in memory."""
