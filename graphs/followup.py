@@ -80,7 +80,9 @@ def confidence_answer(decision: Decision, ledger: Ledger) -> str:
         lines.append(f"The answer was {decision.label}, with score {decision.score:.2f}.")
     scene = ledger.scene
     if scene is not None and decision.intent is Intent.ANOMALY:
-        lines.append(f"That is on a scale {threshold_text(scene)}")
+        lines.append(
+            f"That is on a scale where 0.50 is the alarm threshold: {threshold_text(scene)}"
+        )
     elif scene is None:
         lines.append("It rests on general priors, not on normal footage of this place.")
     still_open = [e for e in decision.events if e.label is Label.UNCERTAIN]
