@@ -55,7 +55,12 @@ def _moment_not_flagged(decision: Decision, ledger: Ledger, moment_s: float) -> 
             None,
         )
         if event is None:
-            lines.append(f"{at} was not looked at")
+            seen = any(
+                e.id in ledger.looks and e.interval.start_s <= moment_s < e.interval.end_s
+                for e in ledger.segmentations[video_id].tree.events
+            )
+            said = "flagged: what was found is not there then" if seen else "looked at"
+            lines.append(f"{at} was not {said}")
         elif event.score is None or event.label is Label.UNCERTAIN:
             reason = event.reason or "the score lies between the thresholds"
             lines.append(f"{at} was not flagged but left open: {reason}")

@@ -8,6 +8,7 @@ from graphs.answering import headline
 from graphs.camera import unjudged
 from graphs.conclude import left_open
 from graphs.explaining import explain
+from graphs.followup import why_answer
 from tests.builders import (
     event_of,
     filled_ledger,
@@ -126,3 +127,12 @@ def test_what_the_threshold_means_is_said_once_and_last(ledger: Ledger) -> None:
     )
     ledger.note(scene_of(extrapolated=False))
     assert explain(decision, ledger)[-1].text.endswith("held-out normal events (61 s).")
+
+
+def test_a_moment_beside_what_was_found_was_looked_at(ledger: Ledger) -> None:
+    decision = decided(thing(12, 13))
+    assert why_answer(decision, ledger, 18.0) == (
+        "00:18.0 of gate.mp4 was not flagged: what was found is not there then. "
+        "Flagged: gate.mp4 00:12.0–00:13.0."
+    )
+    assert "00:05.0 of gate.mp4 was not looked at" in why_answer(decision, ledger, 5.0)
