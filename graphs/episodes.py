@@ -26,7 +26,7 @@ from tools.types import (
     ordered_unique,
 )
 
-__all__ = ["episodes"]
+__all__ = ["episodes", "same"]
 
 LINK_GAP_S = 1.0
 LINK_DISTANCE = 2.0
@@ -141,7 +141,7 @@ def _besides(
         return [event]
     sightings = [o for e in near for i in e.observations if (o := ledger.observation(i))]
     seen = item.look.description
-    others = [o for o in seen.observations if not any(_same(o, s) for s in sightings)]
+    others = [o for o in seen.observations if not any(same(o, s) for s in sightings)]
     parts = _uncovered(event.interval, [e.interval for e in near])
     return [event.model_copy(update=_within(part, seen, others)) for part in parts]
 
@@ -235,13 +235,13 @@ def _linked(sightings: Sequence[_Sighting]) -> list[list[_Sighting]]:
     )
     groups: list[list[_Sighting]] = []
     for sighting in ordered:
-        homes = [g for g in groups if any(_same(o.observation, sighting.observation) for o in g)]
+        homes = [g for g in groups if any(same(o.observation, sighting.observation) for o in g)]
         merged = [*(s for home in homes for s in home), sighting]
         groups = [*(g for g in groups if g not in homes), merged]
     return groups
 
 
-def _same(a: Observation, b: Observation) -> bool:
+def same(a: Observation, b: Observation) -> bool:
     """Whether two sightings may be of the same thing.
 
     Seen at the same time: their boxes lie together. Seen one after the other: the second begins
@@ -283,7 +283,7 @@ def _seen_wider(ledger: Ledger, group: Sequence[_Sighting]) -> tuple[_Accused, .
         if seen is None or verdict is None:
             continue
         for observation, matches in culprits(ledger, Standing(seen, verdict)):
-            if any(_same(s.observation, observation) for s in group):
+            if any(same(s.observation, observation) for s in group):
                 found[observation.id] = observation, matches
     return tuple(found[i] for i in sorted(found))
 

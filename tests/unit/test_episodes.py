@@ -115,6 +115,25 @@ def test_nobody_is_charged_with_what_another_sighting_of_the_same_thing_did() ->
     assert steps[5].text.startswith("Taken for the same thing: person walks.")
 
 
+def test_who_was_elsewhere_at_the_same_time_is_not_taken_for_the_same_thing() -> None:
+    """A walker leads to a rider and, beside him, to someone tall: one chain, but two people."""
+    beside = Box(x0=160, y0=80, x1=180, y1=140)
+    walker = observation_of("walker", start_s=10.5, end_s=11.9, speed=2.0, surprise=2.0)
+    rider = observation_of("rider", activity="glides", speed=4.0, surprise=4.0)
+    tall = observation_of("tall", size=1.7, surprise=3.0, box=beside)
+    rules = (rule_of("fast", "speed > 1.5"), rule_of("size", "size > 1.6"))
+    ledger = filled_ledger(walker, rider, tall, rules=rules)
+    judged(
+        ledger,
+        4.0,
+        *(matched(rules[0].ref, o, raw) for o, raw in (("walker", 2.0), ("rider", 4.0))),
+        matched(rules[1].ref, "tall", 3.0),
+    )
+    steps = steps_of(ledger)
+    assert "joined from 3 sightings" in steps[0].text
+    assert [s.evidence for s in steps if s.kind == "rule"] == [(rules[0].ref, "obs:rider")]
+
+
 def split(first: float, second: float, *observations: Observation) -> Ledger:
     """Two fine events of e1, to 15 s and from then on, with a look each and these raw strengths."""
     ledger = filled_ledger(*observations, rules=(rule_of("fast", "speed > 1.5"),))
