@@ -19,7 +19,7 @@ from langchain_core.runnables import RunnableConfig
 from agent.console import complain, progress, remark, show_answer
 from agent.graph import Agent
 from agent.runtime import Stores, build_agent, open_stores
-from graphs.explaining import alike
+from graphs.answering import alike
 from tools.decision import Decision, Intent, Label
 from tools.errors import MediaError, StoreError, UserError
 from tools.ports import Progress

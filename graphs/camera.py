@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from graphs.spans import SPANS_NAMED, joined, named
 from tools.decision import Decision, Step
 from tools.ledger import Ledger, Look
-from tools.types import HealthEvent, clock, ordered_unique
+from tools.types import HealthEvent, Interval, clock, ordered_unique
 
-__all__ = ["camera_faults", "camera_steps", "unjudged"]
+__all__ = ["camera_faults", "camera_steps", "lost", "unjudged"]
 
-SPANS_NAMED = 6
-TOUCH_S = 0.25
-"""Stretches of one fault this close are told as one."""
+REASONS_NAMED = 3
 
 
 def camera_faults(looks: Iterable[Look]) -> tuple[HealthEvent, ...]:
@@ -21,15 +20,30 @@ def camera_faults(looks: Iterable[Look]) -> tuple[HealthEvent, ...]:
     return tuple(sorted(found.values(), key=lambda f: (f.video_id, f.interval.start, f.kind, f.id)))
 
 
-def unjudged(faults: Sequence[HealthEvent], ledger: Ledger) -> str:
-    """The stretches that were not judged, as a reason; empty where there are none."""
-    lost = [f for f in faults if f.kind != "cut"]
-    if not lost:
+def lost(faults: Iterable[HealthEvent], looks: Iterable[Look]) -> list[tuple[str, Interval]]:
+    """The stretches that could not be judged, each with the id of its video.
+
+    Args:
+        faults: of the camera.
+        looks: that were taken; some could make out nothing at all.
+    """
+    stretches = [(f.video_id, f.interval) for f in faults if f.kind != "cut"]
+    blind = (look.event for look in looks if look.description.problems)
+    return [*stretches, *((event.video_id, event.interval) for event in blind)]
+
+
+def unjudged(faults: Sequence[HealthEvent], looks: Sequence[Look], ledger: Ledger) -> str:
+    """All stretches that were not judged, and why, as a reason; empty where there are none."""
+    stretches = lost(faults, looks)
+    if not stretches:
         return ""
-    first = lost[0]
-    more = " and elsewhere" if len(_joined([f for f in lost if f.kind == first.kind])) > 1 else ""
-    name, (start, end) = ledger.videos[first.video_id].name, _joined(lost[:1])[0]
-    return f"{name} {clock(start)}–{clock(end)}{more} cannot be judged: {first.text}"
+    told = [f.text for f in faults if f.kind != "cut"]
+    for look in looks:
+        if all(f.kind == "cut" for f in look.description.health):
+            told += look.description.problems
+    whys = ordered_unique(told)
+    more = " and more" if len(whys) > REASONS_NAMED else ""
+    return f"{named(stretches, ledger)} cannot be judged: {'; '.join(whys[:REASONS_NAMED])}{more}"
 
 
 def camera_steps(decision: Decision, ledger: Ledger) -> list[Step]:
@@ -39,27 +53,16 @@ def camera_steps(decision: Decision, ledger: Ledger) -> list[Step]:
         groups.setdefault((fault.video_id, fault.kind), []).append(fault)
     steps = []
     for (video_id, kind), faults in groups.items():
-        spans = [
-            clock(start) if kind == "cut" else f"{clock(start)} to {clock(end)}"
-            for start, end in _joined(faults)
-        ]
-        named = "; ".join(spans[:SPANS_NAMED]) + ("; and later" if len(spans) > SPANS_NAMED else "")
+        if kind == "cut":
+            spans = [clock(fault.interval.start_s) for fault in faults]
+        else:
+            union = joined((f.interval.start_s, f.interval.end_s) for f in faults)
+            spans = [f"{clock(start)} to {clock(end)}" for start, end in union]
+        told = "; ".join(spans[:SPANS_NAMED]) + ("; and later" if len(spans) > SPANS_NAMED else "")
         texts = ordered_unique(f.text for f in faults)
         what = "Camera" if kind == "cut" else "Camera at fault, not judged"
         refs = (f"video:{video_id}", *(f"health:{f.id}" for f in faults))
         name = ledger.videos[video_id].name
-        text = f"{what}: {name} {named}: {'; '.join(texts)}."
+        text = f"{what}: {name} {told}: {'; '.join(texts)}."
         steps.append(Step(kind="limit", text=text, evidence=refs))
     return steps
-
-
-def _joined(faults: Sequence[HealthEvent]) -> list[tuple[float, float]]:
-    """Start and end, in seconds, of stretches that touch, put together."""
-    spans: list[tuple[float, float]] = []
-    for fault in faults:
-        start, end = fault.interval.start_s, fault.interval.end_s
-        if spans and fault.kind != "cut" and start - spans[-1][1] <= TOUCH_S:
-            spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
-        else:
-            spans.append((start, end))
-    return spans

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from langchain_core.messages import AIMessage
 from langgraph.runtime import Runtime
 
+from graphs.answering import alike, answer_text
 from graphs.camera import camera_faults, unjudged
 from graphs.context import Context
 from graphs.correlating import correlated
 from graphs.episodes import episodes
-from graphs.explaining import alike, answer_text, explain
+from graphs.explaining import explain
 from graphs.followup import confidence_answer, why_answer
 from graphs.nodes import targets_of
+from graphs.spans import named
 from graphs.standing import judged, long_views, standing
 from graphs.state import State
 from graphs.timelines import timeline
@@ -20,7 +24,7 @@ from tools.decision import Cost, Decision, EventScore, Intent, Label, Plan
 from tools.deduction import parts_of, words_only
 from tools.ledger import FinalScore, Ledger
 from tools.ports import Reading
-from tools.types import clock
+from tools.types import clock, ordered_unique
 
 __all__ = [
     "answer",
@@ -29,6 +33,7 @@ __all__ = [
     "decide",
     "explain_decision",
     "follow_up",
+    "left_open",
     "repair",
 ]
 
@@ -69,9 +74,8 @@ def decide(state: State, runtime: Runtime[Context]) -> State:
     found = episodes(ledger, items, scores, limits)
     unseen = tuple(e.id for e in targets_of(ledger) if e.id not in ledger.verdicts)
     faults = camera_faults(i.look for i in items)
-    label, reason = _label(made, ledger, found, unseen, state["stop_reason"])
-    if label is Label.NORMAL and (lost := unjudged(faults, ledger)):
-        label, reason = Label.UNCERTAIN, lost
+    blind = unjudged(faults, [i.look for i in items], ledger)
+    label, reason = _label(made, ledger, found, unseen, blind, state["stop_reason"])
     top = max((e.score for e in found if e.score is not None), default=None)
     timelines = (
         timeline(
@@ -117,6 +121,7 @@ def _label(
     ledger: Ledger,
     found: tuple[EventScore, ...],
     unseen: tuple[str, ...],
+    blind: str,
     stop_reason: str,
 ) -> tuple[Label, str]:
     """Label and, for *uncertain*, the reason. Nothing unseen or unread ever counts as normal."""
@@ -134,14 +139,26 @@ def _label(
                 f"no video in scope reaches the time asked for, {clock(window.start_s)}"
             )
         return Label.UNCERTAIN, stop_reason or "nothing could be looked at"
-    still_open = [e for e in found if e.label is Label.UNCERTAIN]
-    if still_open:
-        first = still_open[0]
-        why = first.reason or "its score lies between the thresholds"
-        return Label.UNCERTAIN, f"{first.interval} stays open: {why}"
+    reasons = [blind, left_open(found, ledger)]
     if unseen:
-        return Label.UNCERTAIN, f"{len(unseen)} events were not looked at ({stop_reason})"
-    return Label.NORMAL, ""
+        reasons.append(f"{len(unseen)} events were not looked at ({stop_reason})")
+    told = "; ".join(reason for reason in reasons if reason)
+    return (Label.UNCERTAIN if told else Label.NORMAL), told
+
+
+def left_open(found: Sequence[EventScore], ledger: Ledger) -> str:
+    """All stretches that stay open although something could be made out, with the first reason."""
+    still_open = [
+        e
+        for e in found
+        if e.label is Label.UNCERTAIN and not ledger.looks[e.event_id].description.problems
+    ]
+    if not still_open:
+        return ""
+    why = ordered_unique(e.reason or "the score lies between the thresholds" for e in still_open)
+    others = ", and for other reasons" if len(why) > 1 else ""
+    spans = named(((e.video_id, e.interval) for e in still_open), ledger)
+    return f"{spans} remained open: {why[0]}{others}"
 
 
 def _cost(state: State, ledger: Ledger) -> Cost:

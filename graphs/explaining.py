@@ -9,14 +9,17 @@ from collections.abc import Iterable, Sequence
 
 from graphs.camera import camera_steps
 from graphs.clauses import clause_steps
-from tools.decision import Decision, EventScore, Failure, Intent, Label, Step
+from graphs.witnesses import broken_by
+from tools.decision import Decision, EventScore, Intent, Label, Step
 from tools.ledger import Ledger, Look, SceneView
 from tools.rulebook.plainwords import tests_of
+from tools.rulebook.predicates import evaluate
 from tools.rulebook.priors import AUTHOR
 from tools.rulebook.scoping import tried
 from tools.types import (
     Attribute,
     Box,
+    Caption,
     Event,
     Observation,
     Rule,
@@ -28,11 +31,21 @@ from tools.types import (
     ordered_unique,
 )
 
-__all__ = ["answer_text", "episode_steps", "explain", "notes", "place_in_picture", "threshold_text"]
+__all__ = [
+    "EPISODES_EXPLAINED",
+    "closed",
+    "count",
+    "episode_steps",
+    "explain",
+    "lower",
+    "place_in_picture",
+    "threshold_text",
+]
 
 EPISODES_EXPLAINED = 5
 MEASURES_NAMED = 3
 REASONS_NAMED = 3
+RULES_NAMED = 3
 
 
 def explain(decision: Decision, ledger: Ledger) -> tuple[Step, ...]:
@@ -46,6 +59,8 @@ def explain(decision: Decision, ledger: Ledger) -> tuple[Step, ...]:
     steps.extend(_open(decision, ledger))
     steps.extend(camera_steps(decision, ledger))
     steps.extend(_limits(decision, ledger))
+    if any(step.kind == "judgement" for step in steps):
+        steps.extend(_threshold(decision, ledger))
     return tuple(steps)
 
 
@@ -63,11 +78,12 @@ def episode_steps(episode: EventScore, decision: Decision, ledger: Ledger) -> li
     )
     refs = tuple(f"obs:{o.id}" for o in sightings)
     frames = _frames(sightings, episode)
+    joined = f", joined from {len(refs)} sightings" if len(refs) > 1 else ""
     steps = [
         Step(
             kind="when",
             text=f"{video.name}: from {clock(episode.interval.start_s)} to "
-            f"{clock(episode.interval.end_s)}.",
+            f"{clock(episode.interval.end_s)}{joined}.",
             evidence=(f"video:{video.id}", *_parts(episode, ledger), *frames, *refs),
         )
     ]
@@ -79,12 +95,14 @@ def episode_steps(episode: EventScore, decision: Decision, ledger: Ledger) -> li
         )
     else:
         steps.extend(_culprit(best, video))
-    known = [r for ref in episode.rules if isinstance(r := ledger.evidence(ref), Rule)]
-    rules = known[:MEASURES_NAMED]
     beside = [event.id for event in _inside(episode, ledger)]
-    named = [rule.ref for rule in rules]
+    broken = broken_by(episode, best, beside, ledger, at_most=RULES_NAMED)
+    named = [rule.ref for _, rules in broken for rule in rules]
     steps.extend(clause_steps(episode.event_id, ledger, rules=named, beside=beside))
-    steps.extend(_rule(rule) for rule in rules)
+    for witness, rules in broken:
+        if best is not None and isinstance(witness, Observation) and witness.id != best.id:
+            steps.extend(_culprit(witness, video, taken="Taken for the same thing: "))
+        steps.extend(_rule(rule, witness) for rule in rules)
     steps.append(_judgement(episode, decision, ledger))
     return steps
 
@@ -120,7 +138,8 @@ def _frames(sightings: Sequence[Observation], episode: EventScore) -> tuple[str,
     return tuple(f"frame:{episode.video_id}:{n}" for n in sorted(set(chosen)))
 
 
-def _culprit(best: Observation, video: VideoInfo) -> list[Step]:
+def _culprit(best: Observation, video: VideoInfo, taken: str = "") -> list[Step]:
+    """Where something is and what it does; ``taken`` comes first."""
     steps = []
     key = f"frame:{video.id}:{best.key_frame}"
     if best.box is not None:
@@ -137,7 +156,8 @@ def _culprit(best: Observation, video: VideoInfo) -> list[Step]:
             )
         )
     measured = "; ".join(_measure(a) for a in _telling(best.attributes))
-    text = _sentence(best.text) + (f" Measured: {measured}." if measured else "")
+    words = closed(taken + best.text) if taken else _sentence(best.text)
+    text = words + (f" Measured: {measured}." if measured else "")
     steps.append(Step(kind="what", text=text, evidence=(f"obs:{best.id}", key)))
     return steps
 
@@ -180,7 +200,8 @@ def _number(value: float) -> str:
     return f"{value:.2f}" if abs(value) < 10 else f"{value:.0f}"
 
 
-def _rule(rule: Rule) -> Step:
+def _rule(rule: Rule, witness: Observation | Caption | None = None) -> Step:
+    """A rule with where it comes from and, where it is broken, by whom and by how much."""
     if rule.author == AUTHOR:
         origin = "a general prior"
     elif rule.source == "induced":
@@ -189,9 +210,34 @@ def _rule(rule: Rule) -> Step:
         origin = f"written by {rule.author or 'a person'}"
     return Step(
         kind="rule",
-        text=f"Rule {rule.id}@{rule.version} ({origin}): {_sentence(rule.text)}",
-        evidence=(rule.ref,),
+        text=f"Rule {rule.id}@{rule.version} ({origin}): {_sentence(rule.text)}"
+        + (_tested(rule, witness) if isinstance(witness, Observation) else ""),
+        evidence=(rule.ref, *_ref(witness)),
     )
+
+
+def _ref(witness: Observation | Caption | None) -> tuple[str, ...]:
+    if witness is None:
+        return ()
+    return (f"{'caption' if isinstance(witness, Caption) else 'obs'}:{witness.id}",)
+
+
+def _tested(rule: Rule, witness: Observation) -> str:
+    """What a rule's test found of whoever breaks it."""
+    if rule.scope.polygon:
+        return ""  # how long it was in the zone is not what was measured of the whole
+    tests = [test for test in tests_of(rule) if evaluate(test, witness).holds]
+    found = ordered_unique(c.attribute for test in tests[:1] for c in test.all)
+    said = []
+    for name in found:
+        value = witness.value(name)
+        attribute = witness.attribute(name)
+        if isinstance(value, float | int):
+            unit = f" {attribute.unit}" if attribute is not None and attribute.unit else ""
+            said.append(f"{name.replace('_', ' ')} {_number(float(value))}{unit}")
+        elif value is not None:
+            said.append(f"{name.replace('_', ' ')} “{value}”")
+    return f" Here: {', '.join(said)}." if said else ""
 
 
 def _judgement(episode: EventScore, decision: Decision, ledger: Ledger) -> Step:
@@ -203,34 +249,22 @@ def _judgement(episode: EventScore, decision: Decision, ledger: Ledger) -> Step:
     text = f"Score {episode.score:.2f}, where 0.50 is the alarm threshold."
     if decision.intent is not Intent.ANOMALY:
         text = f"Match strength {episode.score:.2f}; from 0.50 on, what was asked for is found."
-    elif ledger.scene is not None:
-        refs.append(ledger.scene.ref)
-        text = f"Score {episode.score:.2f}, {threshold_text(ledger.scene)}"
     return Step(kind="judgement", text=text, evidence=tuple(refs))
 
 
 def threshold_text(scene: SceneView) -> str:
     """What the alarm threshold of a scene means, and how well that is known."""
     if not scene.normal_events and scene.in_words:
-        return (
-            "where 0.50 is the alarm threshold: what is said reaches it only by breaking a rule; "
-            "nothing was measured."
-        )
+        return "what is said reaches it only by breaking a rule; nothing was measured."
     if not scene.normal_events:
-        return (
-            "where 0.50 is the alarm threshold: the scene's normal limit, which no held-out normal "
-            "footage could check."
-        )
+        return "the scene's normal limit, which no held-out normal footage could check."
     base = (
-        f"where 0.50 is the alarm threshold: at most about {100 * scene.false_alarm_rate:g} % of "
-        f"normal events would reach it, judged from {scene.normal_events} held-out normal events "
-        f"({scene.normal_seconds:.0f} s)"
+        f"at most about {100 * scene.false_alarm_rate:g} % of normal events would reach it, "
+        f"judged from {scene.normal_events} held-out normal events ({scene.normal_seconds:.0f} s)"
     )
     if scene.own_rules:
         base += f", not counting what {scene.own_rules} rules written by people add"
-    if scene.extrapolated:
-        return base + "; these are too few to observe that rate, so it is extrapolated."
-    return base + "."
+    return base + ("; extrapolated from so few." if scene.extrapolated else ".")
 
 
 # ---------------------------------------------------------------- nothing found, open, limits
@@ -248,7 +282,7 @@ def _nothing(decision: Decision, ledger: Ledger) -> list[Step]:
     steps = [
         Step(
             kind="when",
-            text=f"{_count(len(refs), 'event')} looked at; the most striking that could be scored "
+            text=f"{count(len(refs), 'event')} looked at; the most striking that could be scored "
             f"is {clock(top.interval.start_s)} to {clock(top.interval.end_s)} in {video.name}.",
             evidence=(*refs, f"video:{video.id}"),
         ),
@@ -291,7 +325,7 @@ def _open(decision: Decision, ledger: Ledger) -> list[Step]:
     steps = []
     grouped = list(reasons.items())
     for reason, events in grouped[:REASONS_NAMED]:
-        steps.append(_left_open(f"Left open, because {_lower(reason)}", events, ledger))
+        steps.append(_left_open(f"Left open, because {lower(reason)}", events, ledger))
         if decision.label is Label.ANOMALOUS:  # else the most striking one was told already
             steps.extend(clause_steps(events[0].event_id, ledger))
     others = [event for _, events in grouped[REASONS_NAMED:] for event in events]
@@ -318,88 +352,40 @@ def _limits(decision: Decision, ledger: Ledger) -> list[Step]:
         return []
     refs = tuple(f"event:{e}" for e in open_events)
     why = decision.stop_reason.partition(":")[0]
-    text = f"{_count(len(open_events), 'event')} not looked at ({why})."
+    text = f"{count(len(open_events), 'event')} not looked at ({why})."
     return [Step(kind="limit", text=text, evidence=refs)]
 
 
-# ---------------------------------------------------------------- the answer in words
-
-
-def answer_text(decision: Decision, ledger: Ledger, caveats: Sequence[str] = ()) -> str:
-    """The decision as a person reads it: headline, chain, limits."""
-    lines = [_headline(decision, ledger)]
-    lines.extend(f"{n}. {step.text}" for n, step in enumerate(decision.explanation, 1))
-    lines.extend(notes(decision, caveats))
-    return "\n".join(lines)
-
-
-def notes(decision: Decision, caveats: Sequence[str] = ()) -> list[str]:
-    """What has to be said besides the chain: caveats, spent budget, failures, dropped steps."""
-    lines = [f"Note: {c}." for c in dict.fromkeys(caveats)]
-    if decision.stop_reason.startswith("budget"):
-        lines.append(f"Note: {decision.stop_reason}; looks that were still wanted were not taken.")
-    for items, failure in alike(decision.failures):
-        remedy = f" Remedy: {_closed(failure.remedy)}" if failure.remedy else ""
-        lines.append(f"Could not be judged: {items}: {failure.reason}.{remedy}")
-    if any(f.again for f in decision.failures):
-        lines.append(f"What was judged is kept; go on with: vidocq ask --resume {decision.run_id}")
-    if decision.dropped_steps:
-        lines.append(
-            f"{_count(decision.dropped_steps, 'statement')} left out: the evidence did not resolve."
-        )
-    return lines
-
-
-def alike(failures: Iterable[Failure]) -> list[tuple[str, Failure]]:
-    """Failures for the same reason together: what they are of in words, and the first of them."""
-    groups: dict[tuple[str, str], list[Failure]] = {}
-    for failure in failures:
-        groups.setdefault((failure.reason, failure.remedy), []).append(failure)
+def _threshold(decision: Decision, ledger: Ledger) -> list[Step]:
+    """What the scores that were told are measured by, once for all of them."""
+    scene = ledger.scene
+    if scene is None or decision.intent is not Intent.ANOMALY:
+        return []
     return [
-        (_item(g[0]) if len(g) == 1 else f"{len(g)} items, the first {_item(g[0])}", g[0])
-        for g in groups.values()
+        Step(
+            kind="limit",
+            text=f"The alarm threshold: {threshold_text(scene)}",
+            evidence=(scene.ref,),
+        )
     ]
 
 
-def _item(failure: Failure) -> str:
-    return failure.where or failure.item
+# ---------------------------------------------------------------- wording
 
 
-def _headline(decision: Decision, ledger: Ledger) -> str:
-    found = [e for e in decision.events if e.label is Label.ANOMALOUS]
-    asked = decision.intent in {Intent.FIND, Intent.CHECK}
-    if decision.label is Label.ANOMALOUS:
-        spans = "; ".join(
-            f"{ledger.videos[e.video_id].name} {e.interval}" for e in found[:EPISODES_EXPLAINED]
-        )
-        more = (
-            f" and {len(found) - EPISODES_EXPLAINED} more"
-            if len(found) > EPISODES_EXPLAINED
-            else ""
-        )
-        what = "found" if asked else "out of the ordinary"
-        return f"Yes, {what} (score {decision.score:.2f}): {spans}{more}."
-    if decision.label is Label.NORMAL:
-        what = "it was not found" if asked else "nothing out of the ordinary"
-        return f"No, {what} (score {decision.score:.2f})."
-    if decision.failures and not decision.events:
-        return "I cannot tell."
-    return f"I cannot tell: {_lower(decision.reason.rstrip('.'))}."
-
-
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
     verb = "was" if number == 1 else "were"
     return f"{number} {noun}{'' if number == 1 else 's'} {verb}"
 
 
-def _lower(text: str) -> str:
+def lower(text: str) -> str:
     """The text as it stands inside a sentence: its first word in lower case unless a name."""
     return text[:1].lower() + text[1:] if text[1:2].islower() else text
 
 
 def _sentence(text: str) -> str:
-    return _closed(text[:1].upper() + text[1:])
+    return closed(text[:1].upper() + text[1:])
 
 
-def _closed(text: str) -> str:
+def closed(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else text + "."

@@ -55,7 +55,12 @@ def _moment_not_flagged(decision: Decision, ledger: Ledger, moment_s: float) -> 
             None,
         )
         if event is None:
-            lines.append(f"{at} was not looked at")
+            seen = any(
+                e.id in ledger.looks and e.interval.start_s <= moment_s < e.interval.end_s
+                for e in ledger.segmentations[video_id].tree.events
+            )
+            said = "flagged: what was found is not there then" if seen else "looked at"
+            lines.append(f"{at} was not {said}")
         elif event.score is None or event.label is Label.UNCERTAIN:
             reason = event.reason or "the score lies between the thresholds"
             lines.append(f"{at} was not flagged but left open: {reason}")
@@ -80,7 +85,9 @@ def confidence_answer(decision: Decision, ledger: Ledger) -> str:
         lines.append(f"The answer was {decision.label}, with score {decision.score:.2f}.")
     scene = ledger.scene
     if scene is not None and decision.intent is Intent.ANOMALY:
-        lines.append(f"That is on a scale {threshold_text(scene)}")
+        lines.append(
+            f"That is on a scale where 0.50 is the alarm threshold: {threshold_text(scene)}"
+        )
     elif scene is None:
         lines.append("It rests on general priors, not on normal footage of this place.")
     still_open = [e for e in decision.events if e.label is Label.UNCERTAIN]

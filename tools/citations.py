@@ -1,5 +1,8 @@
 """The check every explanation must pass: each citation resolves, each number is in the evidence.
 
+A rule of what is anomalous is cited only beside whoever breaks it: an observation or a caption on
+which a verdict found it broken, and on which the rule's own test holds.
+
 Numbers count as found when a value of the cited evidence rounds to them at the printed precision.
 Times are compared to a tenth of a second. Words quoted from the evidence itself are taken as they
 are. A number may also be how many references of one kind the step cites.
@@ -14,21 +17,26 @@ from typing import Any
 
 from tools.decision import Step
 from tools.ledger import FinalScore, Ledger, SceneView
+from tools.rulebook.plainwords import tests_of
+from tools.rulebook.scoping import tried
 from tools.types import (
     Caption,
     Event,
     Frozen,
     HealthEvent,
     Interval,
+    Match,
     NormalCaption,
     Observation,
     Rule,
+    RuleHit,
+    RuleKind,
     Verdict,
     VideoInfo,
     parse_clock,
 )
 
-__all__ = ["check_step"]
+__all__ = ["bears_out", "check_step"]
 
 CLOCK = re.compile(r"(?<![\w.])\d+:\d{2}(?::\d{2})?(?:\.\d)?")
 NUMBER = re.compile(r"(?<![\w.@:-])-?\d+(?:\.\d+)?")
@@ -37,13 +45,14 @@ TIME_TOLERANCE_S = 0.1001
 
 
 def check_step(step: Step, ledger: Ledger) -> tuple[str, ...]:
-    """What is wrong with a step: citations that do not resolve, numbers nobody measured."""
+    """What is wrong with a step: citations without what they stand for, numbers nobody measured."""
     if not step.evidence:
         return ("cites nothing",)
     missing = [ref for ref in step.evidence if ledger.evidence(ref) is None]
     problems = [f"{ref} does not resolve" for ref in missing]
     records = [found for ref in step.evidence if (found := ledger.evidence(ref)) is not None]
     problems += _misquoted(records)
+    problems += _unbroken(records, ledger)
     text = _unquoted(step.text, step.evidence, records)
     times = tuple(_times(step.evidence, records, ledger))
     for token in CLOCK.findall(text):
@@ -69,6 +78,43 @@ def _misquoted(records: Sequence[Frozen]) -> list[str]:
         for clause in record.clauses
         if clause.normal in normal and clause.near not in normal[clause.normal]
     ]
+
+
+def _unbroken(records: Sequence[Frozen], ledger: Ledger) -> list[str]:
+    """Anomalous rules cited without anything that breaks them."""
+    witnesses = [r for r in records if isinstance(r, Observation | Caption)]
+    return [
+        f"{rule.ref} is broken by nothing that is cited"
+        for rule in records
+        if isinstance(rule, Rule)
+        and rule.kind is RuleKind.ANOMALOUS
+        and not any(
+            bears_out(match, rule, witness, event_id, ledger)
+            for event_id, verdict in ledger.verdicts.items()
+            for match in verdict.matches
+            for witness in witnesses
+        )
+    ]
+
+
+def bears_out(
+    match: Match, rule: Rule, witness: Observation | Caption, event_id: str, ledger: Ledger
+) -> bool:
+    """Whether a match, found when an event was judged, says that a witness breaks a rule.
+
+    Where code tested the rule on an observation, its test must hold of that still.
+    """
+    if (match.rule, match.observation) != (rule.ref, witness.id):
+        return False
+    if match.kind is not RuleKind.ANOMALOUS:
+        return False
+    tests = tests_of(rule)
+    if match.how == "semantic" or not tests or isinstance(witness, Caption):
+        return True  # an opinion, or words: no test of it was made
+    recall = ledger.recalls.get(event_id)
+    hits = [hit for hit in recall.hits if hit.rule.ref == rule.ref] if recall else []
+    applied: Rule | RuleHit = hits[0] if hits else rule
+    return any(tried(applied, test, witness).holds for test in tests)
 
 
 def _unquoted(text: str, refs: Iterable[str], records: Iterable[Frozen]) -> str:

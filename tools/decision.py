@@ -113,7 +113,13 @@ class Action(Frozen):
 
 
 class EventScore(Frozen):
-    """An event of the answer with its own score. ``score`` None: uncertain, with ``reason``."""
+    """One entry of an answer: something found, or what of an event was looked at besides.
+
+    *anomalous*: one thing from its first sighting to its last (an episode), or, where nothing can
+    be told apart, the event. *uncertain*: an event that stays open, with ``reason``; its ``score``
+    may be None. *normal*: an event below the threshold, or the stretches of one that no episode
+    covers, scored and summed up without what the episodes tell; it accuses nobody.
+    """
 
     video_id: str
     event_id: str
@@ -126,6 +132,9 @@ class EventScore(Frozen):
     box: Box | None = None
     attributes: tuple[Attribute, ...] = ()
     rules: tuple[str, ...] = ()
+    """Rules broken by what ``summary`` tells, strongest first (of events side by side in which
+    nothing is told apart: by any of them); none of a normal event. What other sightings break is in
+    the explanation, each beside whoever breaks it."""
     observations: tuple[str, ...] = ()
     """Sightings of the culprit, by observation id, in time order."""
 
@@ -192,6 +201,7 @@ class Decision(Frozen):
     reason: str = ""
     false_alarm_rate: float | None = None
     events: tuple[EventScore, ...] = ()
+    """What was found, what stays open, and what is normal besides; see :class:`EventScore`."""
     timelines: tuple[Timeline, ...] = ()
     explanation: tuple[Step, ...] = ()
     not_looked_at: tuple[str, ...] = ()

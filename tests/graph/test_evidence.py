@@ -89,7 +89,7 @@ def test_a_step_that_does_not_hold_is_dropped_and_said(
     assert nodes.count("repair") == 2
     assert decision.dropped_steps == 3
     assert decision.explanation == true
-    assert "3 statements were left out: the evidence did not resolve." in answer
+    assert "3 statements were left out: the evidence did not bear them out." in answer
     assert not any(lie.text in answer for lie in LIES)
 
 

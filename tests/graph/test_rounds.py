@@ -152,8 +152,8 @@ def test_what_the_budget_left_out_is_said_and_never_normal(
     left = len(decision.not_looked_at)
     assert left >= 1
     assert decision.reason.endswith("not looked at (budget spent: 1 looks)")
-    limit = decision.explanation[-1]
-    assert limit.kind == "limit"
+    limit, threshold = decision.explanation[-2:]
+    assert (limit.kind, threshold.kind) == ("limit", "limit")
     assert limit.text.startswith(f"{left} event")
     assert "not looked at (budget spent)" in limit.text
     assert limit.evidence == tuple(f"event:{e}" for e in decision.not_looked_at)

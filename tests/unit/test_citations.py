@@ -6,6 +6,7 @@ import pytest
 
 from tests.builders import (
     filled_ledger,
+    hit_of,
     observation_of,
     rule_of,
     scene_of,
@@ -13,10 +14,20 @@ from tests.builders import (
 )
 from tools.citations import check_step
 from tools.decision import Step
-from tools.ledger import FinalScore, Ledger
-from tools.types import Verdict
+from tools.ledger import FinalScore, Ledger, Recall
+from tools.types import Match, RuleKind, Verdict
 
 RIDER = "o1"
+
+
+def accused(rule: str, observation: str = RIDER) -> Match:
+    return Match(
+        rule=rule,
+        kind=RuleKind.ANOMALOUS,
+        observation=observation,
+        strength=0.9,
+        how="predicate",
+    )
 
 
 @pytest.fixture
@@ -24,9 +35,19 @@ def ledger() -> Ledger:
     rider = observation_of(
         RIDER, activity="glides", speed=3.247, surprise=4.1, text="A person glides 3 ways"
     )
-    filled = filled_ledger(rider, rules=(rule_of(text="Faster than 1.5× counts, in 2 places."),))
+    walker = observation_of("o2", speed=1.1)
+    rule = rule_of(text="Faster than 1.5× counts, in 2 places.")
+    filled = filled_ledger(rider, walker, rules=(rule, rule_of("tall", "size > 1.6")))
     filled.note(
-        Verdict(id="j1", event_id="e1", score=0.9, raw=4.2, verifier="test/1", reason="seen 7 x")
+        Verdict(
+            id="j1",
+            event_id="e1",
+            score=0.9,
+            raw=4.2,
+            matches=(accused(rule.ref), accused("rule:tall@1", "o2")),
+            verifier="test/1",
+            reason="seen 7 x",
+        )
     )
     filled.note(FinalScore(event_id="e1", verdict_id="j1", score=0.874))
     filled.note(scene_of())
@@ -47,8 +68,8 @@ def step(text: str, *evidence: str) -> Step:
         ("Its speed is 3.2 or about 3.", ("obs:o1",)),
         ("In the box x 100 to 120, y 80 to 140.", ("obs:o1",)),
         ("Frame 135 shows it for 3.0 s.", ("obs:o1",)),
-        ("Rule fast@1 (4 of 5 batches agree): it moves.", ("rule:fast@1",)),
-        ("Faster than 1.5× counts, in 2 places.", ("rule:fast@1",)),
+        ("Rule fast@1 (4 of 5 batches agree): it moves.", ("rule:fast@1", "obs:o1")),
+        ("Faster than 1.5× counts, in 2 places.", ("rule:fast@1", "obs:o2", "obs:o1")),
         ("Score 0.87.", ("score:e1", "verdict:j1")),
         ("Raw strength 4.2, and the reason was: seen 7 x.", ("verdict:j1",)),
         ("By 1 % of 40 events of 61 s, threshold 1.2.", ("scene:gate@p1",)),
@@ -101,6 +122,28 @@ def test_the_right_number_from_the_wrong_witness_is_refused(ledger: Ledger) -> N
     ledger.note(video_of("v2", path="yard.mp4", frames=77))
     assert check_step(step("It has 77 frames.", "video:v2"), ledger) == ()
     assert check_step(step("It has 77 frames.", "video:v1"), ledger) != ()
+
+
+@pytest.mark.parametrize(
+    ("rule", "witness"),
+    [
+        ("rule:fast@1", ()),  # nobody
+        ("rule:fast@1", ("verdict:j1", "caption:c1")),  # nothing of the caption was matched
+        ("rule:fast@1", ("obs:o2",)),  # somebody else
+        ("rule:tall@1", ("obs:o2",)),  # a verdict says so, but nothing of it was measured
+    ],
+)
+def test_a_rule_is_cited_only_beside_whoever_breaks_it(
+    rule: str, witness: tuple[str, ...], ledger: Ledger
+) -> None:
+    problem = f"{rule} is broken by nothing that is cited"
+    assert check_step(step("It is so.", rule, *witness), ledger) == (problem,)
+
+
+def test_a_rule_of_what_is_normal_accuses_nobody(ledger: Ledger) -> None:
+    walking = hit_of(rule_of("walk", "speed < 1.5", kind=RuleKind.NORMAL))
+    ledger.note(Recall(event_id="e0", query="x", k=8, hits=(walking,)))
+    assert check_step(step("People walk.", "rule:walk@1"), ledger) == ()
 
 
 def test_every_problem_of_a_step_is_named(ledger: Ledger) -> None:
