@@ -47,6 +47,8 @@ UNCOVERED = 1.5
 """Most that a held-out suspicion which no active rule covers may count for: asked about, it would
 stay open, so one event seen wrongly must not set the alarm threshold of a small scene."""
 QUESTION = Plan(query="Did anything out of the ordinary happen?", intent=Intent.ANOMALY)
+_TELLS_S = 600.0
+"""Seconds of held-out footage from which on false alarms are given by the hour."""
 
 
 class FalseAlarms(Frozen):
@@ -80,10 +82,12 @@ class FalseAlarms(Frozen):
         """
         if self.rate is None or self.at_most is None:
             return "Expected false alarms: not known for this book."
-        hourly = 3600 * self.fired / self.seconds
+        hourly = f"{3600 * self.fired / self.seconds:.0f} an hour"
+        if self.seconds < _TELLS_S:
+            hourly = f"{self.seconds:.0f} s of footage are too few to say how many an hour"
         share = (
             f"({100 * self.rate:.1f} %, at most {100 * self.at_most:.1f} % with 95 % confidence; "
-            f"{hourly:.0f} an hour)"
+            f"{hourly})"
         )
         if in_words:
             return (
