@@ -109,7 +109,9 @@ def ask(
     as_json: JsonOption = False,
     report: Annotated[
         Path | None,
-        typer.Option(help="Write a timeline plot, a contact sheet and the decision here."),
+        typer.Option(
+            help="Write here: decision, timeline plot, contact sheet, key frames, boxed crops."
+        ),
     ] = None,
     max_looks: Annotated[int | None, typer.Option(help="Looks the run may take.")] = None,
     max_seconds: Annotated[float | None, typer.Option(help="Seconds the run may take.")] = None,

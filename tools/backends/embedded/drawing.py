@@ -8,11 +8,17 @@ from numpy.typing import NDArray
 
 from tools.types import Box
 
-__all__ = ["boxed"]
+__all__ = ["boxed", "close_up", "jpeg"]
 
 EDGE = (20, 20, 20)
 MARGIN = 0.15
 """Room left around a box, as a share of its longer side: the thing itself stays in full view."""
+AROUND, LEAST_VIEW = 1.0, 0.2
+"""What a close-up shows: around a box this share of the box's longer side, on each side, and at
+least that of the frame's shorter side altogether. What surrounds a thing tells what it is."""
+CLOSE_PX, ENLARGED = (480, 960), 8.0
+"""Longer side of a close-up, at least and at most, and how much it is enlarged at most."""
+QUALITY = 92
 
 
 def boxed(
@@ -44,3 +50,42 @@ def boxed(
         cv2.rectangle(out, first, last, EDGE, line + 2, cv2.LINE_AA)
         cv2.rectangle(out, first, last, colour, line, cv2.LINE_AA)
     return np.asarray(out, dtype=np.uint8)
+
+
+def close_up(
+    image: NDArray[np.uint8], box: Box, *, colour: tuple[int, int, int]
+) -> NDArray[np.uint8]:
+    """What a box of a BGR image shows with its surroundings, as RGB, enlarged where it is small,
+    with the box drawn in. At the frame's border the view is moved, not cut, as far as it can be.
+    """
+    height, width = image.shape[:2]
+    room = 2 * AROUND * max(box.x1 - box.x0, box.y1 - box.y0)
+    least = LEAST_VIEW * min(width, height)
+    x0, x1 = _view(box.x0, box.x1, room, least, width)
+    y0, y1 = _view(box.y0, box.y1, room, least, height)
+    longer = max(x1 - x0, y1 - y0)
+    wanted = min(float(np.clip(longer, *CLOSE_PX)), ENLARGED * longer)
+    inside = Box(x0=box.x0 - x0, y0=box.y0 - y0, x1=box.x1 - x0, y1=box.y1 - y0)
+    return boxed(
+        np.ascontiguousarray(image[y0:y1, x0:x1]),
+        inside,
+        width=max(8, round((x1 - x0) * wanted / longer)),
+        colour=colour,
+    )
+
+
+def _view(low: int, high: int, room: float, least: float, size: int) -> tuple[int, int]:
+    """Start and end of a stretch around another, within ``[0, size)``."""
+    length = min(size, round(max(high - low + room, least)))
+    start = min(max(0, round((low + high - length) / 2)), size - length)
+    return start, start + length
+
+
+def jpeg(image: NDArray[np.uint8]) -> bytes:
+    """An RGB picture as JPEG."""
+    done, data = cv2.imencode(
+        ".jpg", np.ascontiguousarray(image[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
+    )
+    if not done:
+        raise ValueError(f"a picture of shape {image.shape} cannot be written as JPEG")
+    return data.tobytes()
