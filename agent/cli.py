@@ -210,6 +210,24 @@ def events(
 
 @app.command()
 @guarded
+def look(
+    video: Annotated[str, typer.Argument(help="A video file, or a folder of numbered frames.")],
+    at: Annotated[str, typer.Option("--at", help="Which moment: 00:08.7 or seconds.")],
+    scene: SceneOption = None,
+    as_json: JsonOption = False,
+    save: Annotated[
+        Path | None,
+        typer.Option(help="The frame, with boxes numbered as in the text: .jpg or .png."),
+    ] = None,
+) -> None:
+    """Say what is seen in one frame: who walks, who stands, what else moves and how."""
+    from agent.looking import look as show
+
+    show(video, at, scene=scene, as_json=as_json, save=save)
+
+
+@app.command()
+@guarded
 def config(as_json: JsonOption = False) -> None:
     """Print the effective settings and where each comes from."""
     import sqlite3

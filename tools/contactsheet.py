@@ -24,7 +24,7 @@ __all__ = ["contact_sheet", "key_frame_of", "told_events"]
 MAX_TILES = 12
 TILE_PX = 480
 TILE_IN = 4.2
-CAPTION_WIDTH, CAPTION_LINES, LINE_IN = 68, 4, 0.14
+CAPTION_WIDTH, CAPTION_LINES, LINE_IN = 68, 5, 0.14
 """Characters of a line beneath a tile, its lines at most, and the height of each in inches."""
 AROUND_S = 1.0
 """How long before an event starts and after it ends it is shown on a sheet."""

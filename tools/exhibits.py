@@ -94,7 +94,7 @@ def told_of(exhibits: Sequence[Exhibit]) -> str:
 def _exhibit(
     number: int, event: EventScore, source: FrameSource, folder: Path, digits: int
 ) -> Exhibit:
-    from tools.backends.embedded.drawing import boxed, close_up, jpeg
+    from tools.backends.embedded.drawing import boxed, close_up, encoded
 
     frame = key_frame_of(event, source)
     time = clock(int(source.pts[frame]) * float(source.info.time_base.fraction))
@@ -123,7 +123,7 @@ def _exhibit(
         files["crop_file"] = (CROPS, close_up(image, event.box, colour=colour))
     for part, picture in files.values():
         (folder / part).mkdir(parents=True, exist_ok=True)
-        (folder / part / name).write_bytes(jpeg(picture))
+        (folder / part / name).write_bytes(encoded(picture))
     return made.model_copy(update={key: f"{part}/{name}" for key, (part, _) in files.items()})
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from tools.types import Box
 
-__all__ = ["boxed", "close_up", "jpeg"]
+__all__ = ["boxed", "close_up", "encoded", "numbered"]
 
 EDGE = (20, 20, 20)
 MARGIN = 0.15
 """Room left around a box, as a share of its longer side: the thing itself stays in full view."""
-AROUND, LEAST_VIEW = 1.0, 0.2
-"""What a close-up shows: around a box this share of the box's longer side, on each side, and at
-least that of the frame's shorter side altogether. What surrounds a thing tells what it is."""
+AROUND, AROUND_LARGE = (0.25, 1.0), 0.25
+"""What a close-up shows on each side of a box, as a share of its longer side: of a small one the
+more, for its surroundings tell what it is; of a large one at most this share of the frame's shorter
+side, but never less than the less."""
+LEAST_VIEW = 0.2
+"""Share of the frame's shorter side that a close-up shows at least."""
 CLOSE_PX, ENLARGED = (480, 960), 8.0
 """Longer side of a close-up, at least and at most, and how much it is enlarged at most."""
 QUALITY = 92
@@ -59,7 +64,8 @@ def close_up(
     with the box drawn in. At the frame's border the view is moved, not cut, as far as it can be.
     """
     height, width = image.shape[:2]
-    room = 2 * AROUND * max(box.x1 - box.x0, box.y1 - box.y0)
+    size = max(box.x1 - box.x0, box.y1 - box.y0)
+    room = 2 * float(np.clip(AROUND_LARGE * min(width, height), AROUND[0] * size, AROUND[1] * size))
     least = LEAST_VIEW * min(width, height)
     x0, x1 = _view(box.x0, box.x1, room, least, width)
     y0, y1 = _view(box.y0, box.y1, room, least, height)
@@ -74,6 +80,38 @@ def close_up(
     )
 
 
+def numbered(
+    image: NDArray[np.uint8],
+    boxes: Sequence[tuple[int, Box, tuple[int, int, int]]],
+    *,
+    width: int,
+) -> NDArray[np.uint8]:
+    """The BGR image as RGB at the given width, with numbered boxes, each in its RGB colour."""
+    scale = width / image.shape[1]
+    out = boxed(image, None, width=width, colour=EDGE)
+    line = max(1, round(width / 640))
+    size = max(0.4, width / 2000)
+    for _, box, colour in boxes:
+        first, last = (int(scale * box.x0), int(scale * box.y0)), _last(box, scale, out.shape)
+        cv2.rectangle(out, first, last, EDGE, line + 2)
+        cv2.rectangle(out, first, last, colour, line)
+    for number, box, colour in boxes:  # above all boxes, so that none hides a number
+        text = str(number)
+        (wide, tall), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
+        x = min(int(scale * box.x0), out.shape[1] - wide - 4)
+        y = max(int(scale * box.y0), tall + 4)
+        cv2.rectangle(out, (x, y - tall - 4), (x + wide + 4, y), colour, -1)
+        cv2.putText(
+            out, text, (x + 2, y - 3), cv2.FONT_HERSHEY_SIMPLEX, size, (255, 255, 255), 1,
+            cv2.LINE_AA,
+        )  # fmt: skip
+    return out
+
+
+def _last(box: Box, scale: float, shape: tuple[int, ...]) -> tuple[int, int]:
+    return min(round(scale * box.x1), shape[1] - 1), min(round(scale * box.y1), shape[0] - 1)
+
+
 def _view(low: int, high: int, room: float, least: float, size: int) -> tuple[int, int]:
     """Start and end of a stretch around another, within ``[0, size)``."""
     length = min(size, round(max(high - low + room, least)))
@@ -81,11 +119,10 @@ def _view(low: int, high: int, room: float, least: float, size: int) -> tuple[in
     return start, start + length
 
 
-def jpeg(image: NDArray[np.uint8]) -> bytes:
-    """An RGB picture as JPEG."""
-    done, data = cv2.imencode(
-        ".jpg", np.ascontiguousarray(image[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
-    )
+def encoded(image: NDArray[np.uint8], suffix: str = ".jpg") -> bytes:
+    """An RGB picture as JPEG, or as PNG where the suffix says so."""
+    how = [] if suffix.lower() == ".png" else [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
+    done, data = cv2.imencode(suffix.lower(), np.ascontiguousarray(image[..., ::-1]), how)
     if not done:
-        raise ValueError(f"a picture of shape {image.shape} cannot be written as JPEG")
+        raise ValueError(f"a picture of shape {image.shape} cannot be written as {suffix}")
     return data.tobytes()
