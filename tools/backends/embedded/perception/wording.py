@@ -219,13 +219,13 @@ def _counted(group: Alike, info: VideoInfo, scale: Scale) -> str:
     subject, activity = members[0].subject, members[0].activity
     number = f"about {len(members)}" if group.about else f"{len(members)}"
     text = f"{number} {_plural(subject)} {_PLURAL.get(activity, activity)}"
-    if activity in {"stands", "appears and stays"}:
-        places = Counter(region(o.box, info.width, info.height) for o in members if o.box)
-        return f"{text}, in the {_listed(list(places))}"
     ways = Counter(_ACROSS[str(d)] for o in members if (d := o.value("direction")) is not None)
+    if not ways or activity in {"stands", "appears and stays"}:
+        places = {region(o.box, info.width, info.height): None for o in members if o.box}
+        return f"{text}, in the {_listed(list(places))}" if places else text
     if len(ways) == 1 and ways.total() == len(members):
         text += f" {next(iter(ways))}"
-    elif ways:
+    else:
         text += f" ({', '.join(f'{n} {way}' for way, n in ways.most_common())})"
     paces = [float(v) for o in members if (v := o.value("speed")) is not None]
     if paces:
