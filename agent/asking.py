@@ -22,7 +22,9 @@ from agent.runtime import Stores, build_agent, open_stores
 from graphs.answering import alike
 from tools.decision import Decision, Intent, Label
 from tools.errors import MediaError, StoreError, UserError
+from tools.ledger import Ledger
 from tools.ports import Progress
+from tools.types import Observation
 from tools.video import find_videos, open_video
 
 __all__ = ["Request", "ask_and_show", "write_report"]
@@ -190,8 +192,13 @@ def _complain_of_failures(decision: Decision | None) -> None:
 
 
 def write_report(folder: Path, decision: Decision, answer: str, stores: Stores) -> tuple[Path, ...]:
-    """Timeline plot, contact sheet, decision and answer as files. Raises StoreError."""
-    from tools.figures import contact_sheet, timeline_plot
+    """Timeline plot, contact sheet, key frames, crops, decision and answer as files.
+
+    Raises StoreError.
+    """
+    from tools.contactsheet import contact_sheet
+    from tools.exhibits import INDEX, save_exhibits, told_of
+    from tools.figures import timeline_plot
 
     ledger = stores.runs.read(decision.run_id)
     try:
@@ -211,8 +218,12 @@ def write_report(folder: Path, decision: Decision, answer: str, stores: Stores) 
             }
             if sources:
                 sheet = folder / "contact_sheet.png"
-                contact_sheet(decision, sources, sheet)
-                paths.append(sheet)
+                contact_sheet(decision, sources, sheet, observations=_paths(decision, ledger))
+                shown = save_exhibits(decision, sources, folder)
+                files = [f for e in shown for f in (e.frame_file, e.crop_file) if f]
+                paths += [sheet, folder / INDEX, *(folder / f for f in files)]
+                if shown:
+                    text.write_text(f"{answer}\n\n{told_of(shown)}\n", encoding="utf-8")
     except OSError as error:
         raise StoreError(
             f"{folder}: the report cannot be written: {error.strerror}", remedy="choose another"
@@ -220,3 +231,10 @@ def write_report(folder: Path, decision: Decision, answer: str, stores: Stores) 
     except MediaError as error:
         raise StoreError(f"{folder}: no contact sheet: {error}") from error
     return tuple(paths)
+
+
+def _paths(decision: Decision, ledger: Ledger) -> dict[str, Observation]:
+    """The sightings that a decision's events rest on, by id."""
+    wanted = {i for e in decision.events for i in e.observations}
+    found = {i: ledger.observation(i) for i in sorted(wanted)}
+    return {i: seen for i, seen in found.items() if seen is not None}

@@ -109,7 +109,9 @@ def ask(
     as_json: JsonOption = False,
     report: Annotated[
         Path | None,
-        typer.Option(help="Write a timeline plot, a contact sheet and the decision here."),
+        typer.Option(
+            help="Write here: decision, timeline plot, contact sheet, key frames, boxed crops."
+        ),
     ] = None,
     max_looks: Annotated[int | None, typer.Option(help="Looks the run may take.")] = None,
     max_seconds: Annotated[float | None, typer.Option(help="Seconds the run may take.")] = None,
@@ -204,6 +206,24 @@ def events(
             fps=fps,
         ),
     )
+
+
+@app.command()
+@guarded
+def look(
+    video: Annotated[str, typer.Argument(help="A video file, or a folder of numbered frames.")],
+    at: Annotated[str, typer.Option("--at", help="Which moment: 00:08.7 or seconds.")],
+    scene: SceneOption = None,
+    as_json: JsonOption = False,
+    save: Annotated[
+        Path | None,
+        typer.Option(help="The frame, with boxes numbered as in the text: .jpg or .png."),
+    ] = None,
+) -> None:
+    """Say what is seen in one frame: who walks, who stands, what else moves and how."""
+    from agent.looking import look as show
+
+    show(video, at, scene=scene, as_json=as_json, save=save)
 
 
 @app.command()

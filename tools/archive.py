@@ -115,8 +115,12 @@ class Archive:
             rows = connection.execute("SELECT record FROM scenes ORDER BY name").fetchall()
         return tuple(SceneRecord.model_validate_json(row[0]) for row in rows)
 
-    def scene(self, name: str) -> SceneRecord:
-        """One scene. Raises UserError for an unknown one, naming the nearest."""
+    def scene(self, name: str, *, captioner: str | None = None) -> SceneRecord:
+        """One scene.
+
+        Raises UserError for an unknown one, naming the nearest, and for one that was learned by
+        another captioner than is named.
+        """
         check_scene_name(name)
         with self._record.reading() as connection:
             row = connection.execute("SELECT record FROM scenes WHERE name = ?", (name,)).fetchone()
@@ -124,7 +128,14 @@ class Archive:
                 names = connection.execute("SELECT name FROM scenes ORDER BY name").fetchall()
         if row is None:
             raise unknown_scene(name, [other[0] for other in names])
-        return SceneRecord.model_validate_json(row[0])
+        record = SceneRecord.model_validate_json(row[0])
+        if captioner not in {None, record.captioner}:
+            raise UserError(
+                f"scene {name!r} was learned with {record.captioner}, but the captioner now is "
+                f"{captioner}",
+                remedy=f"induce it again: vidocq induce NORMAL... --scene {name}",
+            )
+        return record
 
     def profile(self, name: str, version: str | None = None) -> SceneProfile:
         """What the captioner learned of a scene, by default as last induced.

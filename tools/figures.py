@@ -1,4 +1,4 @@
-"""Pictures of a decision: scores over time, and a sheet of the frames that show it.
+"""Pictures of a decision: scores over time. The frames that show it: :mod:`tools.contactsheet`.
 
 Matplotlib is imported at the first call and used without pyplot, so that nothing global changes.
 Files are written whole or not at all.
@@ -11,7 +11,6 @@ import textwrap
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,25 +18,30 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tools.decision import Decision, EventScore, Intent, Label, Timeline
-from tools.errors import MediaError, StoreError
-from tools.ports import FrameSource
-from tools.types import Box, Observation, VideoInfo, clock
+from tools.errors import StoreError
+from tools.types import VideoInfo, clock
+from tools.wrapping import wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["clock_axis", "contact_sheet", "save_figure", "timeline_plot", "unseen_stretches"]
+__all__ = [
+    "COLOURS",
+    "PALE",
+    "clock_axis",
+    "heading",
+    "save_figure",
+    "score_of",
+    "timeline_plot",
+    "unseen_stretches",
+]
 
 COLOURS = {Label.ANOMALOUS: "#c0392b", Label.UNCERTAIN: "#d68910", Label.NORMAL: "#5d6d7e"}
 LINE, TRUTH, PALE = "#1f3a5f", "#1e8449", "#7f8c8d"
 MAX_ROWS = 12
-MAX_TILES = 12
 MAX_LANES, LANE_PT = 3, 13
 LISTED = 8
-TILE_PX = 480
-AROUND_S = 1.0
-"""How long before an event starts and after it ends it is shown on a sheet."""
 
 
 # ---------------------------------------------------------------- scores over time
@@ -89,7 +93,7 @@ def timeline_plot(
         _draw_row(axes, videos[video_id], lines.get(video_id), decision, known)
     if not rows:
         grid[0, 0].set_axis_off()
-    _heading(figure, decision, height, more=len(videos) - len(rows))
+    heading(figure, decision, height, more=len(videos) - len(rows))
     y = lower - 0.1
     for (text, colour), depth in zip(listed, depths, strict=True):
         figure.text(0.06, y / height, text, color=colour, fontsize=9, va="top", parse_math=False)
@@ -186,7 +190,7 @@ def _shade(axes: Axes, event: EventScore, number: int, lane: int, seconds: float
     axes.axvspan(start, end, facecolor=colour, alpha=0.16, lw=0)
     text = f"{number}"
     if _wide(event, seconds):
-        text += f" · {clock(start)}–{clock(end)} · {_score(event)}"
+        text += f" · {clock(start)}–{clock(end)} · {score_of(event)}"
     figure = axes.get_figure(root=True)
     assert figure is not None, "axes belong to a figure"
     lift = axes.transData + ScaledTranslation(0, lane * LANE_PT / 72, figure.dpi_scale_trans)
@@ -212,7 +216,7 @@ def _label(axes: Axes, x: float, y: float, text: str, colour: str, ha: str = "le
     )
 
 
-def _score(event: EventScore) -> str:
+def score_of(event: EventScore) -> str:
     return "uncertain" if event.score is None else f"{event.score:.2f}"
 
 
@@ -225,12 +229,8 @@ def _listed(decision: Decision, rows: Sequence[str]) -> list[tuple[str, str]]:
     ]
     lines = [
         (
-            textwrap.fill(
-                f"{n} · {e.interval} · {_score(e)} · {e.summary or e.reason}",
-                width=145,
-                subsequent_indent="     ",
-                max_lines=2,
-                placeholder=" …",
+            wrapped(
+                f"{n} · {e.interval} · {score_of(e)} · {e.summary or e.reason}", 145, 3, indent=5
             ),
             COLOURS[e.label],
         )
@@ -241,7 +241,7 @@ def _listed(decision: Decision, rows: Sequence[str]) -> list[tuple[str, str]]:
     return lines
 
 
-def _heading(
+def heading(
     figure: Figure, decision: Decision, height: float, *, left: float = 0.06, more: int = 0
 ) -> None:
     """The question, the answer in a word, and what the threshold means."""
@@ -267,173 +267,6 @@ def _answer(decision: Decision) -> str:
         Label.UNCERTAIN: "uncertain",
     }[decision.label]
     return word if decision.score is None else f"{word}, score {decision.score:.2f}"
-
-
-# ---------------------------------------------------------------- frames
-
-
-@dataclass(frozen=True)
-class _Tile:
-    source: FrameSource
-    frame: int
-    caption: str
-    colour: str
-    box: Box | None = None
-    heading: str = ""
-
-
-def contact_sheet(
-    decision: Decision,
-    sources: Mapping[str, FrameSource],
-    path: Path,
-    *,
-    observations: Mapping[str, Observation] | None = None,
-) -> Path:
-    """Draw the frames that show a decision, at most 12, as PNG; gives the path.
-
-    Up to four events are shown before, at and after their key frame, more by the key frame alone.
-    Where nothing was flagged, the highest-scoring events or moments are shown.
-
-    Args:
-        sources: opened videos by video id.
-        observations: by observation id; their paths give the boxes away from the key frame.
-
-    Raises:
-        StoreError: the file cannot be written.
-    """
-    from matplotlib.colors import to_rgb
-    from matplotlib.figure import Figure
-
-    from tools.backends.embedded.drawing import boxed
-
-    tiles = _tiles(decision, sources, observations or {})
-    columns = 3 if len(tiles) >= 3 else max(1, len(tiles))
-    rows = max(1, -(-len(tiles) // columns))
-    info = [t.source.info for t in tiles]
-    tall = max((i.height / i.width for i in info), default=0.6)
-    tile_w, upper = 4.2, 0.8
-    picture, text = min(tile_w * tall, 5.0), 0.8
-    width, height = max(7.0, columns * (tile_w + 0.15) + 0.3), upper + rows * (picture + text)
-    figure = Figure(figsize=(width, height), facecolor="white", dpi=110)
-    for number, tile in enumerate(tiles):
-        row, column = divmod(number, columns)
-        left = 0.2 + column * (tile_w + 0.15)
-        top = upper + row * (picture + text) + 0.32
-        axes = figure.add_axes(
-            (left / width, 1 - (top + picture) / height, tile_w / width, picture / height)
-        )
-        red, green, blue = (round(255 * v) for v in to_rgb(tile.colour))
-        try:
-            image = tile.source.frame(tile.frame).image
-        except MediaError as error:
-            axes.text(0.5, 0.5, textwrap.fill(str(error), 40), ha="center", parse_math=False)
-        else:
-            axes.imshow(boxed(image, tile.box, width=TILE_PX, colour=(red, green, blue)))
-        axes.set_axis_off()
-        axes.set_anchor("N")
-        if tile.heading:
-            axes.text(
-                0,
-                1.06 if tall > 0.5 else 1.09,
-                tile.heading,
-                transform=axes.transAxes,
-                fontsize=9,
-                fontweight="bold",
-                color=tile.colour,
-                parse_math=False,
-            )
-        figure.text(
-            left / width,
-            1 - (top + picture + 0.05) / height,
-            textwrap.fill(tile.caption, 62, max_lines=2, placeholder=" …"),
-            fontsize=8,
-            va="top",
-            color="#2c3e50",
-            parse_math=False,
-        )
-    plain = decision.model_copy(update={"false_alarm_rate": None})
-    _heading(figure, plain, height, left=0.2 / width)
-    if not tiles:
-        figure.text(0.06, 0.4, "No frame was looked at.", fontsize=10, color=PALE)
-    return save_figure(figure, path)
-
-
-def _tiles(
-    decision: Decision,
-    sources: Mapping[str, FrameSource],
-    observations: Mapping[str, Observation],
-) -> list[_Tile]:
-    numbered = [(n, e) for n, e in enumerate(decision.events, 1) if e.video_id in sources]
-    chosen = [(n, e) for n, e in numbered if e.label is not Label.NORMAL] or numbered
-    chosen = sorted(chosen, key=lambda item: -(item[1].score or 0.0))
-    if not chosen:
-        return _peak_tiles(decision, sources)
-    if len(chosen) > MAX_TILES // 3:
-        few = sorted(chosen[:MAX_TILES])
-        middle = [_event_tiles(n, e, sources[e.video_id], observations)[1] for n, e in few]
-        return [
-            replace(tile, heading=f"{n} · {tile.source.info.name} · {e.interval} · {_score(e)}")
-            for tile, (n, e) in zip(middle, few, strict=True)
-        ]
-    return [
-        tile
-        for n, e in sorted(chosen)
-        for tile in _event_tiles(n, e, sources[e.video_id], observations)
-    ]
-
-
-def _event_tiles(
-    number: int, event: EventScore, source: FrameSource, observations: Mapping[str, Observation]
-) -> list[_Tile]:
-    """The event before, at and after its key frame."""
-    info, pts = source.info, source.pts
-    tick = float(info.time_base.fraction)
-
-    def nearest(seconds: float) -> int:
-        return max(0, int(np.searchsorted(pts, round(seconds / tick), side="right")) - 1)
-
-    start, end = event.interval.start_s, event.interval.end_s
-    key = event.key_frame if event.key_frame is not None else nearest((start + end) / 2)
-    key = min(max(key, 0), len(pts) - 1)
-    before = nearest(max(0.0, start - AROUND_S))
-    after = nearest(min(info.seconds, end + AROUND_S))
-    paths = [observations[o].points for o in event.observations if o in observations]
-    close = max(1, round(0.25 * info.fps))
-
-    def box_at(frame: int) -> Box | None:
-        near = [p for points in paths for p in points if p.box and abs(p.frame - frame) <= close]
-        return min(near, key=lambda p: abs(p.frame - frame)).box if near else None
-
-    def tile(frame: int, word: str, caption: str, heading: str = "") -> _Tile:
-        box = event.box if word == "at" else box_at(frame)
-        text = f"{word} · {clock(int(pts[frame]) * tick)} · frame {frame}{caption}"
-        return _Tile(source, frame, text, COLOURS[event.label], box, heading)
-
-    title = f"{number} · {info.name} · {event.interval} · {event.label.value}"
-    title += f" · {event.score:.2f}" if event.score is not None else ""
-    return [
-        tile(before, "before" if start > AROUND_S / 2 else "start", "", title),
-        tile(key, "at", f" · {event.summary or event.reason}"),
-        tile(after, "after" if end < info.seconds - AROUND_S / 2 else "end", ""),
-    ]
-
-
-def _peak_tiles(decision: Decision, sources: Mapping[str, FrameSource]) -> list[_Tile]:
-    """The highest-scoring moment of every video."""
-    tiles = []
-    for line in decision.timelines:
-        if line.video_id in sources and line.frames:
-            best = int(np.argmax(line.scores))
-            caption = f"highest score {line.scores[best]:.2f} · {clock(line.seconds[best])}"
-            source = sources[line.video_id]
-            colour = COLOURS[Label.NORMAL]
-            tiles.append(
-                (
-                    line.scores[best],
-                    _Tile(source, line.frames[best], caption, colour, None, source.info.name),
-                )
-            )
-    return [tile for _, tile in sorted(tiles, key=lambda t: -t[0])[:MAX_TILES]]
 
 
 def clock_axis(axes: Axes, *, marks: int, tenths: bool) -> None:

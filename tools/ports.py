@@ -26,6 +26,7 @@ from tools.types import (
     RuleCategory,
     RuleHit,
     RuleKind,
+    Timestamp,
     Verdict,
     VideoInfo,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "Drafter",
     "Embedder",
     "Frame",
+    "FrameCaptioner",
     "FrameSource",
     "Listener",
     "Listening",
@@ -237,6 +239,28 @@ class Captioner(Protocol):
         profile: SceneProfile | None,
     ) -> Answer:
         """Answer an independent question from the frames alone. Raises MediaError, BackendError."""
+
+
+@runtime_checkable
+class FrameCaptioner(Protocol):
+    """A captioner that can say what is seen in one frame, by what is around it."""
+
+    def describe_frame(
+        self,
+        source: FrameSource,
+        at: Timestamp,
+        *,
+        profile: SceneProfile | None,
+        progress: Progress | None = None,
+    ) -> Description:
+        """Caption the frame that is shown at a time.
+
+        Observations come in the order in which the clauses cite them, with their boxes in that
+        frame; the caption's interval is the time for which the frame is shown. Of a causal
+        captioner nothing rests on later frames.
+
+        Raises MediaError, BackendError.
+        """
 
 
 class Embedder(Protocol):

@@ -115,13 +115,7 @@ class Toolbox:
         """
 
         def view() -> SceneView:
-            record = self.archive.scene(name)
-            if record.captioner != self.captioner.name:
-                raise UserError(
-                    f"scene {name!r} was learned with {record.captioner}, but the captioner now is "
-                    f"{self.captioner.name}",
-                    remedy=f"induce it again: vidocq induce NORMAL... --scene {name}",
-                )
+            record = self.archive.scene(name, captioner=self.captioner.name)
             rules = self.archive.rules.list(name)
             if not rules:
                 raise UserError(

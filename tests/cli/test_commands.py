@@ -35,10 +35,17 @@ def test_a_scene_is_learned_asked_about_and_told(
     assert asked.exit_code == 0
     assert asked.stdout.startswith("Yes, out of the ordinary (score 0.")
     assert "ask: " in asked.stderr
-    written = {p.name for p in report.iterdir()}
-    assert written == {"answer.txt", "decision.json", "timeline.png", "contact_sheet.png"}
+    written = {str(p.relative_to(report)) for p in report.rglob("*") if p.is_file()}
+    pictures = {n for n in written if n.startswith(("frames/", "crops/"))}
+    assert written - pictures == {
+        "answer.txt", "decision.json", "timeline.png", "contact_sheet.png", "pictures.json",
+    }  # fmt: skip
     assert all(f"wrote {report / name}" in asked.stderr for name in written)
-    answer = (report / "answer.txt").read_text()
+    shown = read((report / "pictures.json").read_text())
+    assert {f for e in shown for f in (e["frame_file"], e["crop_file"])} == pictures
+    assert any(name.startswith("crops/01_bike_00-0") for name in pictures)
+    answer, _, listed = (report / "answer.txt").read_text().partition("\n\nPictures:\n")
+    assert all(name in listed for name in pictures)
     assert answer.splitlines()[0] == asked.stdout.splitlines()[0]
     for name in ("timeline.png", "contact_sheet.png"):
         assert (report / name).read_bytes().startswith(b"\x89PNG")

@@ -17,6 +17,7 @@ COMMANDS = [
     ["induce"],
     ["ask"],
     ["events"],
+    ["look"],
     ["config"],
     ["doctor"],
     ["rules"],

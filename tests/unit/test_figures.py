@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tools.backends.embedded.drawing import boxed
+from tools.backends.embedded.drawing import boxed, close_up
+from tools.contactsheet import contact_sheet
 from tools.decision import Decision, EventScore, Intent, Label, Timeline
 from tools.errors import StoreError
-from tools.figures import contact_sheet, timeline_plot, unseen_stretches
+from tools.exhibits import save_exhibits, told_of
+from tools.figures import timeline_plot, unseen_stretches
 from tools.types import Box, Interval, Observation, Point
 from tools.video import OpenedVideo, open_video
+from tools.wrapping import wrapped
 
 
 @pytest.fixture
@@ -198,3 +201,79 @@ def test_matplotlib_is_not_loaded_before_it_is_needed() -> None:
         "import sys, tools.figures; sys.exit(any(m in sys.modules for m in ('matplotlib', 'cv2')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# ---------------------------------------------------------------- key frames and crops as files
+
+
+def test_every_told_event_has_its_key_frame_and_a_crop(tmp_path: Path, source: OpenedVideo) -> None:
+    events = [
+        event(source, 2, 4),
+        event(source, 0, 1, label=Label.NORMAL, score=0.1),
+        event(source, 3, 4, box=None, key_frame=None),
+    ]
+    made = decision(source, events)
+    shown = save_exhibits(made, {source.info.id: source}, tmp_path)
+    files = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*.jpg"))
+    assert files == [
+        "crops/01_numbered_00-02.5.jpg",
+        "frames/01_numbered_00-02.5.jpg",
+        "frames/03_numbered_00-03.5.jpg",
+    ]
+    assert [(e.event, e.frame, e.crop_file) for e in shown] == [(1, 25, files[0]), (3, 35, None)]
+    assert shown[0].caption == events[0].summary
+    lines = told_of(shown).splitlines()
+    assert lines[1] == f"numbered.mp4 00:02.5 (frame 25): {files[1]}, {files[0]}"
+    assert all(hue_share(read(tmp_path / f), 0, 8) > 1e-3 for f in files[:2]), "boxes are drawn"
+    assert hue_share(read(tmp_path / files[2]), 0, 8) < 1e-3, "none where there is none"
+
+
+def test_pictures_of_an_earlier_report_go_and_nothing_else(
+    tmp_path: Path, source: OpenedVideo
+) -> None:
+    sources = {source.info.id: source}
+    save_exhibits(decision(source, [event(source, 2, 4)]), sources, tmp_path)
+    (tmp_path / "frames" / "01_mine.jpg").write_bytes(b"mine")
+    save_exhibits(decision(source, [event(source, 2, 4, key_frame=30)]), sources, tmp_path)
+    left = sorted(p.name for p in (tmp_path / "frames").iterdir())
+    assert left == ["01_mine.jpg", "01_numbered_00-03.0.jpg"]
+
+
+def test_nothing_flagged_shows_what_scored_highest(tmp_path: Path, source: OpenedVideo) -> None:
+    calm = [event(source, n / 4, n / 4 + 0.2, label=Label.NORMAL, score=n / 99) for n in range(20)]
+    shown = save_exhibits(decision(source, calm), {source.info.id: source}, tmp_path)
+    assert [e.event for e in shown] == list(range(9, 21))
+    assert save_exhibits(decision(source, []), {source.info.id: source}, tmp_path) == ()
+    assert told_of(()) == ""
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        Box(x0=100, y0=60, x1=112, y1=80),
+        Box(x0=0, y0=0, x1=8, y1=8),
+        Box(x0=312, y0=232, x1=320, y1=240),
+        Box(x0=0, y0=0, x1=320, y1=240),
+    ],
+)
+def test_a_close_up_shows_the_box_with_its_surroundings(box: Box) -> None:
+    image = np.zeros((240, 320, 3), dtype=np.uint8)
+    image[box.y0 : box.y1, box.x0 : box.x1] = 255
+    out = close_up(image, box, colour=(255, 0, 0))
+    scale = max(out.shape[:2]) / max(48, min(320, 3 * (box.x1 - box.x0), 3 * (box.y1 - box.y0)))
+    assert 380 <= max(out.shape[:2]) <= 960
+    white = np.argwhere(out.min(axis=2) > 200)
+    assert np.ptp(white, axis=0).max() > 0.7 * scale * min(box.x1 - box.x0, 40)
+    assert (out[..., 0] > 150).sum() > (out[..., 1] > 150).sum(), "and the box is drawn"
+
+
+def test_long_captions_end_where_a_clause_does() -> None:
+    said = (
+        "a person glides left to right at 2.1× the usual walking speed (fast and rigid, such as a "
+        "rider), from the centre to the right, 00:02.6–00:11.7"
+    )
+    assert " ".join(wrapped(said, 60, 3).split()) == said
+    assert wrapped(said, 70, 2).endswith("from the centre to the right …")
+    assert wrapped(said, 80, 1).endswith("walking speed …"), "a bracket stays or goes as a whole"
+    assert wrapped("one two three four five six", 12, 1) == "one two …"
+    assert wrapped("a b", 2, 2, indent=1) == "a\n b"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -142,6 +143,22 @@ def test_asking(
     untold = captioner.ask(source, source.info.interval, colour, profile=profile)
     assert untold.value is None
     assert "cannot be told" in untold.text
+
+
+def test_how_many_walk_is_said_of_those_on_the_move(
+    captioner: EmbeddedCaptioner, profile: SceneProfile, cyclist: tuple[OpenedVideo, SceneTruth]
+) -> None:
+    source, truth = cyclist
+    start, end = truth.intervals[0]
+    base, tick = source.info.time_base, 1 / source.info.fps
+    part = Interval.from_seconds(start * tick, end * tick, base)
+    said = captioner.describe(source, part, profile=profile).caption.text
+    found = re.search(
+        r"about (\d+) people on the move, about (\d+) (?:or more )?of them walking, ", said
+    )
+    assert found is not None, said
+    moving, walking = map(int, found.groups())
+    assert 0 < walking < moving, "the rider does not walk"
 
 
 def test_without_a_scene_it_says_so(captioner: EmbeddedCaptioner, normal: OpenedVideo) -> None:

@@ -1,12 +1,15 @@
-"""Which observation a question to the frames is about."""
+"""Questions to the frames: which observation one is about, and what it answers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tools.types import Attribute, Box, Observation
+from tools.backends.embedded.perception.objects import ATTRIBUTES
+from tools.types import Answer, Attribute, Box, Description, Observation, Question
 
-__all__ = ["asked_about"]
+__all__ = ["answered", "asked_about"]
+
+_FRAME_SPAN = 24
 
 
 def asked_about(
@@ -39,3 +42,32 @@ def _iou(a: Box, b: Box) -> float:
     shared = wide * tall
     total = (a.x1 - a.x0) * (a.y1 - a.y0) + (b.x1 - b.x0) * (b.y1 - b.y0) - shared
     return shared / total
+
+
+def answered(seen: Description | None, question: Question, identity: str) -> Answer:
+    """The answer to a question about an attribute, from what a look at the stretch saw; None: the
+    attribute is not one that is measured."""
+    name = question.attribute or ""
+
+    def untold(why: str) -> Answer:
+        return Answer(id=identity, question=question, text=f"cannot be told: {why}")
+
+    if seen is None:
+        return untold("this captioner only measures " + ", ".join(sorted(ATTRIBUTES)))
+    if seen.problems:
+        return untold("; ".join(seen.problems))
+    asked = asked_about(seen.observations, name, question.box)
+    found = asked.attribute(name) if asked is not None else None
+    if asked is None or found is None:
+        where = " in that box" if question.box is not None else ""
+        return untold(f"{name} was not measured{where}")
+    shown = found.value if isinstance(found.value, str) else f"{found.value:g}"
+    frames = tuple(p.frame for p in asked.points) or (asked.key_frame,)
+    return Answer(
+        id=identity,
+        question=question,
+        text=f"{name} {shown} {found.unit}".strip() + f" ({asked.text})",
+        value=found.value,
+        unit=found.unit,
+        frames=frames[:: max(1, len(frames) // _FRAME_SPAN)],
+    )

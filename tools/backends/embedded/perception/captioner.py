@@ -11,26 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from tools.backends.embedded.perception.asking import asked_about
+from tools.backends.embedded.perception.asking import answered
 from tools.backends.embedded.perception.calibration import (
     FrameLimit,
     FrameValues,
     frame_limits,
     span,
 )
-from tools.backends.embedded.perception.claims import CALM, moving
-from tools.backends.embedded.perception.describing import (
-    Scene,
-    Sighting,
-    attribute,
-    distinct,
-    observe,
-)
+from tools.backends.embedded.perception.captions import caption, limited, unjudged
+from tools.backends.embedded.perception.counting import calm, count, walking
+from tools.backends.embedded.perception.describing import Scene, Sighting, distinct, observe
 from tools.backends.embedded.perception.geometry import Geometry
 from tools.backends.embedded.perception.health import (
     Checkup,
     examine,
-    said,
     size_problem,
     steady,
     unsteady,
@@ -39,8 +33,9 @@ from tools.backends.embedded.perception.learning import (
     learn_normal,
     prior_normal,
 )
+from tools.backends.embedded.perception.moments import tell
 from tools.backends.embedded.perception.objects import ATTRIBUTES
-from tools.backends.embedded.perception.percepts import FramePercept, Health
+from tools.backends.embedded.perception.percepts import FramePercept
 from tools.backends.embedded.perception.profiles import geometry_of, make_profile
 from tools.backends.embedded.perception.series import (
     FrameSeries,
@@ -51,38 +46,39 @@ from tools.backends.embedded.perception.series import (
 from tools.backends.embedded.perception.settings import CODE_VERSION, DEFAULTS, PerceptionSettings
 from tools.backends.embedded.perception.statistics import Normal
 from tools.backends.embedded.perception.store import PerceptStore
+from tools.backends.embedded.perception.stretches import (
+    View,
+    around,
+    history,
+    lasting,
+    shown_at,
+    widened,
+)
 from tools.backends.embedded.perception.survey import survey, survey_interval
 from tools.backends.embedded.perception.tracks import FrameDetections, Track, link
-from tools.backends.embedded.perception.wording import PRIORS_NOTE, UNLIKE, clauses, on_the_move
+from tools.backends.embedded.perception.wording import clauses
 from tools.errors import UserError
 from tools.memory import share_heaps
-from tools.ports import Captioner, Clip, Detail, FrameSource, Listener, Progress, SceneProfile
-from tools.types import (
-    Answer,
-    Caption,
-    Clause,
-    Description,
-    Interval,
-    Observation,
-    Point,
-    Question,
-    VideoInfo,
-    content_id,
+from tools.ports import (
+    Captioner,
+    Clip,
+    Detail,
+    FrameCaptioner,
+    FrameSource,
+    Listener,
+    Progress,
+    SceneProfile,
 )
+from tools.types import Answer, Description, Interval, Point, Question, Timestamp, content_id
 
 __all__ = ["EmbeddedCaptioner"]
 
-_MARGIN_S = 2.0
-"""Seconds looked at on both sides of an interval, so that nothing breaks at its ends."""
-_HISTORY_S = 24.0
-"""Seconds before an interval from which tracks are followed: who stays may have come before it."""
 _MOST_OBSERVATIONS = 40
 _MOST_ROWS = 10_000
 """Sightings in remembered tracks (about half a kilobyte each)."""
-_FRAME_SPAN = 24
 
 
-class EmbeddedCaptioner(Captioner):
+class EmbeddedCaptioner(Captioner, FrameCaptioner):
     """See the package docstring of :mod:`tools.backends.embedded.perception`.
 
     Args:
@@ -210,52 +206,110 @@ class EmbeddedCaptioner(Captioner):
         info = source.info
         scene = self._scene(source, interval, profile)
         if isinstance(scene, str):
-            return self._unjudged(info, interval, (scene,), profile)
-        wide = _widened(interval, info, ahead=not self._settings.causal)
-        seen: list[FramePercept] = []
-        total = max(
-            1, int(np.searchsorted(source.pts, wide.end) - np.searchsorted(source.pts, wide.start))
+            return unjudged(self.name, info, interval, (scene,), profile)
+        view = self._view(source, interval, scene, detail, progress)
+        inner = [p for p in view.looked if p.frame not in view.checkup.blind]
+        sightings = (
+            observe(t, interval, info, scene, view.tracks, view.whole.start_s) for t in view.tracks
         )
-        for percept in self.store.percepts(source, scene.geometry, wide, detail):
-            seen.append(percept)
-            if progress is not None and len(seen) % 16 == 0:
-                progress("looking", min(total, percept.frame), total)
-        view = scene.normal.view if scene.known else None
-        checkup = examine(seen, interval, info, self._settings, view)
-        looked = sum(interval.contains(p.pts) for p in seen)
-        seen = [p for p in seen if p.frame not in checkup.blind]
-        inner = [p for p in seen if interval.contains(p.pts)]
-        early = _history(wide, source)
-        past = [] if early is None else list(
-            self.store.percepts(source, scene.geometry, early, "coarse")
-        )  # fmt: skip
-        whole = wide if early is None else early.hull(wide)
-        tracks = self._linked(source, scene.geometry, whole, detail, [*past, *seen], checkup.blind)
-        sightings = (observe(t, interval, info, scene, tracks, whole.start_s) for t in tracks)
         found = [s for s in sightings if s is not None]
-        calm = _calm(inner)
-        lit = unsteady([*past, *seen], float(info.time_base.fraction))
-        told = distinct(
-            [s for s in found if s.sure and (not s.calm or (calm and s.born not in lit))]
-        )
+        clear = calm(inner)
+        told = distinct([s for s in found if view.tellable(s, clear)])
         told.sort(key=lambda o: (-o.surprise, -o.interval.seconds, o.id))
         kept = told[:_MOST_OBSERVATIONS]
         ticks = float(info.time_base.fraction)
         frames, motion, others = self._surprise(
-            [*past, *seen], interval, ticks, scene, tracks, found
+            [*view.past, *view.seen], interval, ticks, scene, view.tracks, found
         )
         series = points(frames, interval, motion, others, scene)
-        counts = _count(inner, interval, info, scene, tracks)
+        counts = count(inner, interval, info, scene, view.tracks)
         observations = [*kept, *([counts] if counts is not None else [])]
-        caption = self._caption(info, interval, kept, counts, checkup, scene, profile, calm)
+        # Of a picture that changed, "nothing goes" would say more than was seen.
+        some = clear or counts is None or counts.value("count")
+        parts = limited(
+            clauses(kept, counts if some else None, walking(told, inner)), view.checkup, interval,
+            clear=clear, known=scene.known,
+        )  # fmt: skip
         return Description(
-            caption=caption,
+            caption=caption(self.name, info, interval, parts, profile),
             observations=tuple(observations),
             series=series,
-            frames_seen=looked,
-            problems=checkup.problems,
-            health=checkup.events,
+            frames_seen=len(view.looked),
+            problems=view.checkup.problems,
+            health=view.checkup.events,
             smoothing="causal" if self._settings.causal else "offline",
+        )
+
+    def describe_frame(
+        self,
+        source: FrameSource,
+        at: Timestamp,
+        *,
+        profile: SceneProfile | None,
+        progress: Progress | None = None,
+    ) -> Description:
+        info, ahead = source.info, not self._settings.causal
+        shown = lasting(source, shown_at(source, at))
+        near = around(shown, info, ahead=ahead)
+        wide = widened(near, info, ahead=ahead)
+        early = history(wide, source)
+        scene = self._scene(source, wide if early is None else early.hull(wide), profile)
+        if isinstance(scene, str):
+            return unjudged(self.name, info, shown, (scene,), profile)
+        view = self._view(source, near, scene, "fine", progress)
+        percept = view.nearest(shown.start, ahead=ahead)
+        shown = lasting(source, percept.frame) if percept is not None else shown
+        faults = view.faults(shown)
+        if percept is None or faults:
+            reasons = faults or ("too few frames to see motion",)
+            return unjudged(self.name, info, shown, reasons, profile)
+        detections = self.store.detections(scene.geometry, percept)
+        told, found = tell(percept, near, shown, info, scene, view, detections)
+        events = tuple(e for e in view.checkup.events if e.interval.contains(percept.pts))
+        cuts = Checkup(events=events)
+        parts = limited(found, cuts, shown, clear=calm([percept]), known=scene.known)
+        return Description(
+            caption=caption(self.name, info, shown, parts, profile),
+            observations=told,
+            frames_seen=len(view.looked),
+            health=events,
+        )
+
+    def _view(
+        self,
+        source: FrameSource,
+        interval: Interval,
+        scene: Scene,
+        detail: Detail,
+        progress: Progress | None,
+    ) -> View:
+        """Measure an interval, what is around it and, thinly, what was before; follow objects."""
+        info = source.info
+        wide = widened(interval, info, ahead=not self._settings.causal)
+        measured: list[FramePercept] = []
+        first, end = np.searchsorted(source.pts, [wide.start, wide.end]).tolist()
+        total = max(1, end - first)
+        for percept in self.store.percepts(source, scene.geometry, wide, detail):
+            measured.append(percept)
+            if progress is not None and len(measured) % 16 == 0:
+                progress("looking", min(total, percept.frame), total)
+        view = scene.normal.view if scene.known else None
+        checkup = examine(measured, interval, info, self._settings, view)
+        seen = [p for p in measured if p.frame not in checkup.blind]
+        early = history(wide, source)
+        past = [] if early is None else list(
+            self.store.percepts(source, scene.geometry, early, "coarse")
+        )  # fmt: skip
+        whole = wide if early is None else early.hull(wide)
+        followed = [*past, *seen]
+        return View(
+            looked=tuple(p for p in measured if interval.contains(p.pts)),
+            seen=seen,
+            past=past,
+            whole=whole,
+            tracks=self._linked(source, scene.geometry, whole, detail, followed, checkup.blind),
+            checkup=checkup,
+            lit=unsteady(followed, float(info.time_base.fraction)),
         )
 
     def _scene(
@@ -357,59 +411,6 @@ class EmbeddedCaptioner(Captioner):
         )
         return link(frames, geometry.walk, causal=True)
 
-    def _caption(
-        self,
-        info: VideoInfo,
-        interval: Interval,
-        observations: Sequence[Observation],
-        counts: Observation | None,
-        checkup: Checkup,
-        scene: Scene,
-        profile: SceneProfile | None,
-        calm: bool,
-    ) -> Caption:
-        lost = checkup.problems or [said(e, interval) for e in checkup.events if e.kind != "cut"]
-        parts = tuple(Clause(text=f"cannot be judged: {t}") for t in lost)
-        if not checkup.problems:
-            cuts = [said(e, interval) for e in checkup.events if e.kind == "cut"]
-            # Of a picture that changed, "nothing goes" would say more than was seen.
-            some = calm or counts is None or counts.value("count")
-            unlike = () if calm else (Clause(text=UNLIKE),)
-            found = clauses(observations, counts if some else None)
-            parts = (*found, *unlike, *(Clause(text=t) for t in cuts), *parts)
-        if not scene.known:
-            parts = (*parts, Clause(text=PRIORS_NOTE))
-        text = "; ".join(p.text for p in parts)
-        version = profile.version if profile is not None else "priors"
-        return Caption(
-            id=content_id("caption", self.name, info.id, interval, version, text),
-            video_id=info.id,
-            interval=interval,
-            text=text,
-            clauses=parts,
-            captioner=self.name,
-        )
-
-    def _unjudged(
-        self,
-        info: VideoInfo,
-        interval: Interval,
-        troubles: tuple[str, ...],
-        profile: SceneProfile | None,
-    ) -> Description:
-        parts = tuple(Clause(text=f"cannot be judged: {t}") for t in troubles)
-        text = "; ".join(p.text for p in parts)
-        version = profile.version if profile is not None else "priors"
-        caption = Caption(
-            id=content_id("caption", self.name, info.id, interval, version, text),
-            video_id=info.id,
-            interval=interval,
-            text=text,
-            clauses=parts,
-            captioner=self.name,
-        )
-        return Description(caption=caption, problems=troubles)
-
     # ---------------------------------------------------------------- asking
 
     def ask(
@@ -421,92 +422,6 @@ class EmbeddedCaptioner(Captioner):
         profile: SceneProfile | None,
     ) -> Answer:
         identity = content_id("answer", self.name, source.info.id, interval, question)
-        name = question.attribute
-        if name is None or name not in ATTRIBUTES:
-            return Answer(
-                id=identity,
-                question=question,
-                text="cannot be told: this captioner only measures "
-                + ", ".join(sorted(ATTRIBUTES)),
-            )
-        seen = self.describe(source, interval, profile=profile)
-        if seen.problems:
-            return Answer(
-                id=identity, question=question, text=f"cannot be told: {'; '.join(seen.problems)}"
-            )
-        asked = asked_about(seen.observations, name, question.box)
-        found = asked.attribute(name) if asked is not None else None
-        if asked is None or found is None:
-            where = " in that box" if question.box is not None else ""
-            return Answer(
-                id=identity,
-                question=question,
-                text=f"cannot be told: {name} was not measured{where}",
-            )
-        shown = found.value if isinstance(found.value, str) else f"{found.value:g}"
-        frames = tuple(p.frame for p in asked.points) or (asked.key_frame,)
-        picked = frames[:: max(1, len(frames) // _FRAME_SPAN)]
-        return Answer(
-            id=identity,
-            question=question,
-            text=f"{name} {shown} {found.unit}".strip() + f" ({asked.text})",
-            value=found.value,
-            unit=found.unit,
-            frames=picked,
-        )
-
-
-def _widened(interval: Interval, info: VideoInfo, *, ahead: bool) -> Interval:
-    margin = round(_MARGIN_S / info.time_base.fraction)
-    after = margin if ahead else 0
-    return Interval(
-        start=max(0, interval.start - margin),
-        end=max(interval.start + 1, min(info.duration, interval.end + after)),
-        time_base=interval.time_base,
-    )
-
-
-def _history(wide: Interval, source: FrameSource) -> Interval | None:
-    """What is followed, thinly, before a stretch; None at the beginning of a video."""
-    margin = round(_HISTORY_S / wide.time_base.fraction)
-    start = max(0, wide.start - margin)
-    first = int(source.pts.searchsorted(wide.start))
-    if start >= wide.start or first == 0:
-        return None
-    return Interval(start=start, end=int(source.pts[first]), time_base=wide.time_base)
-
-
-def _calm(inner: Sequence[FramePercept]) -> bool:
-    """Whether the picture is mostly like its background, so that what stands in it can be told."""
-    share = [float(p.health[Health.FOREGROUND]) for p in inner]
-    return not share or float(np.median(share)) <= CALM
-
-
-def _count(
-    inner: Sequence[FramePercept],
-    interval: Interval,
-    info: VideoInfo,
-    scene: Scene,
-    tracks: Sequence[Track],
-) -> Observation | None:
-    """How many people, or objects, are on the move: a median over the stretch.
-
-    Where they are in view for less than half of it, as many as are for a quarter.
-    """
-    if not inner:
-        return None
-    numbers = moving(tracks, scene.geometry, [p.frame for p in inner])
-    value = round(float(np.median(numbers))) or int(np.quantile(numbers, 0.75, method="higher"))
-    found = attribute("count", float(value), scene.normal.objects.get("count"))
-    shows = np.flatnonzero(np.abs(numbers - value) == np.abs(numbers - value).min())
-    return Observation(
-        id=content_id("observation", info.id, interval, "count", value, found),
-        video_id=info.id,
-        interval=interval,
-        subject="scene",
-        activity="moves" if value else "stands",
-        text=on_the_move(value, bool(numbers.any()), people=scene.geometry.people),
-        attributes=(found,),
-        surprise=max(0.0, found.surprise or 0.0),
-        key_frame=inner[int(shows[len(shows) // 2])].frame,
-    )
+        known = question.attribute in ATTRIBUTES  # otherwise nothing need be looked at
+        seen = self.describe(source, interval, profile=profile) if known else None
+        return answered(seen, question, identity)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
-from tools.types import Attribute, Box, Clause, Interval, Observation
+from tools.types import Attribute, Box, Clause, Interval, Observation, Timestamp, VideoInfo
 
-__all__ = ["PRIORS_NOTE", "UNLIKE", "Scale", "clauses", "fact", "on_the_move", "region"]
+__all__ = [
+    "PRIORS_NOTE", "UNLIKE", "Alike", "Scale", "clauses", "clauses_of_frame", "fact", "on_the_move",
+    "region",
+]  # fmt: skip
 
 PRIORS_NOTE = "judged by general priors, not by this scene's own normal footage"
 UNLIKE = (
@@ -31,6 +35,8 @@ _PLURAL = {
     "appears and stays": "appear and stay",
     "is missing": "are missing",
 }
+_STAYS = frozenset({"stands", "appears and stays", "is missing"})
+"""What goes no way."""
 Scale = Literal["walkers here", "motion here", "walkers", "assumed"]
 """What speeds are relative to: walkers of this scene, whatever moves in this scene, walkers in
 general, or walkers in general under an assumed perspective."""
@@ -60,7 +66,7 @@ def fact(
     subject: str,
     activity: str,
     attributes: Sequence[Attribute],
-    interval: Interval,
+    interval: Interval | Timestamp,
     where: tuple[str, str],
     *,
     scale: Scale,
@@ -71,7 +77,7 @@ def fact(
     """
     values = {a.name: a for a in attributes}
     words = [_article(subject), *_BELONGS.get(activity, ()), activity]
-    moving = activity not in {"stands", "appears and stays", "is missing"}
+    moving = activity not in _STAYS
     direction, speed = values.get("direction"), values.get("speed")
     if direction is not None and moving:
         words.append(_ACROSS[str(direction.value)])
@@ -138,8 +144,14 @@ def _fast(speed: Attribute) -> bool:
     return float(speed.value) >= 1.5 and (speed.surprise is None or speed.surprise >= 1)
 
 
-def clauses(observations: Sequence[Observation], counts: Observation | None) -> tuple[Clause, ...]:
-    """Statements of a caption: first what stands out, one by one, then the rest together."""
+def clauses(
+    observations: Sequence[Observation], counts: Observation | None, walking: int | None = None
+) -> tuple[Clause, ...]:
+    """Statements of a caption: first what stands out, one by one, then the rest together.
+
+    Args:
+        walking: how many people walk at a time, of those who are counted.
+    """
     found = [Clause(text=o.text, observations=(o.id,)) for o in observations if o.surprise >= 1.0]
     if counts is not None and counts.surprise >= 1.0:
         found.append(Clause(text=f"unusually many: {counts.text}", observations=(counts.id,)))
@@ -148,8 +160,11 @@ def clauses(observations: Sequence[Observation], counts: Observation | None) -> 
     for observation in rest:
         groups.setdefault((observation.subject, observation.activity), []).append(observation)
     if counts is not None and counts.surprise < 1.0 and (counts.value("count") or not observations):
-        walking = groups.pop(("person", "walks"), [])
-        found.append(_crowd(counts, walking))
+        number = "" if not walking else f"about {walking}"
+        if number and any((o.subject, o.activity) == ("group", "walks") for o in observations):
+            number += " or more"
+        some = walking is not None and walking < float(counts.value("count") or 0)
+        found.append(_crowd(counts, groups.pop(("person", "walks"), []), number if some else ""))
     for (subject, activity), members in sorted(groups.items(), key=lambda g: (-len(g[1]), g[0])):
         found.append(
             Clause(
@@ -158,6 +173,75 @@ def clauses(observations: Sequence[Observation], counts: Observation | None) -> 
             )
         )
     return tuple(found)
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Who does the same in a frame. ``about``: their number is not sure, as people merge."""
+
+    members: tuple[Observation, ...]
+    about: bool
+
+
+def clauses_of_frame(
+    odd: Sequence[Observation],
+    groups: Sequence[Alike],
+    counts: Observation | None,
+    *,
+    info: VideoInfo,
+    scale: Scale,
+) -> tuple[Clause, ...]:
+    """Statements about one frame: what stands out, who walks, who stands, what else there is.
+
+    ``counts`` is cited where it is unusual, or where there is nothing else to tell.
+    """
+    found = [Clause(text=o.text, observations=(o.id,)) for o in odd]
+    if counts is not None and counts.surprise >= 1.0:
+        found.append(Clause(text=f"unusually many: {counts.text}", observations=(counts.id,)))
+    first = [("person", "walks"), ("person", "stands")]
+
+    def rank(group: Alike) -> tuple[int, int, str]:
+        what = (group.members[0].subject, group.members[0].activity)
+        place = first.index(what) if what in first else len(first)
+        return place, -len(group.members), " ".join(what)
+
+    for group in sorted(groups, key=rank):
+        found.append(
+            Clause(
+                text=_counted(group, info, scale),
+                observations=tuple(o.id for o in group.members),
+            )
+        )
+    if not found and counts is not None:
+        found.append(Clause(text=counts.text, observations=(counts.id,)))
+    return tuple(found)
+
+
+def _counted(group: Alike, info: VideoInfo, scale: Scale) -> str:
+    """“about 14 people walk (11 left to right, 3 right to left) at 0.8× to 1.4× …”."""
+    members = group.members
+    if len(members) == 1:
+        return members[0].text
+    subject, activity = members[0].subject, members[0].activity
+    number = f"about {len(members)}" if group.about else f"{len(members)}"
+    text = f"{number} {_plural(subject)} {_PLURAL.get(activity, activity)}"
+    ways = Counter(_ACROSS[str(d)] for o in members if (d := o.value("direction")) is not None)
+    if not ways or activity in _STAYS:
+        places = {region(o.box, info.width, info.height): None for o in members if o.box}
+        return f"{text}, in the {_listed(list(places))}" if places else text
+    if len(ways) == 1 and ways.total() == len(members):
+        text += f" {next(iter(ways))}"
+    else:
+        text += f" ({', '.join(f'{n} {way}' for way, n in ways.most_common())})"
+    paces = [float(v) for o in members if (v := o.value("speed")) is not None]
+    if paces:
+        low, high = f"{min(paces):.1f}×", f"{max(paces):.1f}×"
+        text += f" at {low}{'' if low == high else f' to {high}'} {_PACE[scale]}"
+    return text
+
+
+def _listed(words: Sequence[str]) -> str:
+    return ", ".join(words[:-1]) + (" and " if len(words) > 1 else "") + words[-1]
 
 
 def on_the_move(number: int, briefly: bool, *, people: bool) -> str:
@@ -172,11 +256,12 @@ def on_the_move(number: int, briefly: bool, *, people: bool) -> str:
     return f"about {number} {one if number == 1 else many} on the move"
 
 
-def _crowd(counts: Observation, walking: Sequence[Observation]) -> Clause:
-    """“about 17 people on the move, walking mostly left to right”."""
-    text = counts.text
+def _crowd(counts: Observation, walking: Sequence[Observation], number: str) -> Clause:
+    """“about 17 people on the move, about 15 of them walking, mostly left to right”."""
+    text, ways = counts.text, _ways(walking)
     if walking:
-        text += f", walking {_ways(walking)}" if _ways(walking) else ", walking"
+        text += f", {number} of them walking" if number else ", walking"
+        text += f"{',' if number else ''} {ways}" if ways else ""
     return Clause(text=text, observations=(counts.id, *(o.id for o in walking)))
 
 
@@ -197,14 +282,14 @@ def _ways(members: Sequence[Observation]) -> str:
     if first[1] >= 0.75 * total:
         return f"mostly {_ACROSS[first[0]]}"
     named = [_ACROSS[d] for d, part in ranked if part >= 0.1 * total]
-    return ", ".join(named[:-1]) + (" and " if len(named) > 1 else "") + named[-1]
+    return _listed(named)
 
 
 def _together(subject: str, activity: str, members: Sequence[Observation]) -> str:
     if len(members) == 1:
         return members[0].text
     verb = _PLURAL.get(activity, activity)
-    still = activity in {"stands", "appears and stays", "is missing"}
+    still = activity in _STAYS
     ways = "" if still else _ways(members)
     return f"{len(members)} {_plural(subject)} {verb}" + (f" ({ways})" if ways else "")
 
