@@ -10,8 +10,8 @@ standard deviation, dt the time since the sample before:
 ``majority``  share of the samples of the last ``width_s`` (causal), or within ± ``width_s`` / 2,
               whose score is at least ``level``: a vote of yes and no
 
-Anomalies last seconds and a captioner errs frame by frame; half a second was the best of 0.3 to 2 s on
-Avenue (docs/measurements.md).
+Anomalies last seconds and a captioner errs frame by frame; half a second was the best of 0.3 to 2 s
+on Avenue (docs/measurements.md).
 """
 
 from __future__ import annotations
