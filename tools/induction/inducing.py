@@ -20,6 +20,7 @@ said later can be compared with them.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -193,10 +194,9 @@ class Induction:
         judged = held if self._book is None else self._held_words()
         self.calibration = calibrate(judged, active, factors, self.verifier)
         if not active:
+            why, remedy = self._why_nothing()
             raise UserError(
-                f"nothing could be learned of scene “{self.scene}”: no rule found support in the"
-                " clips",
-                remedy="give longer normal clips in which something moves",
+                f"nothing could be learned of scene “{self.scene}”: {why}", remedy=remedy
             )
         self.notes += said + self._missing()
         if self._book is None and not self.calibration.scores:
@@ -221,6 +221,20 @@ class Induction:
         return self._profile
 
     # ------------------------------------------------------------ pieces
+
+    def _why_nothing(self) -> tuple[str, str]:
+        """Why no rule was found, and what would help."""
+        problems = Counter(p for s in self._seen for p in s.description.problems)
+        if problems and not self._seen_well:
+            ((problem, _),) = problems.most_common(1)
+            return (
+                f"no clip can be judged: {problem}",
+                "give clips of the working camera in which somebody or something moves",
+            )
+        return (
+            "no rule found support in the clips",
+            "give longer normal clips, or more of them, in which more happens",
+        )
 
     @property
     def _longest_s(self) -> float:
@@ -336,6 +350,11 @@ class Induction:
         measured = {a.name for s in seen for o in s.description.observations for a in o.attributes}
         ruled = {p.rule.predicate.all[0].attribute for p in self.final if p.rule.predicate}
         notes: list[str] = []
+        if all(o.subject == "scene" for s in seen for o in s.description.observations):
+            notes.append(
+                "nothing moves in the clips, so only that is known as normal: give clips in which"
+                " somebody or something moves for rules on how"
+            )
         if "dwell" in measured and "dwell" not in ruled:
             notes.append(
                 f"the longest clip watched lasts {self._longest_s:.0f} s, too short to say how long"
