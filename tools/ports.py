@@ -36,6 +36,7 @@ __all__ = [
     "Captioner",
     "Clip",
     "Detail",
+    "Discerning",
     "Draft",
     "Drafter",
     "Embedder",
@@ -237,6 +238,14 @@ class Captioner(Protocol):
         profile: SceneProfile | None,
     ) -> Answer:
         """Answer an independent question from the frames alone. Raises MediaError, BackendError."""
+
+
+@runtime_checkable
+class Discerning(Protocol):
+    """A captioner that knows why scenes that were learned under another name are not for it."""
+
+    def foreign(self, learned: str, scene: str) -> tuple[str, str] | None:
+        """The cause and what to do about a scene learned under that name; None: not known."""
 
 
 class Embedder(Protocol):

@@ -39,6 +39,7 @@ from tools.backends.embedded.perception.learning import (
     learn_normal,
     prior_normal,
 )
+from tools.backends.embedded.perception.naming import foreign, name_of
 from tools.backends.embedded.perception.objects import ATTRIBUTES
 from tools.backends.embedded.perception.percepts import FramePercept, Health
 from tools.backends.embedded.perception.profiles import geometry_of, make_profile
@@ -48,7 +49,7 @@ from tools.backends.embedded.perception.series import (
     frame_series,
     points,
 )
-from tools.backends.embedded.perception.settings import CODE_VERSION, DEFAULTS, PerceptionSettings
+from tools.backends.embedded.perception.settings import DEFAULTS, PerceptionSettings
 from tools.backends.embedded.perception.statistics import Normal
 from tools.backends.embedded.perception.store import PerceptStore
 from tools.backends.embedded.perception.survey import survey, survey_interval
@@ -105,7 +106,10 @@ class EmbeddedCaptioner(Captioner):
 
     @property
     def name(self) -> str:
-        return f"embedded-perception/{CODE_VERSION}-{self._settings.key[:6]}"
+        return name_of(self._settings)
+
+    def foreign(self, learned: str, scene: str) -> tuple[str, str] | None:
+        return foreign(self._settings, learned, scene)
 
     @property
     def attributes(self) -> Mapping[str, str]:
