@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tools.backends.embedded.perception.asking import asked_about
+from tools.backends.embedded.perception.attributes import ATTRIBUTES
 from tools.backends.embedded.perception.calibration import (
     FrameLimit,
     FrameValues,
@@ -40,7 +41,6 @@ from tools.backends.embedded.perception.learning import (
     prior_normal,
 )
 from tools.backends.embedded.perception.naming import foreign, name_of
-from tools.backends.embedded.perception.objects import ATTRIBUTES
 from tools.backends.embedded.perception.percepts import FramePercept, Health
 from tools.backends.embedded.perception.profiles import geometry_of, make_profile
 from tools.backends.embedded.perception.series import (
