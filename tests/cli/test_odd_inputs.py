@@ -126,6 +126,28 @@ def test_one_frame_is_too_few_for_a_scene_too(
     assert "too few frames to see motion" in decision["reason"]
 
 
+def test_ten_frames_with_their_successors_are_enough(
+    vidocq: Run, walkway: Walkway, tmp_path: Path
+) -> None:
+    """A folder of pairs of pictures, as the README tells to make it."""
+    for number in range(10):
+        path = walkway.normal[number % len(walkway.normal)]
+        with open_video(path) as source:
+            first = 10 + 11 * (number // len(walkway.normal))
+            for index in (first, first + 1):
+                file = tmp_path / "few" / f"{number}" / f"{index:06d}.png"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                cv2.imwrite(str(file), source.frame(index).image)
+    done = vidocq("induce", str(tmp_path / "few"), "--scene", "few")
+    assert done.exit_code == 0, done.output
+    assert "from 10 clips (2 s of normal footage)" in done.stdout
+    assert "note: the clips are too short to follow anybody" in done.stderr
+    assert "count" not in done.stdout.partition("Expected")[2]  # no one was seen to go anywhere
+    found = {p: asked(vidocq, Path(p), "--scene", "few") for p in (walkway.bike, walkway.calm)}
+    assert found[walkway.bike]["label"] == "anomalous"
+    assert found[walkway.calm]["label"] != "anomalous"
+
+
 # ---------------------------------------------------------------- unusual, and judged all the same
 
 
