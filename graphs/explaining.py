@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from graphs.camera import camera_steps
+from graphs.camera import camera_headline, camera_steps, told_of_camera
 from graphs.clauses import clause_steps
 from tools.concepts import tests_of
 from tools.decision import Decision, EventScore, Failure, Intent, Label, Step
@@ -37,6 +37,8 @@ REASONS_NAMED = 3
 
 def explain(decision: Decision, ledger: Ledger) -> tuple[Step, ...]:
     """The steps for a decision: a chain per thing found, or why nothing was, and the limits."""
+    if decision.intent is Intent.CAMERA:
+        return (*told_of_camera(decision, ledger), *_limits(decision, ledger))
     steps: list[Step] = []
     found = [e for e in decision.events if e.label is Label.ANOMALOUS]
     for episode in found[:EPISODES_EXPLAINED]:
@@ -368,6 +370,8 @@ def _item(failure: Failure) -> str:
 def _headline(decision: Decision, ledger: Ledger) -> str:
     found = [e for e in decision.events if e.label is Label.ANOMALOUS]
     asked = decision.intent in {Intent.FIND, Intent.CHECK}
+    if decision.intent is Intent.CAMERA and decision.label is not Label.UNCERTAIN:
+        return camera_headline(decision, ledger)
     if decision.label is Label.ANOMALOUS:
         spans = "; ".join(
             f"{ledger.videos[e.video_id].name} {e.interval}" for e in found[:EPISODES_EXPLAINED]
