@@ -81,6 +81,9 @@ _EVEN = 0.45
 _PLAIN, _CARD_VIEW = 0.64, (0.15, 0.75)
 """Share without any gradient from which on a picture of two tones is drawn, not filmed, where it
 does not look like the background (a scene's, or that of the footage, which may hold the card)."""
+_DRAWN = 1.5
+"""Sharpness, over the background's, from which on edges were drawn: what covers a lens hides edges
+and has hardly any of its own."""
 _BLURRED = 0.58
 """Sharpness, per light, under which edges are out of focus (scenes keep nine tenths)."""
 _DARK, _BRIGHT, _PALE = 0.6, 1.6, 0.35
@@ -168,6 +171,7 @@ def frame_faults(
         if inside and end - start <= _RECODED and change[start:end].max() < _RECODED_CHANGE:
             still[start:end] = True
     even = seen & (flat > _EVEN) & (alike < _ALIKE)
+    strange |= (health[:, Health.SHARP] > _DRAWN) & (agreement < _SAME_VIEW)
     card = (even & strange) | (
         (health[:, Health.PLAIN] > _PLAIN) & (agreement < _CARD_VIEW[view is None])
     )
