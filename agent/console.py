@@ -12,16 +12,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     ProgressColumn,
     SpinnerColumn,
     Task,
     TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 if TYPE_CHECKING:
@@ -29,13 +26,15 @@ if TYPE_CHECKING:
     from tools.ports import Progress as Report
     from tools.types import Provenance, Rule
 
-__all__ = ["complain", "out", "progress", "remark", "show_answer", "show_rules", "table"]
+__all__ = ["columns", "complain", "out", "progress", "remark", "show_answer", "show_rules", "table"]
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 LINE_S = 20.0
 """Seconds between two lines of progress where there is no terminal."""
+ROOMY, NARROW = 110, 70
+"""Columns of a terminal from which on progress has a bar, and below which it has no counts."""
 REFERENCES = 4
 """References shown behind a step; the others are in the decision."""
 CLIPS, FRAMES = 6, 4
@@ -61,12 +60,56 @@ def table(*columns: str) -> Table:
     return made
 
 
+class _Count(ProgressColumn):
+    """How much of how much."""
+
+    def render(self, task: Task) -> Text:
+        total = "?" if task.total is None else f"{task.total:.0f}"
+        return Text(f"{task.completed:.0f}/{total}", justify="right")
+
+
 class _Rate(ProgressColumn):
     """Frames a second, where frames are counted."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text(f"{speed:.0f} frames/s" if speed and _counts_frames(task.description) else "")
+        return Text(
+            f"{speed:.0f} frames/s" if speed and _counts_frames(task.description) else "",
+            justify="right",
+        )
+
+
+class _Time(ProgressColumn):
+    """Time taken so far, and left."""
+
+    max_refresh = 0.5
+
+    def render(self, task: Task) -> Text:
+        taken = task.finished_time if task.finished else task.elapsed
+        left = None if task.finished else task.time_remaining
+        return Text(
+            _minutes(taken or 0.0) + (f", {_minutes(left)} left" if left is not None else "")
+        )
+
+
+def _minutes(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def columns(width: int) -> list[ProgressColumn]:
+    """What fits a terminal of this width without cutting anything but the description."""
+    what = Column(ratio=1, no_wrap=True, overflow="ellipsis")
+    fitting: list[ProgressColumn] = [
+        SpinnerColumn(),
+        TextColumn("{task.description}", table_column=what),
+    ]
+    if width >= ROOMY:
+        fitting.append(BarColumn(bar_width=min(40, width - ROOMY + 10)))
+    if width >= NARROW:
+        fitting.append(_Count(Column(no_wrap=True)))
+    return [*fitting, _Rate(Column(no_wrap=True)), _Time(Column(no_wrap=True))]
 
 
 def _counts_frames(what: str) -> bool:
@@ -79,23 +122,14 @@ def progress(title: str) -> Iterator[Report]:
     if not sys.stderr.isatty():
         yield _lines(title)
         return
-    bars = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=err,
-        transient=True,
-    )
+    bars = Progress(*columns(err.width), console=err, transient=True, expand=True)
+    prefix = f"{title}: " if err.width >= ROOMY else ""
     with bars:
         known: dict[str, Any] = {}
 
         def report(what: str, done: int, total: int) -> None:
             if what not in known:
-                known[what] = bars.add_task(escape(f"{title}: {what}"), total=total or None)
+                known[what] = bars.add_task(escape(f"{prefix}{what}"), total=total or None)
             bars.update(known[what], completed=done, total=total or None)
 
         yield report

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from graphs.camera import lost
+from graphs.camera import camera_headline, lost
 from graphs.explaining import EPISODES_EXPLAINED, closed, count, lower
 from graphs.spans import named
 from tools.decision import Decision, EventScore, Failure, Intent, Label
@@ -58,6 +58,8 @@ def headline(decision: Decision, ledger: Ledger) -> str:
     """The answer in one sentence: when, or why it cannot be told."""
     found = [e for e in decision.events if e.label is Label.ANOMALOUS]
     asked = decision.intent in {Intent.FIND, Intent.CHECK}
+    if decision.intent is Intent.CAMERA and decision.label is not Label.UNCERTAIN:
+        return camera_headline(decision, ledger)
     if decision.label is Label.ANOMALOUS:
         spans = "; ".join(_stretches(found[:EPISODES_EXPLAINED], ledger))
         left = len(found) - EPISODES_EXPLAINED

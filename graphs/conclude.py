@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage
 from langgraph.runtime import Runtime
 
 from graphs.answering import alike, answer_text
-from graphs.camera import camera_faults, unjudged
+from graphs.camera import asked_for, camera_faults, camera_label, unjudged
 from graphs.context import Context
 from graphs.correlating import correlated
 from graphs.episodes import episodes
@@ -72,11 +72,20 @@ def decide(state: State, runtime: Runtime[Context]) -> State:
     if made.targets:  # their own test decides; there is nothing to abstain on
         limits = limits.model_copy(update={"normal_below": limits.alarm_at})
     found = episodes(ledger, items, scores, limits)
+    top = max((e.score for e in found if e.score is not None), default=None)
     unseen = tuple(e.id for e in targets_of(ledger) if e.id not in ledger.verdicts)
     faults = camera_faults(i.look for i in items)
-    blind = unjudged(faults, [i.look for i in items], ledger)
+    seen = [i.look for i in items]
+    camera = made.intent is Intent.CAMERA
+    if camera:  # whatever else was seen was not asked for
+        found = tuple(e.model_copy(update={"label": Label.NORMAL}) for e in found)
+    blind = "" if camera else unjudged(faults, seen, ledger)
     label, reason = _label(made, ledger, found, unseen, blind, state["stop_reason"])
-    top = max((e.score for e in found if e.score is not None), default=None)
+    if camera:
+        known = camera_label(made, faults, seen)
+        if label is Label.NORMAL or known[0] is Label.ANOMALOUS:
+            label, reason = known
+        found, top = (), None
     timelines = (
         timeline(
             ledger,
@@ -87,7 +96,7 @@ def decide(state: State, runtime: Runtime[Context]) -> State:
             width_s=context.smoothing_s,
         )
         for video_id in state["video_ids"]
-        if video_id in ledger.segmentations
+        if video_id in ledger.segmentations and not camera
     )
     decision = Decision(
         run_id=state["run"],
@@ -102,6 +111,7 @@ def decide(state: State, runtime: Runtime[Context]) -> State:
         not_looked_at=unseen,
         failures=tuple(ledger.failures.values()),
         health=faults,
+        faulty=tuple(f.id for f in asked_for(made, faults)) if camera else (),
         stop_reason=state["stop_reason"],
         cost=_cost(state, ledger),
     )
@@ -223,7 +233,7 @@ def answer(state: State, runtime: Runtime[Context]) -> State:
         caveats = [f"“{t.phrase}” was read in captions by its words" for t in said]
     caveats += _not_applied(ledger, made)
     caveats += [made.unmet] if made.unmet else []
-    if state.get("scene_free") and made.intent is not Intent.UNSUPPORTED:
+    if state.get("scene_free") and made.intent not in {Intent.UNSUPPORTED, Intent.CAMERA}:
         looked = [look.description for look in ledger.looks.values()]
         unread = isinstance(context.tools.verifier, Reading) and any(map(words_only, looked))
         caveats.append(

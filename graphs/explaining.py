@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from graphs.camera import camera_steps
+from graphs.camera import camera_steps, told_of_camera
 from graphs.clauses import clause_steps
 from graphs.witnesses import broken_by
 from tools.decision import Decision, EventScore, Intent, Label, Step
@@ -50,6 +50,8 @@ RULES_NAMED = 3
 
 def explain(decision: Decision, ledger: Ledger) -> tuple[Step, ...]:
     """The steps for a decision: a chain per thing found, or why nothing was, and the limits."""
+    if decision.intent is Intent.CAMERA:
+        return (*told_of_camera(decision, ledger), *_limits(decision, ledger))
     steps: list[Step] = []
     found = [e for e in decision.events if e.label is Label.ANOMALOUS]
     for episode in found[:EPISODES_EXPLAINED]:

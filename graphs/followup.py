@@ -14,6 +14,8 @@ NEAR_S = 1.0
 
 def why_answer(decision: Decision, ledger: Ledger, moment_s: float | None) -> str:
     """Why a moment was flagged, or that it was not. Without a moment: the most striking event."""
+    if decision.intent is Intent.CAMERA:
+        return "\n".join(step.text for step in decision.explanation) or _not_flagged(decision)
     flagged = [e for e in decision.events if e.label is Label.ANOMALOUS]
     if moment_s is None:
         if not flagged:
@@ -79,7 +81,9 @@ def _moment_not_flagged(decision: Decision, ledger: Ledger, moment_s: float) -> 
 def confidence_answer(decision: Decision, ledger: Ledger) -> str:
     """How sure the decision is, what its threshold means, and what was not looked at."""
     lines = []
-    if decision.score is None:
+    if decision.intent is Intent.CAMERA and decision.label is not Label.UNCERTAIN:
+        lines.append("The camera's health is measured against stated limits; it has no score.")
+    elif decision.score is None:
         lines.append(f"I could not tell: {decision.reason}.")
     else:
         lines.append(f"The answer was {decision.label}, with score {decision.score:.2f}.")
@@ -88,7 +92,7 @@ def confidence_answer(decision: Decision, ledger: Ledger) -> str:
         lines.append(
             f"That is on a scale where 0.50 is the alarm threshold: {threshold_text(scene)}"
         )
-    elif scene is None:
+    elif scene is None and decision.intent is not Intent.CAMERA:
         lines.append("It rests on general priors, not on normal footage of this place.")
     still_open = [e for e in decision.events if e.label is Label.UNCERTAIN]
     if still_open:

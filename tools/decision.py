@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from tools.types import Attribute, Box, Frozen, HealthEvent, Interval, Predicate, Score
+from tools.types import Attribute, Box, Frozen, HealthEvent, HealthKind, Interval, Predicate, Score
 
 __all__ = [
     "Action",
@@ -35,6 +35,8 @@ class Intent(StrEnum):
     """When and where something named happened."""
     CHECK = "check"
     """Whether something the user calls an anomaly happened."""
+    CAMERA = "camera"
+    """Whether the camera or its picture was at fault: covered, moved, frozen, blurred …"""
     WHY = "why"
     """Why a moment of the last decision was flagged."""
     CONFIDENCE = "confidence"
@@ -91,6 +93,8 @@ class Plan(Frozen):
     """What counts as unusual for this question alone, besides the scene's rules."""
     ignores: tuple[Target, ...] = ()
     """What this question wants left out, whatever the scene's rules say of it."""
+    faults: tuple[HealthKind, ...] = ()
+    """Of a CAMERA question: the kinds of fault it asks for; empty for any."""
     unmet: str = ""
     """What the question says for itself that could not be taken into account, in words."""
     window: Window | None = None
@@ -190,7 +194,8 @@ class Decision(Frozen):
 
     ``score`` is 0.5 exactly at the alarm threshold, which is set so that ``false_alarm_rate``
     of normal events exceed it (see tools.scoring); None when the answer is *uncertain*.
-    For FIND and CHECK questions *anomalous* means: what was asked for was found.
+    For FIND and CHECK questions *anomalous* means: what was asked for was found; for CAMERA ones:
+    the camera was at fault, which has no score.
     """
 
     run_id: str
@@ -208,6 +213,8 @@ class Decision(Frozen):
     failures: tuple[Failure, ...] = ()
     health: tuple[HealthEvent, ...] = ()
     """Where a camera was at fault (blackout, tampering, another view …): not judged."""
+    faulty: tuple[str, ...] = ()
+    """Of a CAMERA question: the ids of those faults that it asked for."""
     dropped_steps: int = 0
     """Steps the check removed because a citation did not resolve."""
     stop_reason: str = ""

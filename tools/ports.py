@@ -37,6 +37,7 @@ __all__ = [
     "Captioner",
     "Clip",
     "Detail",
+    "Discerning",
     "Draft",
     "Drafter",
     "Embedder",
@@ -261,6 +262,14 @@ class FrameCaptioner(Protocol):
 
         Raises MediaError, BackendError.
         """
+
+
+@runtime_checkable
+class Discerning(Protocol):
+    """A captioner that knows why scenes that were learned under another name are not for it."""
+
+    def foreign(self, learned: str, scene: str) -> tuple[str, str] | None:
+        """The cause and what to do about a scene learned under that name; None: not known."""
 
 
 class Embedder(Protocol):

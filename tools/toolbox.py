@@ -22,6 +22,7 @@ from tools.ports import (
     BoundaryDetector,
     Captioner,
     Detail,
+    Discerning,
     Drafter,
     Embedder,
     Listening,
@@ -115,7 +116,9 @@ class Toolbox:
         """
 
         def view() -> SceneView:
-            record = self.archive.scene(name, captioner=self.captioner.name)
+            record = self.archive.scene(name)
+            if record.captioner != self.captioner.name:
+                raise _foreign(self.captioner, record)
             rules = self.archive.rules.list(name)
             if not rules:
                 raise UserError(
@@ -489,3 +492,20 @@ def _deciding(
         if witness is not None:
             found.append(RuleHit(rule=rule, score=0.0, reason=f"its test holds for {witness}"))
     return tuple(found)
+
+
+def _foreign(captioner: Captioner, record: SceneRecord) -> UserError:
+    """Why the captioner cannot use a scene, and what to do without losing what was learned."""
+    known = None
+    if isinstance(captioner, Discerning):
+        known = captioner.foreign(record.captioner, record.name)
+    cause, remedy = known or (
+        "",
+        f"set the captioner as it was, or learn the scene with this one under another name: "
+        f"vidocq induce NORMAL... --scene {record.name}-2",
+    )
+    return UserError(
+        f"scene {record.name!r} was learned with {record.captioner}, but the captioner now is "
+        f"{captioner.name}{f': {cause}' if cause else ''}",
+        remedy=remedy,
+    )

@@ -72,18 +72,80 @@ def test_what_cannot_be_judged_is_said(
     assert any(words in text for text in [decision["reason"], *captions]), decision
 
 
-@pytest.mark.parametrize("name", ["constant colour", "one frame", "two by two", "one a second"])
+UNLEARNED: dict[str, tuple[Callable[[], Images], float, str, str]] = {
+    "constant colour": (UNJUDGED["constant colour"][0], 10, "one even colour", "working camera"),
+    "one frame": (UNJUDGED["one frame"][0], 10, "there are 0.1 s of normal", "at least 1 s"),
+    "two frames": (lambda: noise(128, 96, 2), 10, "there are 0.2 s of normal", "at least 1 s"),
+    "two by two": (UNJUDGED["two by two"][0], 10, "too small", "at least 64×64 pixels"),
+    "16 by 12": (lambda: noise(16, 12, 60), 10, "too small", "at least 64×64 pixels"),
+    "one a second": (UNJUDGED["one a second"][0], 1, "1.0 frames a second", "at least 3 frames"),
+    "two a second": (lambda: noise(128, 96, 24), 2, "2.0 frames a second", "at least 3 frames"),
+}
+
+
+@pytest.mark.parametrize("name", UNLEARNED)
 def test_nothing_is_learned_from_it(
-    name: str, vidocq: Run, home: Path, write_clip: WriteClip, tmp_path: Path
+    name: str,
+    refused: Callable[..., str],
+    vidocq: Run,
+    write_clip: WriteClip,
+    tmp_path: Path,
 ) -> None:
-    make, fps, _ = UNJUDGED[name]
+    make, fps, cause, remedy = UNLEARNED[name]
     clip = write_clip(tmp_path / "odd.mp4", make(), fps=fps)
-    done = vidocq("induce", str(clip), "--scene", "odd")
-    assert done.exit_code == 2, done.output
-    (complaint,) = [n for n in done.stderr.splitlines() if n.startswith("vidocq: ")]
-    assert "(" in complaint  # the remedy
-    assert "Traceback" not in done.output
+    complaint = refused("induce", str(clip), "--scene", "odd")
+    assert cause in complaint
+    assert remedy in complaint.partition("(")[2]
     assert vidocq("rules", "list").stdout.startswith("No scenes yet")
+
+
+def standing() -> Images:
+    """A picture with some noise, in which nothing moves."""
+    rng, picture = np.random.default_rng(1), texture().astype(np.int16)
+    return [
+        np.clip(picture + rng.integers(-3, 4, picture.shape), 0, 255).astype(np.uint8)
+        for _ in range(40)
+    ]
+
+
+def test_a_place_where_nothing_moves_is_learned_with_a_note(
+    vidocq: Run, write_clip: WriteClip, tmp_path: Path
+) -> None:
+    clip = write_clip(tmp_path / "odd.mp4", standing())
+    done = vidocq("induce", str(clip), "--scene", "odd")
+    assert done.exit_code == 0, done.output
+    assert "note: nothing moves in the clips" in done.stderr
+
+
+def test_one_frame_is_too_few_for_a_scene_too(
+    vidocq: Run, learned: Path, walkway: Walkway, write_clip: WriteClip, tmp_path: Path
+) -> None:
+    clip = write_clip(tmp_path / "one.mp4", images(walkway.calm)[:1])
+    decision = asked(vidocq, clip, "--scene", SCENE)
+    assert (decision["label"], decision["score"]) == ("uncertain", None)
+    assert "too few frames to see motion" in decision["reason"]
+
+
+def test_ten_frames_with_their_successors_are_enough(
+    vidocq: Run, walkway: Walkway, tmp_path: Path
+) -> None:
+    """A folder of pairs of pictures, as the README tells to make it."""
+    for number in range(10):
+        path = walkway.normal[number % len(walkway.normal)]
+        with open_video(path) as source:
+            first = 10 + 11 * (number // len(walkway.normal))
+            for index in (first, first + 1):
+                file = tmp_path / "few" / f"{number}" / f"{index:06d}.png"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                cv2.imwrite(str(file), source.frame(index).image)
+    done = vidocq("induce", str(tmp_path / "few"), "--scene", "few")
+    assert done.exit_code == 0, done.output
+    assert "from 10 clips (2 s of normal footage)" in done.stdout
+    assert "note: the clips are too short to follow anybody" in done.stderr
+    assert "count" not in done.stdout.partition("Expected")[2]  # no one was seen to go anywhere
+    found = {p: asked(vidocq, Path(p), "--scene", "few") for p in (walkway.bike, walkway.calm)}
+    assert found[walkway.bike]["label"] == "anomalous"
+    assert found[walkway.calm]["label"] != "anomalous"
 
 
 # ---------------------------------------------------------------- unusual, and judged all the same

@@ -73,7 +73,32 @@ def test_a_scene_learned_by_another_captioner_is_to_be_learned_again(
     assert never_scored(decision)
     (failure,) = decision.failures
     assert "was learned with embedded-perception/0, but the captioner now is" in failure.reason
+    assert "that version of Vidocq measured otherwise" in failure.reason
     assert failure.remedy == "induce it again: vidocq induce NORMAL... --scene gate"
+
+
+def test_a_scene_learned_offline_is_not_for_causal_smoothing(home: Path, walkway: Walkway) -> None:
+    with closing(build_agent(home=home, smoothing="causal")) as agent:
+        decision, _ = decided(agent, videos=[walkway.bike], scene=SCENE)
+    assert never_scored(decision)
+    (failure,) = decision.failures
+    assert "learned for offline smoothing, and smoothing is causal now" in failure.reason
+    assert failure.remedy is not None
+    assert failure.remedy.startswith("set VIDOCQ_SMOOTHING=offline, or keep the scene and")
+    assert failure.remedy.endswith("vidocq induce NORMAL... --scene gate-causal")
+
+
+def test_a_scene_of_an_unknown_captioner_is_not_overwritten(home: Path, walkway: Walkway) -> None:
+    with closing(open_stores(home=home)) as stores:
+        archive = stores.archive
+        record = archive.scene(SCENE).model_copy(update={"captioner": "a model"})
+        archive.save_scene(record, archive.profile(SCENE), archive.rules.list(SCENE))
+    with closing(build_agent(home=home)) as agent:
+        decision, _ = decided(agent, videos=[walkway.bike], scene=SCENE)
+    (failure,) = decision.failures
+    assert "was learned with a model, but the captioner now is" in failure.reason
+    assert failure.remedy is not None
+    assert failure.remedy.endswith("under another name: vidocq induce NORMAL... --scene gate-2")
 
 
 def test_priors_stand_in_only_where_that_was_said(shared_agent: Agent, walkway: Walkway) -> None:

@@ -216,6 +216,47 @@ def test_a_spoilt_stretch_of_a_rendered_scene(name: str, rendered: Known) -> Non
     only_that_stretch(rendered.spoilt(name, spoil), kind, words)
 
 
+def lettered(text: str, at: tuple[int, int], scale: float, ink: int = 240, paper: int = 0) -> Spoil:
+    def made(image: np.ndarray, n: int) -> np.ndarray:
+        drawn = np.full_like(image, paper)
+        font = cv2.FONT_HERSHEY_SIMPLEX
+        cv2.putText(drawn, text, at, font, scale, (ink,) * 3, round(2 * scale) + 1, cv2.LINE_AA)
+        return drawn
+
+    return made
+
+
+def framed(image: np.ndarray, n: int) -> np.ndarray:
+    """Writing between two lines, edges where a scene may have some, too."""
+    drawn = lettered("NEWS AT TEN", (30, 135), 1.4)(image, n)
+    cv2.rectangle(drawn, (10, 80), (350, 84), (200, 200, 200), -1)
+    cv2.rectangle(drawn, (10, 160), (350, 164), (200, 200, 200), -1)
+    return drawn
+
+
+CARDS: dict[str, Spoil] = {
+    "news": lettered("BREAKING NEWS", (20, 130), 1.3),
+    "large": lettered("NEWS", (40, 150), 3.4),
+    "small": lettered("no signal", (130, 120), 0.8),
+    "low": lettered("please stand by", (40, 220), 1.0, 255, 20),
+    "on white": lettered("BREAKING NEWS", (20, 130), 1.3, 0, 250),
+    "framed": framed,
+}
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_a_card_with_writing_is_no_covered_lens(name: str, rendered: Known) -> None:
+    seen = rendered.spoilt(f"card {name}", CARDS[name])
+    assert [e.kind for e in seen.health if e.kind != "cut"] == ["title"]
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", CARDS)
+def test_a_card_with_writing_is_no_covered_lens_of_a_real_scene(name: str, filmed: Known) -> None:
+    seen = filmed.spoilt(f"card {name}", CARDS[name])
+    assert [e.kind for e in seen.health if e.kind != "cut"] == ["title"]
+
+
 def pushed(image: np.ndarray, n: int) -> np.ndarray:
     """A white card whose lower part is pushed in for a second, and stays."""
     made = np.full_like(image, 245)

@@ -104,6 +104,51 @@ def test_what_the_user_calls_an_anomaly_is_checked(query: str, concept: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("query", "faults"),
+    [
+        ("Was the camera tampered with?", set()),
+        ("Did anyone tamper with the camera?", set()),
+        ("Is there anything wrong with the camera?", set()),
+        ("Is the camera working?", set()),
+        ("Was the lens covered?", {"covered", "black", "blank"}),
+        ("Did somebody cover the camera?", {"covered", "black", "blank"}),
+        ("Was the view of the camera blocked?", {"covered", "view"}),
+        ("Was the camera blinded?", {"covered"}),
+        ("Was the camera moved?", {"moved", "view"}),
+        ("Did the camera move after 0:10?", {"moved", "view"}),
+        ("Has anyone turned the camera?", {"moved", "view"}),
+        ("Did the video freeze?", {"frozen"}),
+        ("Was the picture ever blurred or frozen?", {"defocused", "frozen"}),
+        ("Is the camera out of focus?", {"defocused"}),
+        ("Did the picture go dark?", {"black", "light"}),
+        ("Was there a blackout?", {"black"}),
+    ],
+)
+def test_questions_about_the_camera_name_its_faults(query: str, faults: set[str]) -> None:
+    made = plan(query)
+    assert (made.intent, made.targets) == (Intent.CAMERA, ())
+    assert faults <= set(made.faults)
+    assert bool(faults) == bool(made.faults)
+    assert "not who or what caused it" in made.unmet
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "Was anyone running in front of the camera?",
+        "Did somebody walk past the camera?",
+        "Was anyone moving fast in this video?",
+        "Did anyone stand still near the camera?",
+        "Anything wrong in the video?",
+        "Did a large object stand before the lens?",
+        "Did a runner in dark clothes turn towards the camera?",
+    ],
+)
+def test_what_moves_before_a_camera_is_no_question_about_it(query: str) -> None:
+    assert plan(query).intent in {Intent.FIND, Intent.ANOMALY}
+
+
+@pytest.mark.parametrize(
     "query",
     [
         "Who is the man in red?",

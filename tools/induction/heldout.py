@@ -35,7 +35,7 @@ from tools.types import (
 )
 from tools.verification import covered_raw
 
-__all__ = ["FalseAlarms", "Held", "calibrate", "false_alarms", "tested"]
+__all__ = ["LEAST_SEEN_S", "FalseAlarms", "Held", "calibrate", "false_alarms", "tested"]
 
 LEAST_SEEN_S = 0.8
 """What was seen for less is not tested, as in :mod:`tools.backends.embedded.verifier`."""

@@ -20,6 +20,7 @@ said later can be compared with them.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -32,7 +33,14 @@ from tools.archive import SceneRecord, check_scene_name
 from tools.deduction import CaptionBook, NormalClip, induce_from_captions, words_only
 from tools.errors import BackendError, BudgetSpent, UserError
 from tools.induction.drafts import draft_proposals, settled
-from tools.induction.heldout import FalseAlarms, Held, calibrate, false_alarms, tested
+from tools.induction.heldout import (
+    LEAST_SEEN_S,
+    FalseAlarms,
+    Held,
+    calibrate,
+    false_alarms,
+    tested,
+)
 from tools.induction.normal import (
     Seen,
     Unit,
@@ -59,6 +67,7 @@ from tools.ports import (
     Verifier,
 )
 from tools.rulebook.normalcaptions import normal_id
+from tools.rulebook.priors import scene_priors
 from tools.scoring import Calibration
 from tools.types import NormalCaption, Provenance, Rule, RuleStatus
 
@@ -185,18 +194,18 @@ class Induction:
         Raises UserError where nothing is left to judge by.
         """
         held = self._hold_out() if self._book is None else self._all_seen()
-        self.false_alarms = (
-            false_alarms(self.final, held) if self._book is None else self._alarms_of_words()
-        )
+        if self._book is not None:
+            self.false_alarms = self._alarms_of_words()
+        elif not self._brief:
+            self.false_alarms = false_alarms(self.final, held)
         self.final, factors, said = tested(self.final, held)
         active = {p.rule.id for p in self.final if p.rule.status is RuleStatus.ACTIVE}
         judged = held if self._book is None else self._held_words()
         self.calibration = calibrate(judged, active, factors, self.verifier)
         if not active:
+            why, remedy = self._why_nothing()
             raise UserError(
-                f"nothing could be learned of scene “{self.scene}”: no rule found support in the"
-                " clips",
-                remedy="give longer normal clips in which something moves",
+                f"nothing could be learned of scene “{self.scene}”: {why}", remedy=remedy
             )
         self.notes += said + self._missing()
         if self._book is None and not self.calibration.scores:
@@ -222,6 +231,20 @@ class Induction:
 
     # ------------------------------------------------------------ pieces
 
+    def _why_nothing(self) -> tuple[str, str]:
+        """Why no rule was found, and what would help."""
+        problems = Counter(p for s in self._seen for p in s.description.problems)
+        if problems and not self._seen_well:
+            ((problem, _),) = problems.most_common(1)
+            return (
+                f"no clip can be judged: {problem}",
+                "give clips of the working camera in which somebody or something moves",
+            )
+        return (
+            "no rule found support in the clips",
+            "give longer normal clips, or more of them, in which more happens",
+        )
+
     @property
     def _longest_s(self) -> float:
         return max((interval_of(clip).seconds for clip in self._whole), default=0.0)
@@ -232,9 +255,17 @@ class Induction:
 
     def _proposals(self, members: frozenset[int]) -> tuple[Proposal, ...]:
         """What the batches say when only these units are known."""
+        if self._brief:
+            return tuple(Proposal(rule) for rule in scene_priors(self.scene))
         known = [[u for u in group if u in members] for group in self._groups]
         votes = [witnesses(self._units, self._seen, group) for group in known if group]
         return propose(self.scene, votes, self.captioner.attributes, longest_s=self._longest_s)
+
+    @property
+    def _brief(self) -> bool:
+        """Whether the clips, such as pairs of frames, are too short to follow anybody in them."""
+        seen = self._seen_well
+        return bool(seen) and all(s.event.interval.seconds < LEAST_SEEN_S for s in seen)
 
     @property
     def _seen_well(self) -> tuple[Seen, ...]:
@@ -336,6 +367,17 @@ class Induction:
         measured = {a.name for s in seen for o in s.description.observations for a in o.attributes}
         ruled = {p.rule.predicate.all[0].attribute for p in self.final if p.rule.predicate}
         notes: list[str] = []
+        if self._brief:
+            return (
+                "the clips are too short to follow anybody: the usual motion was learned from them,"
+                f" but the rules are general priors; clips of {LEAST_SEEN_S:g} s and more give"
+                " rules of the scene's own",
+            )
+        if all(o.subject == "scene" for s in seen for o in s.description.observations):
+            notes.append(
+                "nothing moves in the clips, so only that is known as normal: give clips in which"
+                " somebody or something moves for rules on how"
+            )
         if "dwell" in measured and "dwell" not in ruled:
             notes.append(
                 f"the longest clip watched lasts {self._longest_s:.0f} s, too short to say how long"

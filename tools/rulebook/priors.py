@@ -13,9 +13,10 @@ from tools.types import (
     RuleCategory,
     RuleHit,
     RuleKind,
+    content_id,
 )
 
-__all__ = ["AUTHOR", "PRIORS", "prior_hits"]
+__all__ = ["AUTHOR", "PRIORS", "prior_hits", "scene_priors"]
 
 AUTHOR = "general prior"
 WALK = "× usual walking speed"
@@ -57,6 +58,16 @@ PRIORS: tuple[Rule, ...] = (
         ("size", 2.0, "× usual height here"),
     ),
 )
+
+
+def scene_priors(scene: str) -> tuple[Rule, ...]:
+    """The general priors as rules of a scene whose footage was too short to give rules."""
+    return tuple(
+        rule.model_copy(
+            update={"scene": scene, "id": f"{rule.id}-{content_id('prior', scene, rule.id)[:6]}"}
+        )
+        for rule in PRIORS
+    )
 
 
 def prior_hits() -> tuple[RuleHit, ...]:

@@ -47,7 +47,7 @@ class Attribute(Frozen):
     """A measured value with its unit and, where the scene is known, what is normal for it.
 
     ``surprise`` = (value − usual) / (limit − usual): 0 is the normal median, 1 the normal
-    99.9th percentile (design §5); None where the scene gives no distribution for it.
+    99.9th percentile; None where the scene gives no distribution for it.
     """
 
     name: str

@@ -1,13 +1,14 @@
 """The embedded planner: a small grammar from a question to a plan. Deterministic, no model.
 
-It knows six intents and the concepts of :mod:`tools.concepts`. What it does not understand it says
-so (``Intent.UNSUPPORTED``); words it understood only in part are named in the target's caveat.
+It knows seven intents and the concepts of :mod:`tools.concepts`. What it does not understand it
+says so (``Intent.UNSUPPORTED``); words it understood only in part are named in the target's caveat.
 """
 
 from __future__ import annotations
 
 import re
 
+from tools.backends.embedded.camerawords import CAUSE, camera_asked
 from tools.concepts import CONCEPTS, DIRECTIONS, Concept, directions_in, find_concepts
 from tools.decision import Intent, Plan, Target, Window
 from tools.errors import UserError
@@ -110,6 +111,16 @@ class EmbeddedPlanner:
                 return self._follow_up(text, follow_up, context)
         rest, counts, ignores, unmet = _definitions(rest)
         named = YARDSTICK.sub(" ", rest)
+        faults = camera_asked(rest)
+        if faults is not None:
+            return Plan(
+                query=text,
+                intent=Intent.CAMERA,
+                faults=faults,
+                window=window,
+                unmet=CAUSE,
+                planner=self.name,
+            )
         if CANNOT.search(rest):
             return self._unsupported(text)
         concepts = find_concepts(named)
@@ -159,7 +170,8 @@ class EmbeddedPlanner:
             note="This question is outside what the embedded backends can tell: they measure how "
             "things move, how large they are and where they are, but do not recognise identities, "
             "colours, speech or intentions. They can answer whether anything was out of the "
-            f"ordinary, and when and where there was: {known}.",
+            "ordinary, whether the camera was tampered with or at fault, and when and where there "
+            f"was: {known}.",
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tools.backends.embedded.perception.objects import ATTRIBUTES
+from tools.backends.embedded.perception.attributes import ATTRIBUTES
 from tools.types import Answer, Attribute, Box, Description, Observation, Question
 
 __all__ = ["answered", "asked_about"]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tools.backends.embedded.perception.asking import answered
+from tools.backends.embedded.perception.attributes import ATTRIBUTES
 from tools.backends.embedded.perception.calibration import (
     FrameLimit,
     FrameValues,
@@ -34,7 +35,7 @@ from tools.backends.embedded.perception.learning import (
     prior_normal,
 )
 from tools.backends.embedded.perception.moments import tell
-from tools.backends.embedded.perception.objects import ATTRIBUTES
+from tools.backends.embedded.perception.naming import foreign, name_of
 from tools.backends.embedded.perception.percepts import FramePercept
 from tools.backends.embedded.perception.profiles import geometry_of, make_profile
 from tools.backends.embedded.perception.series import (
@@ -43,7 +44,7 @@ from tools.backends.embedded.perception.series import (
     frame_series,
     points,
 )
-from tools.backends.embedded.perception.settings import CODE_VERSION, DEFAULTS, PerceptionSettings
+from tools.backends.embedded.perception.settings import DEFAULTS, PerceptionSettings
 from tools.backends.embedded.perception.statistics import Normal
 from tools.backends.embedded.perception.store import PerceptStore
 from tools.backends.embedded.perception.stretches import (
@@ -101,7 +102,10 @@ class EmbeddedCaptioner(Captioner, FrameCaptioner):
 
     @property
     def name(self) -> str:
-        return f"embedded-perception/{CODE_VERSION}-{self._settings.key[:6]}"
+        return name_of(self._settings)
+
+    def foreign(self, learned: str, scene: str) -> tuple[str, str] | None:
+        return foreign(self._settings, learned, scene)
 
     @property
     def attributes(self) -> Mapping[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tools.backends.embedded.perception.attributes import ATTRIBUTES
 from tools.backends.embedded.perception.claims import at_rest, background, goes, present, within
 from tools.backends.embedded.perception.detections import Det, Kind
 from tools.backends.embedded.perception.geometry import Geometry
@@ -15,7 +16,6 @@ from tools.backends.embedded.perception.leaving import CLEAR, alone, appeared, s
 from tools.backends.embedded.perception.medians import median, quantile
 from tools.backends.embedded.perception.missing import went_missing
 from tools.backends.embedded.perception.objects import (
-    ATTRIBUTES,
     MANY_AREA,
     MANY_TALL,
     Measured,

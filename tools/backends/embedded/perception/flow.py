@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 __all__ = ["FlowField", "grey"]
 
 # Flow is split into stripes per thread, so its result depends on their number: one thread makes it
-# the same on every machine. More threads do not help at this size (design, platform facts).
+# the same on every machine. More threads do not help at this size.
 cv2.setNumThreads(1)
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tools.backends.embedded.perception.measuring import frame_step
 from tools.backends.embedded.perception.percepts import FramePercept, Health
 from tools.backends.embedded.perception.settings import PerceptionSettings
 from tools.types import HealthEvent, HealthKind, Interval, VideoInfo, clock, content_id
@@ -80,6 +81,9 @@ _EVEN = 0.45
 _PLAIN, _CARD_VIEW = 0.64, (0.15, 0.75)
 """Share without any gradient from which on a picture of two tones is drawn, not filmed, where it
 does not look like the background (a scene's, or that of the footage, which may hold the card)."""
+_DRAWN = 1.5
+"""Sharpness, over the background's, from which on edges were drawn: what covers a lens hides edges
+and has hardly any of its own."""
 _BLURRED = 0.58
 """Sharpness, per light, under which edges are out of focus (scenes keep nine tenths)."""
 _DARK, _BRIGHT, _PALE = 0.6, 1.6, 0.35
@@ -167,6 +171,7 @@ def frame_faults(
         if inside and end - start <= _RECODED and change[start:end].max() < _RECODED_CHANGE:
             still[start:end] = True
     even = seen & (flat > _EVEN) & (alike < _ALIKE)
+    strange |= (health[:, Health.SHARP] > _DRAWN) & (agreement < _SAME_VIEW)
     card = (even & strange) | (
         (health[:, Health.PLAIN] > _PLAIN) & (agreement < _CARD_VIEW[view is None])
     )
@@ -214,8 +219,10 @@ def examine(
     """Check the camera over an interval; ``percepts`` may reach beyond it on both sides."""
     inner = [p for p in percepts if interval.contains(p.pts)]
     if len(inner) < 2:
-        return Checkup(("too few frames to see motion",) if inner else ("no frame of this stretch "
-                        "decodes",))  # fmt: skip
+        few = inner or _expected(interval, info, settings) < 2
+        return Checkup(
+            ("too few frames to see motion" if few else "no frame of this stretch decodes",)
+        )
     gaps = np.array([p.health[Health.GAP] for p in percepts], np.float64)
     usual = float(np.median(gaps))
     if usual > 1.0 / settings.min_fps:
@@ -260,6 +267,12 @@ def examine(
         reasons = tuple(said(e, interval) for e in told if e.kind != "cut")
         return Checkup(reasons or ("the picture cannot be judged",), told, blind)
     return Checkup((), told, blind)
+
+
+def _expected(interval: Interval, info: VideoInfo, settings: PerceptionSettings) -> float:
+    """About how many frames of an interval would be analysed if all of them decode."""
+    frames = min(info.frames, round(interval.seconds * info.fps))
+    return frames / frame_step(info.fps, settings)
 
 
 def said(event: HealthEvent, whole: Interval) -> str:

@@ -49,6 +49,8 @@ _RARE: dict[str, float] = {"place": 0.1, "way": 0.5}
 """Stated priors: limits are never tighter than these shares of what is usual."""
 _MORE = 2.5
 """Stated prior: two more on the move than usual come together by chance."""
+_COUNTED = 5
+"""Frames without which nobody is known to go anywhere: a position is a median over as many."""
 _MOMENT_S = 0.1
 """Stated prior: what is put down is alone for a moment, too, and what is moved is gone for one."""
 _CENSORED = 2.0
@@ -132,13 +134,16 @@ def learn_normal(
     walk_map = motion.walk
     view: list[float] = []
     counts: list[int] = []
+    number = 0
     for clip, members in zip(clips, tracks, strict=True):
         frames: list[int] = []
         for percept in clip():
             view.append(float(percept.health[Health.VIEW]))
             frames.append(percept.frame)
-        counts += moving(members, geometry, frames).tolist()
-    places = PlaceLearner(geometry, tracks, len(counts)) if len(clips) >= PLACE_CLIPS else None
+        number += len(frames)
+        if len(frames) >= _COUNTED:
+            counts += moving(members, geometry, frames).tolist()
+    places = PlaceLearner(geometry, tracks, number) if len(clips) >= PLACE_CLIPS else None
     learner = WayLearner(geometry, tracks)
     ways = learner if learner.enough else None
     objects, directions, widen = _objects(tracks, walk_map, places, ways)

@@ -59,7 +59,7 @@ def relative(
     """Attributes of windows, each shape ``(n,)``, in usual walking speeds there.
 
     speed = |mean flow| / walk; limb_motion = spread of flow / walk; glide = speed − 2 limb_motion
-    (design §5): what remains of a speed that swinging limbs do not account for.
+    (:mod:`attributes`): what remains of a speed that swinging limbs do not account for.
     """
     index = seen.index.astype(np.intp)
     usual = walk.at(grid.x[index], grid.foot[index])

@@ -1,8 +1,8 @@
-"""Attributes of tracked objects: numbers with units, relative to people and to the scene."""
+"""Attributes of tracked objects, measured: what each is stands in :mod:`attributes`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,7 +19,6 @@ from tools.backends.embedded.perception.tracks import Track
 from tools.backends.embedded.perception.ways import WayMap
 
 __all__ = [
-    "ATTRIBUTES",
     "MANY_AREA",
     "MANY_TALL",
     "MEASURED",
@@ -29,33 +28,6 @@ __all__ = [
     "measure",
     "surprises",
 ]
-
-ATTRIBUTES: Mapping[str, str] = {
-    "speed": "× usual walking speed",
-    "limb_motion": "× usual walking speed",
-    "glide": "× usual walking speed",
-    "size": "× usual height here",
-    "area": "× usual area here",
-    "direction": "",
-    "way": "share of the normal motion there",
-    "place": "share of normal frames",
-    "astray": "× usual height here",
-    "dwell": "s",
-    "unattended": "s",
-    "missing": "s",
-    "height": "px",
-    "count": "people",
-}
-"""Attributes and units. Formulas: speed, limb_motion and glide as in :func:`motion.relative`, each
-averaged over about 0.8 s of the track; size = height / expected height of a person there; area =
-foreground / that of a person there; way = share of the normal tracks at a place that go within
-67.5° of this direction there (:mod:`ways`); place = share of normal frames in which somebody's
-feet are within 0.4 heights, astray = distance to the nearest place where normal tracks tread
-(:mod:`places`); dwell = how long its place has been stayed at, slower than half a walk
-(:mod:`stays`); unattended = how long a thing that came into being has been left alone
-(:mod:`leaving`); missing = how long something of the normal footage has been gone
-(:mod:`missing`); count = how many go from place to place at a time, not small ones
-(:func:`claims.moving`); height in full-size pixels."""
 
 MEASURED = ("speed", "limb_motion", "glide", "size", "area", "dwell")
 """Numeric attributes of objects whose distributions are learned from normal tracks."""

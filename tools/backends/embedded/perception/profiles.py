@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tools.backends.embedded.perception.attributes import ATTRIBUTES
 from tools.backends.embedded.perception.calibration import (
     FALSE_ALARMS,
     LEAST_MOMENTS,
@@ -17,7 +18,6 @@ from tools.backends.embedded.perception.calibration import (
 )
 from tools.backends.embedded.perception.describing import attribute
 from tools.backends.embedded.perception.geometry import Geometry
-from tools.backends.embedded.perception.objects import ATTRIBUTES
 from tools.backends.embedded.perception.places import PLACE_CLIPS
 from tools.backends.embedded.perception.statistics import Normal
 from tools.backends.embedded.perception.ways import LEAST_TRACKS, WAY_CLIPS

@@ -41,7 +41,7 @@ class PerceptionSettings:
     window_step: float = 0.15
     """Distance between neighbouring windows in heights."""
     core_share: float = 0.30
-    """Least share of foreground in a window's core (design §5)."""
+    """A window is measured from this share of foreground in its core on."""
     min_height_px: float = 10.0
     """Windows lower than this are not measured: flow is coarser than a limb there."""
     border_px: int = 2

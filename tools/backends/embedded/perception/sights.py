@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 TOP = 5
-"""Surprise of a place is the mean over its this many strongest windows (design §5)."""
+"""Surprise of a place is the mean over its this many strongest windows."""
 SUSTAINED_S = 0.7
 """Evidence shorter than this, about a step of a walker, is a chance."""
 UPPER = 0.65

@@ -1,7 +1,7 @@
 """What is normal in a scene: usual values and limits of every attribute, from normal footage only.
 
 Surprise of a value = (value − normal median) / (normal 99.9th percentile − normal median), so that
-0 is usual, 1 as rare as one in a thousand normal measurements (design §5).
+0 is usual, 1 as rare as one in a thousand normal measurements.
 """
 
 from __future__ import annotations

@@ -37,6 +37,10 @@ _MOVES = 0.06
 _LEAST_WINDOWS = 200
 _LEAST_PEOPLE, _AGREE = 20, 0.3
 """Silhouettes, and the share of the candidates, that must agree on a perspective."""
+_LEAST_PX = 64
+"""In pictures lower or narrower than this, people are too few pixels tall to see them move."""
+_LEAST_S = 1.0
+"""Footage to learn from, all clips together: ten pairs of successive frames are twice as much."""
 _LONG = 3000
 """Clips with more analysed frames are sampled by seeking instead of in one pass."""
 
@@ -63,7 +67,11 @@ def analysis_size(width: int, height: int, most: int) -> tuple[int, int]:
 def survey(
     clips: Sequence[Clip], settings: PerceptionSettings, progress: Progress | None = None
 ) -> Geometry:
-    """Geometry of the scene that all clips show. Raises UserError where they show several."""
+    """Geometry of the scene that all clips show.
+
+    Raises UserError where they show several, or where nothing could be measured in them.
+    """
+    _check_enough(clips, settings)
     first = clips[0].source.info
     for clip in clips[1:]:
         info = clip.source.info
@@ -84,8 +92,9 @@ def survey(
         )
         if not taken:
             raise UserError(
-                f"{clip.source.info.name} has too few frames to learn from",
-                remedy="give a normal clip of at least a second",
+                f"{clip.source.info.name} has too few frames to learn from: two successive ones "
+                "are needed",
+                remedy="leave it out, or give a longer stretch of it",
             )
         samples.append(taken)
     _check_one_view(clips, samples)
@@ -146,6 +155,32 @@ def _samples(
                 )
             before = frame
     return samples
+
+
+def _check_enough(clips: Sequence[Clip], settings: PerceptionSettings) -> None:
+    """Raises UserError where the pictures are too small, too few a second or too few in all."""
+    for clip in clips:
+        info = clip.source.info
+        if min(info.width, info.height) < _LEAST_PX:
+            raise UserError(
+                f"the pictures of {info.name} are too small to see anybody move: "
+                f"{info.width}×{info.height} pixels",
+                remedy=f"give clips of at least {_LEAST_PX}×{_LEAST_PX} pixels, better 360×240",
+            )
+        gaps = np.diff(clip.source.pts)
+        gap = float(np.median(gaps) * info.time_base.fraction) if len(gaps) else 0.0
+        if gap > 1.0 / settings.min_fps:
+            raise UserError(
+                f"{info.name} has {1 / gap:.1f} frames a second, too few to follow motion",
+                remedy=f"give clips of at least {settings.min_fps:.0f} frames a second, "
+                "better 10 or more",
+            )
+    seconds = sum((clip.interval or clip.source.info.interval).seconds for clip in clips)
+    if seconds < _LEAST_S:
+        raise UserError(
+            f"there are {seconds:.1f} s of normal footage, too little to learn from",
+            remedy=f"give at least {_LEAST_S:.0f} s in all, better a minute and more",
+        )
 
 
 def _check_one_view(clips: Sequence[Clip], samples: Sequence[Sequence[_Sample]]) -> None:
