@@ -166,10 +166,12 @@ def show_answer(text: str, decision: Decision | None) -> None:
     out.print(
         Text(headline, style=COLOURS.get(str(decision.label), "bold") if decision else "bold")
     )
-    steps = decision.explanation if decision else ()
+    steps = list(decision.explanation if decision else ())
     for line in rest:
         shown = Text(line)
-        cited = next((s.evidence for s in steps if line.endswith(s.text)), ())
+        # Two steps may say the same of different things: each line takes its own, in their order.
+        told = next((n for n, s in enumerate(steps) if line.endswith(s.text)), None)
+        cited = steps.pop(told).evidence if told is not None else ()
         if cited:
             more = f" +{len(cited) - REFERENCES}" if len(cited) > REFERENCES else ""
             shown.append(f" [{', '.join(cited[:REFERENCES])}{more}]", style="dim")

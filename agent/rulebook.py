@@ -24,7 +24,7 @@ from tools.errors import UserError
 if TYPE_CHECKING:
     from agent.runtime import Stores
     from tools.rulebook.plainwords import Understood
-    from tools.types import Predicate, Scope
+    from tools.types import Predicate, Rule, Scope
 
 __all__ = ["RuleArgument", "rules_app"]
 
@@ -227,8 +227,33 @@ def rules_edit(
             author=author,
         )
         show(stores, (rule,), as_json)
+        apart = "" if text is None else _apart(rule, stores)
     if text is None and rule.predicate != last.predicate:
         remark(f"note: its sentence stays as it was: “{rule.text}”; --text changes it")
+    if apart:
+        remark(f"note: only the words were changed: read anew they would be {apart}")
+
+
+def _apart(rule: Rule, stores: Stores) -> str:
+    """How a rule differs from what its words would be understood as; empty where it does not."""
+    from tools.rulebook.plainwords import understand
+    from tools.rulebook.predicates import describe
+
+    zones = stores.archive.rules.zones(rule.scene)
+    try:
+        anew = understand(
+            rule.text, zones, rule.scene, attributes=stores.tools.captioner.attributes
+        )
+    except UserError as error:
+        return f"refused ({error.message})"
+    told = []
+    if anew.kind is not rule.kind:
+        told.append(f"{anew.kind} (--kind {anew.kind})")
+    if anew.predicate is not None and anew.predicate != rule.predicate:
+        told.append(f"tested by {describe(anew.predicate)} (--when)")
+    if (anew.scope.hours, anew.scope.weekdays) != (rule.scope.hours, rule.scope.weekdays):
+        told.append("in force at other hours or days (--hours, --days)")
+    return ", ".join(told)
 
 
 @rules_app.command("retire")

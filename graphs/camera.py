@@ -82,9 +82,9 @@ def camera_headline(decision: Decision, ledger: Ledger) -> str:
     if decision.label is Label.ANOMALOUS:
         asked = [f for f in decision.health if f.id in decision.faulty]
         told = [_told(faults, ledger) for faults in _alike(asked)]
-        return f"The camera was at fault: {'; '.join(told)}."
+        return f"Yes, the camera was at fault: {'; '.join(told)}."
     others = ", but others were" if any(f.kind != "cut" for f in decision.health) else ""
-    return f"No such fault of the camera was seen{others}."
+    return f"No, no such fault of the camera was seen{others}."
 
 
 def told_of_camera(decision: Decision, ledger: Ledger) -> list[Step]:

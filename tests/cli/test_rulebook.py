@@ -401,3 +401,16 @@ def test_a_scene_that_is_measured_keeps_no_captions(
     assert json.loads(vidocq("rules", "captions", *IN, "--json").stdout) == []
     assert "no scene “nowhere”" in refused("rules", "captions", "--scene", "nowhere")
     assert "no normal caption" in refused("rules", "captions", f"normal:abc@{10**30}")
+
+
+def test_words_that_part_from_their_rule_are_said_to(vidocq: Run, learned: Path) -> None:
+    made = json.loads(
+        vidocq("rules", "add", "-s", "gate", "Nobody may run", "--yes", "--json").stdout
+    )
+    (rule,) = made if isinstance(made, list) else made["rules"]
+    told = vidocq("rules", "edit", rule["id"], "--text", "Running is fine at night").stderr
+    assert "only the words were changed: read anew they would be normal (--kind normal)" in told
+    assert "(--hours, --days)" in told
+    assert (
+        "only the words" not in vidocq("rules", "edit", rule["id"], "--text", "No running").stderr
+    )

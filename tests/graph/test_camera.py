@@ -86,9 +86,9 @@ def test_a_question_about_the_camera_is_answered_from_its_health(
     kinds = {ref.partition(":")[0] for ref in step.evidence}
     assert kinds == {"video", "health", "frame"}
     if label is Label.ANOMALOUS:
-        assert answer.startswith("The camera was at fault: dark.mp4 00:00.0 to 00:01.2: the")
+        assert answer.startswith("Yes, the camera was at fault: dark.mp4 00:00.0 to 00:01.2: the")
     else:
-        assert answer.startswith("No such fault of the camera was seen, but others were.")
+        assert answer.startswith("No, no such fault of the camera was seen, but others were.")
     assert "not who or what caused it" in answer
 
 
@@ -97,7 +97,7 @@ def test_of_a_healthy_camera_that_is_said(shared_agent: Agent, walkway: Walkway)
     out = shared_agent.invoke({"query": query, "videos": [walkway.bike], "scene": SCENE})
     decision = out["decision"]
     assert decision.label is Label.NORMAL
-    assert out["answer"].startswith("No such fault of the camera was seen.\n1. ")
+    assert out["answer"].startswith("No, no such fault of the camera was seen.\n1. ")
     (step,) = decision.explanation
     assert any(ref.startswith("caption:") for ref in step.evidence)
 

@@ -377,3 +377,13 @@ def test_a_question_about_what_it_defines_is_a_check() -> None:
     plan = planned("Riding a bicycle counts as unusual here")
     assert (plan.intent, plan.counts) == (Intent.CHECK, ())
     assert planned("Is riding normal here?").intent is Intent.FIND
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Nobody may walk backwards", "Nobody may walk with a dog", "Walking drunk is forbidden"],
+)
+def test_what_everybody_does_is_not_forbidden_for_a_word_that_nothing_measures(text: str) -> None:
+    understood = understand(text, {}, "gate")
+    assert understood.predicate is None
+    assert "without it everybody would be meant" in understood.caveats[0]

@@ -57,6 +57,9 @@ __all__ = [
     "understand",
 ]
 
+EVERYDAY = frozenset({"walking", "standing", "a group"})
+"""Concepts that hold of nearly everybody."""
+EVERYBODY = "without it everybody would be meant"
 QUESTION = "this question"
 """Author of what a question says for itself alone."""
 
@@ -101,7 +104,9 @@ def understand(
             that says nothing, or not whether it forbids or allows.
     """
     main, found = _read(clean_text(text), tuple(zones), kind)
-    if not main.zone and (found.tests or re.search(rf"\b(?:{GOES_IN})\b", main.plain)):
+    wide = any(caveat.endswith(EVERYBODY) for caveat in found.caveats)
+    goes = re.search(rf"\b(?:{GOES_IN})\b", main.plain)
+    if not main.zone and (found.tests or wide or goes):
         refuse_unknown_place(main.plain, zones, scene)
     if main.zone and found.scope.zone:
         zone = zones[main.zone]
@@ -213,6 +218,7 @@ def _read(text: str, zones: Sequence[str], kind: RuleKind | None) -> tuple[Part,
         scope = _scope(scope, main, besides, sense)
         found = replace(found, scope=scope)
         tests = predicates_of(_as_kind(sense, kind), main, scope)
+        _refuse_too_wide(main, tests)
     except WordsOnly as reason:
         _require(text, main, besides, sense)
         return main, replace(found, caveats=(str(reason),))
@@ -231,6 +237,15 @@ def _read(text: str, zones: Sequence[str], kind: RuleKind | None) -> tuple[Part,
         unchecked=unchecked_in(main),
         caveats=tuple(dict.fromkeys(caveats)),
     )
+
+
+def _refuse_too_wide(main: Part, tests: Sequence[Predicate]) -> None:
+    """Raises WordsOnly for what everybody does in a way that nothing measures: "walk backwards"."""
+    rest = unchecked_in(main)
+    alone = len({concept.name for concept, _ in main.concepts} - EVERYDAY) == 0
+    if tests and rest and main.concepts and alone and not main.bounds:
+        words = " and ".join(f"“{word}”" for word in rest[:3])
+        raise WordsOnly(f"nothing measures {words}, and {EVERYBODY}")
 
 
 def _with_limits(sense: Sense, main: Part, kind: RuleKind | None) -> Sense:
