@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tools.backends.embedded.perception.describing import counts
 from tools.backends.embedded.perception.detections import Det, Kind
 from tools.backends.embedded.perception.geometry import Geometry
 from tools.backends.embedded.perception.leaving import alone, appeared, carrier
@@ -403,3 +404,16 @@ def test_what_somebody_left_is_not_the_foot_that_passed_it() -> None:
     foot, thing = link(frames, walk=0.8)
     assert foot.times[-1] < thing.times[0] == pytest.approx(3.0, abs=0.5)
     assert appeared(thing, [foot, thing], start=0.0)
+
+
+def test_shape_is_relative_to_a_pedestrians() -> None:
+    walker = walk(1, 80.0)  # 8 pixels wide and 20 high
+    rider = walk(1, 80.0)
+    for one in rider.rows:
+        one[[Det.X0, Det.X1]] += -4.0, 4.0
+    rider.rows[-1][Det.CUT] = 1.0
+    usual = PlaceMap(np.full((12, 20), 0.8, np.float32), 10)
+    slender, broad = (measure(made, usual).shape for made in (walker, rider))
+    assert slender == pytest.approx(0.4 / 0.41)
+    assert np.median(broad) == pytest.approx(0.8 / 0.41)
+    assert counts("shape", "person", "walks") is False

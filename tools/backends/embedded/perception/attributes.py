@@ -69,6 +69,13 @@ DEFINITIONS: Mapping[str, Definition] = {
         _OWN,
         f"{_TRACKS}, groups left out; {_UNLESS}",
     ),
+    "shape": Definition(
+        "× a person's width for its height",
+        "width / height of its box / 0.41; averaged as speed, where its outline is known and not "
+        "cut by the border; 1 for a pedestrian, about 2 for a rider seen from the side",
+        "0.41: Dollár et al. 2012, pedestrians' width per height",
+        f"{_TRACKS}, groups left out; not there with under 8 measurements",
+    ),
     "direction": Definition(
         "",
         "dominant axis of the track's mean flow: left, right, toward or away from the camera; none "

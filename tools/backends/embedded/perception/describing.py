@@ -297,14 +297,14 @@ def _numbers(whole: Measured, part: slice) -> dict[str, float]:
     second = 1.0 / max(float(times[-1] - times[0]), 1e-3)
     speeds = whole.speed[part]
     outlined = float((whole.rows[part, Det.KIND] != Kind.PART).mean()) > 0.3
-    names = ("speed", "limb_motion", "glide", *(("size", "area") if outlined else ()))
+    names = ("speed", "limb_motion", "glide", *(("size", "area", "shape") if outlined else ()))
     for name in names:
         values = whole.series(name)[part]
         if name == "limb_motion":
             values = values[speeds >= 0.5 * numbers["speed"]]
         values = values[np.isfinite(values)]
         if len(values):
-            q = 0.5 if name in {"limb_motion", "size", "area"} else 1.0 - min(0.25, second)
+            q = 0.5 if name in {"limb_motion", "size", "area", "shape"} else 1.0 - min(0.25, second)
             numbers[name] = quantile(values, q)
     alone = int(whole.placed[part].sum())
     placed = alone >= max(_LEAST_ALONE, 0.15 * len(times))
@@ -438,7 +438,7 @@ def _direction(value: str, normal: Normal) -> Attribute:
 
 def counts(name: str, subject: str, activity: str) -> bool:
     """Whether an attribute's surprise is about the object, not about how it was cut out."""
-    if name == "limb_motion":
+    if name in {"limb_motion", "shape"}:
         return False
     if "missing" in {name, activity.removeprefix("is ")}:
         return name == "missing" and activity == MISSING

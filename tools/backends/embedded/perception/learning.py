@@ -202,7 +202,7 @@ def _objects(
             passed = track.seconds >= _PASSES_S and float(np.nanmax(seen.speed)) > _GOES
             number += int(passed)
             for name in (*MEASURED, "place", "way", "astray"):
-                if seen.group and name in {"size", "area"}:
+                if seen.group and name in {"size", "area", "shape"}:
                     continue  # how tall people merge to be says nothing about what is large here
                 values.setdefault(name, []).append(held(seen, name))
             if seen.direction is not None:

@@ -29,7 +29,7 @@ __all__ = [
     "surprises",
 ]
 
-MEASURED = ("speed", "limb_motion", "glide", "size", "area", "dwell")
+MEASURED = ("speed", "limb_motion", "glide", "size", "area", "shape", "dwell")
 """Numeric attributes of objects whose distributions are learned from normal tracks."""
 
 _SIGMA_S = 0.33
@@ -46,6 +46,9 @@ _WAY_SIGMA_S, _GOES = 0.5, 0.4
 """A way is taken over a second, and only from 0.4 × the usual walking speed on."""
 _SMALL = 0.5
 """Heights under which something is no person, not even one half hidden."""
+PERSON_ASPECT = 0.41
+"""Width per height of pedestrians (Dollár, Wojek, Schiele & Perona, "Pedestrian Detection: An
+Evaluation of the State of the Art", TPAMI 2012)."""
 MANY_TALL, MANY_AREA = 1.45, 2.6
 """Larger than this, in persons, is more than one person or something else; a rider is smaller."""
 
@@ -61,6 +64,7 @@ class Measured:
     glide: NDArray[np.float64]
     size: NDArray[np.float64]
     area: NDArray[np.float64]
+    shape: NDArray[np.float64]
     placed: NDArray[np.bool_]
     """Where it is known which place it is at."""
     way: NDArray[np.float64]
@@ -125,8 +129,11 @@ def measure(
     whole = (rows[:, Det.CUT] == 0) | (tall > MANY_TALL) | (extent > MANY_AREA)
     outline = (rows[:, Det.KIND] != Kind.PART) & whole
     flow = (rows[:, Det.U] / usual, rows[:, Det.V] / usual, rows[:, Det.SPREAD] / usual)
-    shape = (_where(outline, tall), _where(outline, extent))
-    u, v, limbs, size, area = _smooth(np.stack([*flow, *shape]), times)
+    box = rows[:, Det.X0 : Det.TALL]
+    slender = (box[:, 2] - box[:, 0]) / np.maximum(box[:, 3] - box[:, 1], 1e-6) / PERSON_ASPECT
+    seen = (tall, extent, np.where(rows[:, Det.CUT] == 0, slender, np.nan))
+    outlines = [_where(outline, values) for values in seen]
+    u, v, limbs, size, area, shape = _smooth(np.stack([*flow, *outlines]), times)
     speed = np.hypot(u, v)
     mean = (float(u.mean()), float(v.mean()))
     nowhere = np.full(len(rows), np.nan)
@@ -139,6 +146,7 @@ def measure(
         glide=speed - 2.0 * limbs,
         size=size,
         area=area,
+        shape=shape,
         placed=placed,
         way=nowhere if ways is None else _way(ways, rows, usual, times, placed),
         place=nowhere if place is None else _smooth(_where(placed, place.at(x, foot)), times),
