@@ -408,10 +408,11 @@ def test_what_somebody_left_is_not_the_foot_that_passed_it() -> None:
 
 def test_shape_is_relative_to_a_pedestrians() -> None:
     walker = walk(1, 80.0)  # 8 pixels wide and 20 high
-    rider = walk(1, 80.0)
-    for one in rider.rows:
+    rows = [one.copy() for one in walker.rows]
+    for one in rows:
         one[[Det.X0, Det.X1]] += -4.0, 4.0
-    rider.rows[-1][Det.CUT] = 1.0
+    rows[-1][Det.CUT] = 1.0  # of what the border cuts nothing is known
+    rider = Track(walker.frames, walker.pts, walker.times, rows)
     usual = PlaceMap(np.full((12, 20), 0.8, np.float32), 10)
     slender, broad = (measure(made, usual).shape for made in (walker, rider))
     assert slender == pytest.approx(0.4 / 0.41)
