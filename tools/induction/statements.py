@@ -183,6 +183,7 @@ BOUNDS: tuple[Bound, ...] = (
         below=True,
         floor=0.002,
         step=0.0001,
+        subjects=MOVERS,
         percent=True,
     ),
     Bound(
