@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from agent.console import out, progress, remark
+from agent.files import write_whole
 from agent.settings import load_settings
 from tools import backends
 from tools.boundaries import GAMMA, MIN_EVENT_S, build_tree
@@ -103,7 +103,7 @@ def events(video: str, wanted: Wanted) -> None:
 
             signal_plot(info, tree, signal, wanted.plot, gamma=GAMMA)
         for path, name in writers:
-            _write(path, FORMATS[name](info, tree, signal, source.pts))
+            write_whole(path, FORMATS[name](info, tree, signal, source.pts).encode())
     if wanted.as_json:
         out.print(
             json.dumps(as_dict(info, tree, signal, keys), ensure_ascii=False),
@@ -133,19 +133,6 @@ def _room_for(path: Path) -> None:
         if path.is_dir() or not os.access(path.parent, os.W_OK):
             raise OSError(refused)
     except OSError as error:
-        raise StoreError(
-            f"{path}: cannot be written: {error.strerror or error}", remedy="name another file"
-        ) from error
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
         raise StoreError(
             f"{path}: cannot be written: {error.strerror or error}", remedy="name another file"
         ) from error

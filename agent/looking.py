@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from itertools import groupby
 from pathlib import Path
 
 from rich.text import Text
 
 from agent.console import out, progress, remark
+from agent.files import write_whole
 from agent.options import print_json
 from agent.runtime import Stores, open_stores
-from tools.errors import StoreError, UserError
+from tools.errors import UserError
 from tools.ports import FrameCaptioner, FrameSource, Progress
 from tools.types import Description, Interval, Timestamp, clock, parse_clock
 from tools.video import open_video
@@ -150,14 +151,4 @@ def _save(path: Path, source: FrameSource, frame: int, seen: Description) -> Non
     ]
     image = source.frame(frame).image
     picture = numbered(image, boxes, width=max(LEAST_PX, image.shape[1]))
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(encoded(picture, path.suffix))
-        part.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise StoreError(
-            f"{path}: cannot be written: {error.strerror or error}", remedy="name another file"
-        ) from error
+    write_whole(path, encoded(picture, path.suffix))

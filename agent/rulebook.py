@@ -180,7 +180,7 @@ def rules_add(
         if finding.problem != "untestable" or tested:
             others = ", ".join(i for i in finding.rules if i != rule.id)
             remark(f"note: {finding.problem}{f' with {others}' if others else ''}: {finding.text}")
-    if words_only and tests_of(rule) and not words:
+    if words_only and tested and not words:
         remark("note: the words of it that can be measured are tested all the same")
     if said := missed((rule,)):
         remark(f"note: {said}")

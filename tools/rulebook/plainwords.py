@@ -242,8 +242,8 @@ def _read(text: str, zones: Sequence[str], kind: RuleKind | None) -> tuple[Part,
 def _refuse_too_wide(main: Part, tests: Sequence[Predicate]) -> None:
     """Raises WordsOnly for what everybody does in a way that nothing measures: "walk backwards"."""
     rest = unchecked_in(main)
-    alone = len({concept.name for concept, _ in main.concepts} - EVERYDAY) == 0
-    if tests and rest and main.concepts and alone and not main.bounds:
+    everyday = {concept.name for concept, _ in main.concepts} <= EVERYDAY
+    if tests and rest and main.concepts and everyday and not main.bounds:
         words = " and ".join(f"“{word}”" for word in rest[:3])
         raise WordsOnly(f"nothing measures {words}, and {EVERYBODY}")
 

@@ -13,7 +13,7 @@ from tools.backends.embedded.perception.detections import Det, Kind
 from tools.backends.embedded.perception.medians import median, quantile
 from tools.backends.embedded.perception.tracks import Track
 
-__all__ = ["CLEAR", "UNATTENDED", "alone", "appeared", "carrier", "settled"]
+__all__ = ["CLEAR", "UNATTENDED", "alone", "appeared", "came_about", "carrier", "settled"]
 
 UNATTENDED = 1.75
 """Heights (3 m) between a thing and whoever was with it from which on it is left alone: the
@@ -39,6 +39,13 @@ def settled(rows: NDArray[np.float64]) -> bool:
     return quantile(away, 0.8) <= _SPREAD
 
 
+def came_about(track: Track, start: float) -> bool:
+    """Whether a change of the picture began in view and lasts, clear of the borders; ``start``: of
+    the stretch of footage, seconds."""
+    began = track.times[0] >= start + _OPENING_S
+    return began and track.seconds >= _LEAST_S and not track.array[:, Det.CUT].any()
+
+
 def appeared(track: Track, others: Sequence[Track], start: float) -> bool:
     """Whether something came into being in view, away from the borders, and stays where it was.
 
@@ -47,7 +54,7 @@ def appeared(track: Track, others: Sequence[Track], start: float) -> bool:
         start: when that stretch begins, seconds.
     """
     rows = track.array
-    if track.times[0] < start + _OPENING_S or track.seconds < _LEAST_S or rows[:, Det.CUT].any():
+    if not came_about(track, start):
         return False
     still = median(rows[:, Det.STILL]) > 0.7
     present = median(rows[:, Det.GHOST]) < -CLEAR

@@ -8,16 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tools.backends.embedded.perception.detections import Det
-from tools.backends.embedded.perception.leaving import CLEAR, settled
+from tools.backends.embedded.perception.leaving import CLEAR, came_about, settled
 from tools.backends.embedded.perception.medians import median
 from tools.backends.embedded.perception.tracks import Track
 
 __all__ = ["went_missing"]
 
-_LEAST_S = 2.0
-"""A place is found empty for so long at least: whoever stood before it may have moved."""
-_OPENING_S = 0.5
-"""What is missing from the beginning did not go in view."""
 _SETS_OFF_S = 2.5
 """A parked car is seen to move about when its place begins to be empty, …"""
 _BESIDE = 0.5
@@ -39,7 +35,7 @@ def went_missing(track: Track, others: Sequence[Track], start: float) -> NDArray
         start: when that stretch begins, seconds.
     """
     rows = track.array
-    if track.times[0] < start + _OPENING_S or track.seconds < _LEAST_S or rows[:, Det.CUT].any():
+    if not came_about(track, start):
         return None
     empty = median(rows[:, Det.GHOST]) > CLEAR and median(rows[:, Det.STILL]) > 0.7
     if not (empty and settled(rows)) or any(_moves_off(track, other) for other in others):
