@@ -283,8 +283,9 @@ def rules(
                 f"retrieval, {r.embedder}: {r.rules} rules in {r.scenes} scenes, {r.queries} "
                 f"queries: recall@5 with one part in other words {r.reworded:.3f}, with all "
                 f"{r.paraphrased:.3f} ({r.parted:.3f} were the embedder told the parts), of rules "
-                f"alone on their subject, all in other words, {r.alone:.3f}, of such held out "
-                f"{r.held_out:.3f}, by their own words {r.terms:.3f}; p50 {r.p50_ms:.1f} ms, p95 "
+                f"alone on their subject, all in other words, {r.known:.3f}, of such held out "
+                f"{r.held_out:.3f} ({r.shared:.3f} where others share the subject), by their own "
+                f"words {r.terms:.3f}; p50 {r.p50_ms:.1f} ms, p95 "
                 f"{r.p95_ms:.1f} ms (processor {r.cpu_p95_ms:.1f} ms); made in {r.build_s:.0f} s, "
                 f"peak {r.peak_mb:.0f} MB"
             )

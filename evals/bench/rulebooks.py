@@ -1,18 +1,42 @@
-"""Rule books made up for measuring: sentences of four parts, and the same said in other words."""
+"""Rule books made up for measuring: sentences of parts, and the same said in other words.
+
+Every other scene holds, besides such combinations, rules on subjects of their own, and then no
+combination that names one of these; the others hold combinations of all parts, and some of those
+rules among them, whose subjects dozens of combinations may share.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import yaml
 
 from tools.archive import Archive, SceneRecord
 from tools.ports import Embedder, SceneProfile
+from tools.rulebook.retrieval import words
 from tools.types import Rule, RuleCategory, RuleKind
+from tools.wordnet import synonyms
 
-__all__ = ["Planted", "fill", "open_archive", "parted", "sentences"]
+__all__ = [
+    "EVERY_PART",
+    "Pair",
+    "Parts",
+    "Planted",
+    "apart",
+    "fill",
+    "open_archive",
+    "pairs",
+    "parted",
+    "sentences",
+]  # fmt: skip
+
+Pair = tuple[str, str]
+"""Something as a rule says it, and in other words."""
+PAIRS = Path(__file__).with_name("paraphrases.yaml")
 
 ACTIONS = (
     ("whistle", "blows a tune through the lips"),
@@ -88,290 +112,71 @@ TIMES = (
     ("while the alarm sounds", "as the siren is on"),
 )
 
-NEEDLES = (
-    ("Nobody may ride a bicycle on the walkway.", "Cycling on the footpath is forbidden."),
-    ("Running is not allowed in this hall.", "People must not jog or sprint in here."),
-    ("Dogs have to be kept on a leash.", "A dog off its lead is not permitted."),
-    (
-        "Cars must not drive into the pedestrian zone.",
-        "No vehicles in the area for people on foot.",
-    ),
-    ("Children may not play without a grown-up.", "Kids need an adult with them when they play."),
-    (
-        "A bag that is left alone for minutes is suspicious.",
-        "Unattended luggage is a reason for alarm.",
-    ),
-    ("Two people hitting each other is an alarm.", "A fist fight must be reported."),
-    (
-        "Someone lying on the ground needs help.",
-        "A person who has fallen down and stays on the floor.",
-    ),
-    ("Smoke or flames are an emergency.", "Something is on fire."),
-    ("Nobody may climb over the barrier.", "Jumping across the fence is prohibited."),
-    (
-        "Delivery lorries may stop only at the ramp.",
-        "Trucks with goods are to halt nowhere but at the loading bay.",
-    ),
-    ("The emergency exit must stay free of boxes.", "Do not block the fire door with crates."),
-    ("Workers on the site wear helmets.", "Hard hats are compulsory for construction staff."),
-    ("Nobody may swim in the fountain.", "Bathing in the water basin is not permitted."),
-    ("Skateboards are forbidden on the stairs.", "No skating down the steps."),
-    ("Shopping trolleys must not leave the car park.", "Carts stay within the parking lot."),
-    (
-        "A crowd of more than twenty people is unusual.",
-        "Many people gathering together is out of the ordinary.",
-    ),
-    (
-        "Nobody should be in the office after closing time.",
-        "Staff in the bureau late at night is abnormal.",
-    ),
-    (
-        "The safe may be opened by two clerks only.",
-        "Opening the vault takes two employees together.",
-    ),
-    (
-        "Passengers stay behind the yellow line.",
-        "Travellers must not step over the platform marking.",
-    ),
-    ("Nobody walks on the railway tracks.", "Pedestrians on the rails are in danger."),
-    (
-        "Forklifts drive slowly in the aisle.",
-        "Lift trucks must keep a low speed between the shelves.",
-    ),
-    ("Throwing stones at the windows is vandalism.", "Somebody hurls rocks at the glass."),
-    ("Spraying paint on the wall is forbidden.", "Graffiti on the facade is not allowed."),
-    ("Wheelchair users go in by the side door.", "Disabled visitors take the lateral entrance."),
-    ("Pigeons must not be fed on the square.", "Do not give food to the birds in the plaza."),
-    ("The gate is closed at sunset.", "When it gets dark the doorway must be shut."),
-    ("Nobody may sleep on the benches.", "Napping on the seats is not tolerated."),
-    ("Drinking alcohol is forbidden at the playground.", "No beer or wine where children play."),
-    ("Music must be turned off in the evening.", "Loud songs late in the day are not welcome."),
-    ("Motorcycles park beside the wall.", "Motorbikes are left next to the brickwork."),
-    (
-        "The ambulance may drive on the pavement.",
-        "Emergency medical vehicles are allowed on the sidewalk.",
-    ),
-    (
-        "A ladder against the house is suspicious.",
-        "Steps leaning on the building may mean burglars.",
-    ),
-    ("Nobody may photograph the machines.", "Taking pictures of the equipment is prohibited."),
-    ("Guards make their round every hour.", "Security staff patrol hourly."),
-    ("The rubbish is collected in the morning.", "Garbage is picked up early in the day."),
-    ("Customers must not go behind the counter.", "Clients are not allowed past the till."),
-    (
-        "Someone who tries many car doors is a thief.",
-        "A person pulling at the handles of several parked vehicles.",
-    ),
-    ("The lights are switched on when it is dark.", "Lamps burn at night."),
-    ("Nobody may carry a knife.", "Weapons such as blades are forbidden."),
-    (
-        "Patients wait on the chairs in the corridor.",
-        "Sick people sit in the hallway until it is their turn.",
-    ),
-    ("A boat must be tied to the pier.", "Vessels have to be moored at the jetty."),
-    ("Cows stay inside the meadow.", "Cattle must not leave the pasture."),
-    ("Aeroplanes have right of way on the apron.", "Aircraft go first on the tarmac."),
-    (
-        "Pupils leave the yard after the last bell.",
-        "Students go home from the school grounds when lessons end.",
-    ),
-    ("Snow has to be cleared from the steps.", "The stairs must be freed of ice and snow."),
-    ("Visitors wear a badge.", "Guests must show a name tag."),
-    (
-        "A van that stops with its engine running is unusual.",
-        "An idling delivery vehicle is out of the ordinary.",
-    ),
-    ("Umbrellas are left at the cloakroom.", "Put your parasol in the wardrobe at the entrance."),
-    ("Nobody may lean out of the window.", "Bending over the sill is dangerous."),
-)
-"""Rules on subjects of their own, each in other words. How to search was chosen knowing these."""
-HELD_OUT = (
-    ("Smoking is prohibited at the petrol pumps.", "Don't light a cigarette where drivers refuel."),
-    ("Nobody may fish from the bridge.", "Angling off the river crossing is banned."),
-    (
-        "Surgeons wash their hands before an operation.",
-        "Doctors scrub up prior to going into theatre.",
-    ),
-    (
-        "Hens are shut in the coop at night.",
-        "Once it gets dark, the chickens go into their little house.",
-    ),
-    (
-        "The crane must not lift a load above people.",
-        "Never hoist anything heavy over someone's head.",
-    ),
-    (
-        "A person who hides goods under a coat is a shoplifter.",
-        "Stuffing merchandise inside your jacket counts as stealing from the store.",
-    ),
-    ("Water on the floor must be wiped up at once.", "Puddles indoors need mopping immediately."),
-    ("Nobody may light a barbecue on the lawn.", "Grilling on the grass is against the rules."),
-    (
-        "Drones must not fly over the stadium.",
-        "Unmanned aircraft are to be kept away from the sports arena.",
-    ),
-    (
-        "A fallen tree on the road must be reported.",
-        "Let us know if a trunk is blocking the street.",
-    ),
-    (
-        "The lift carries eight persons at most.",
-        "No more than 8 people should ride in the elevator together.",
-    ),
-    ("Taxis wait in a row at the rank.", "Cabs line up at their stand."),
-    ("Street musicians need a permit.", "Without a licence, buskers cannot perform here."),
-    ("Nobody may pick flowers from the beds.", "Plucking blossoms out of the borders isn't okay."),
-    (
-        "Horses are led through the stable, not ridden.",
-        "Get off your mount and guide it by hand inside the barn.",
-    ),
-    (
-        "A newborn leaves the maternity ward only with its parents.",
-        "No infant goes out of the birth unit unless mum and dad are there.",
-    ),
-    (
-        "Nobody may park in front of the hydrant.",
-        "Leaving a vehicle at the firefighters' water point is prohibited.",
-    ),
-    (
-        "Nobody may reach into the running press.",
-        "Keep your hands out of the stamping machine while it is on.",
-    ),
-    (
-        "Pallets are stacked three high at most.",
-        "Never pile more than 3 wooden skids on top of each other.",
-    ),
-    (
-        "Nobody may look over another's shoulder at the cash machine.",
-        "Spying on someone who is withdrawing money is not acceptable.",
-    ),
-    (
-        "Nobody goes through the turnstile without a ticket.",
-        "Fare dodgers must not get past the entry gate.",
-    ),
-    (
-        "The drawbridge stays up while a ship passes.",
-        "The movable span remains raised until the vessel has gone by.",
-    ),
-    (
-        "Bathers take a shower before they enter the pool.",
-        "Rinse yourself off prior to getting in for a swim.",
-    ),
-    (
-        "The lifeguard must stay on the tower.",
-        "Whoever watches over the swimmers cannot leave the lookout post.",
-    ),
-    ("Nobody may touch the paintings.", "Keep your fingers off the artworks."),
-    ("Eating is not permitted in the library.", "No food among the bookshelves, please."),
-    (
-        "Pedestrians cross only when the light is green.",
-        "At red, people on foot must not step into the road.",
-    ),
-    (
-        "Wild boars must be driven out of the vineyard.",
-        "Chase off any feral pigs found among the grapes.",
-    ),
-    ("Tractors carry no passengers.", "Nobody but the driver rides on a farm vehicle."),
-    (
-        "Gas bottles are kept in the locked cage.",
-        "Propane cylinders belong behind bars, with a padlock on.",
-    ),
-    (
-        "Every chemical drum must have a label.",
-        "A barrel of hazardous liquid needs a sticker naming its contents.",
-    ),
-    ("Kitchen staff cover their hair.", "Cooks must have a cap or net on their heads."),
-    ("The medicine cupboard is always locked.", "Never let the drug cabinet stand open."),
-    (
-        "A parcel is handed over only against a signature.",
-        "Recipients confirm in writing before we give them their package.",
-    ),
-    (
-        "A hand in a stranger's pocket is theft.",
-        "Taking a wallet out of another person's trousers counts as stealing.",
-    ),
-    (
-        "Cutting a hole in the fence means a break-in.",
-        "If someone snips the wire mesh, an intruder is at work.",
-    ),
-    (
-        "Nobody enters the bank with a mask on.",
-        "People hiding their face must be kept out of the teller hall.",
-    ),
-    (
-        "Only players go on the pitch during the match.",
-        "Spectators must keep off the field until the game is over.",
-    ),
-    (
-        "Cars must not overtake in the tunnel.",
-        "Passing other vehicles in the underpass is forbidden.",
-    ),
-    (
-        "A driver going the wrong way on the motorway is an emergency.",
-        "Raise the alarm when a car heads against the traffic on the highway.",
-    ),
-    ("Mobile phones stay switched off in class.", "During lessons, no one may make calls or text."),
-    (
-        "Prams are not taken on the escalator.",
-        "Parents pushing a buggy should not use the moving stairs.",
-    ),
-    ("Life jackets are worn on deck.", "Everyone aboard the ship must have a buoyancy vest on."),
-    ("Open trenches must be fenced off.", "Put a railing around every ditch you dig."),
-    ("Tents must not be pitched in the park.", "Camping on the village green is off limits."),
-    (
-        "Begging in front of the shop is not allowed.",
-        "Asking passers-by for spare change outside the store is prohibited.",
-    ),
-    (
-        "Nobody goes near the beehives without a veil.",
-        "Approach the apiary only with your face protected by netting.",
-    ),
-    (
-        "A long queue means that another till must open.",
-        "When too many shoppers are waiting, start up an extra checkout.",
-    ),
-    ("Nobody may walk on the frozen lake.", "Stepping onto the ice of the pond is forbidden."),
-    (
-        "The flag is taken down in a strong wind.",
-        "When a gale blows, somebody has to lower the banner.",
-    ),
-)
-"""The same, written down by somebody who did not know how rules are searched, after that had been
-chosen."""
+
+class Parts(NamedTuple):
+    """What rules are put together from."""
+
+    actions: Sequence[Pair]
+    places: Sequence[Pair]
+    times: Sequence[Pair]
+
+
+EVERY_PART = Parts(ACTIONS, PLACES, TIMES)
 
 
 @dataclass(frozen=True)
 class Planted:
-    """A rule and two ways of asking for it."""
+    """A rule and ways of asking for it."""
 
     scene: str
     rule_id: str
     kind: str
-    """``combined``: many of its scene share a part with it; ``alone``, ``held out``: its subject is
-    its own, of ``NEEDLES`` or of ``HELD_OUT``."""
+    """``combined``: many of its scene share a part with it; ``known``, ``held out``: alone on its
+    subject, of these pairs; ``shared``: one of the held-out pairs, not alone."""
     reworded: str
-    """One part in other words; empty for those on subjects of their own."""
+    """One part in other words; empty for those that are no combination."""
     paraphrase: str
     """The same in other words throughout."""
     terms: str
     """Its own words, in another order."""
 
 
-def sentences(rng: np.random.Generator, count: int) -> Iterator[tuple[str, str, str, str]]:
+def pairs() -> dict[str, list[Pair]]:
+    """Rules on subjects of their own, each in other words, by set."""
+    read = yaml.safe_load(PAIRS.read_text(encoding="utf-8"))
+    return {name: [(rule, other) for rule, other in found] for name, found in read.items()}
+
+
+def apart(parts: Parts, others: Sequence[Pair]) -> Parts:
+    """The parts less the actions and places that share a word, or a synonym of one, with these."""
+    texts = [text for pair in others for text in pair]
+    taken = {stem for text in texts for stem in words(text)}
+    each = {word.casefold() for text in texts for word in text.replace(".", "").split()}
+    taken |= {s for word in each if words(word) for o in synonyms(word) for s in words(o)}
+
+    def left(some: Sequence[Pair]) -> list[Pair]:
+        return [pair for pair in some if taken.isdisjoint(words(" ".join(pair)))]
+
+    return Parts(left(parts.actions), left(parts.places), parts.times)
+
+
+def sentences(
+    rng: np.random.Generator, count: int, parts: Parts = EVERY_PART
+) -> Iterator[tuple[str, str, str, str]]:
     """``count`` different rules: as written, one part and all in other words, turned about."""
-    every = len(ACTIONS) * len(PLACES) * len(TIMES)
+    actions, places, times = parts
+    every = len(actions) * len(places) * len(times)
     if count > every:
         raise ValueError(f"at most {every} different sentences, not {count}")
     for number in rng.choice(every, count, replace=False):
-        rest, a = divmod(int(number), len(ACTIONS))
-        t, p = divmod(rest, len(PLACES))
-        text = f"Nobody may {ACTIONS[a][0]} {PLACES[p][0]} {TIMES[t][0]}".strip() + "."
+        rest, a = divmod(int(number), len(actions))
+        t, p = divmod(rest, len(places))
+        text = f"Nobody may {actions[a][0]} {places[p][0]} {times[t][0]}".strip() + "."
         part = int(number) % 2  # the place, or what is done
-        does = f"Someone {ACTIONS[a][1]}" if part else f"Nobody may {ACTIONS[a][0]}"
-        one = f"{does} {PLACES[p][1 - part]} {TIMES[t][0]}".strip() + "."
-        other = f"Someone {ACTIONS[a][1]} {PLACES[p][1]} {TIMES[t][1]}".strip() + "."
-        terms = f"{TIMES[t][0]} {PLACES[p][0]} {ACTIONS[a][0]}".strip()
+        does = f"Someone {actions[a][1]}" if part else f"Nobody may {actions[a][0]}"
+        one = f"{does} {places[p][1 - part]} {times[t][0]}".strip() + "."
+        other = f"Someone {actions[a][1]} {places[p][1]} {times[t][1]}".strip() + "."
+        terms = f"{times[t][0]} {places[p][0]} {actions[a][0]}".strip()
         yield text, one, other, terms
 
 
@@ -401,13 +206,8 @@ def parted(embedder: Embedder, rules: int, *, top: int, draws: int = 2000, seed:
     return found / draws
 
 
-def needles(
-    rng: np.random.Generator, pairs: Sequence[tuple[str, str]], count: int
-) -> Iterator[tuple[str, str, str, str]]:
-    """``count`` of these rules on subjects of their own: as :func:`sentences`."""
-    for number in rng.choice(len(pairs), count, replace=False):
-        text, other = pairs[int(number)]
-        yield text, "", other, " ".join(rng.permutation(text.removesuffix(".").split()))
+def _turned(rng: np.random.Generator, text: str) -> str:
+    return " ".join(rng.permutation(text.removesuffix(".").split()))
 
 
 def open_archive(home: Path, embedder: Embedder, *, busy_timeout_s: float = 60.0) -> Archive:
@@ -419,16 +219,26 @@ def fill(
 ) -> tuple[Planted, ...]:
     """Put ``scenes`` scenes of ``rules`` rules each on record.
 
-    Gives rules to ask for, per scene: ``planted`` of each kind.
+    Gives rules to ask for, per scene: ``planted`` of each kind that it holds.
     """
     rng = np.random.default_rng(seed)
+    sets = pairs()
     found: list[Planted] = []
     for number in range(scenes):
         scene = f"scene{number:03d}"
         book: list[Rule] = []
-        drawn = [("alone", *n) for n in needles(rng, NEEDLES, planted)]
-        drawn += [("held out", *n) for n in needles(rng, HELD_OUT, planted)]
-        drawn += [("combined", *n) for n in sentences(rng, rules - 2 * planted)]
+        kinds = ("shared",) if number % 2 else ("known", "held out")
+        chosen = [
+            (kind, some[int(n)])
+            for kind in kinds
+            for some in [sets["known" if kind == "known" else "held_out"]]
+            for n in rng.choice(len(some), planted, replace=False)
+        ]
+        parts = EVERY_PART if number % 2 else apart(EVERY_PART, [pair for _, pair in chosen])
+        drawn = [(kind, text, "", other, _turned(rng, text)) for kind, (text, other) in chosen]
+        rest = sentences(rng, rules - len(drawn), parts)
+        drawn += [("combined" if number % 2 else "", *each) for each in rest]
+        sought = len(chosen) + planted * (number % 2)
         for place, (kind, text, one, other, terms) in enumerate(drawn):
             rule = Rule(
                 id=f"r{place:05d}-{number:03d}",
@@ -439,7 +249,7 @@ def fill(
                 text=text,
             )
             book.append(rule)
-            if place < 3 * planted:
+            if place < sought:
                 found.append(Planted(scene, rule.id, kind, one, other, terms))
         made = {"captioner": "bench", "width": 360, "height": 240, "seconds": 1.0}
         archive.save_scene(

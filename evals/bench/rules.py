@@ -66,10 +66,12 @@ class Retrieval:
     """The same with every part in other words."""
     parted: float
     """What the embedder could find of these, were it told which words are which part."""
-    alone: float
-    """The same for rules on subjects of their own, in other words throughout."""
+    known: float
+    """Share of rules alone on their subject, in other words throughout."""
     held_out: float
     """The same, of rules and words that nobody had seen who chose how to search."""
+    shared: float
+    """Of these, where dozens of the scene's rules may be on the same place or deed."""
     terms: float
     """Share found by their own words in another order, of all kinds."""
     p50_ms: float
@@ -119,7 +121,7 @@ def _asked(
 
     order = np.random.default_rng(1).permutation(len(planted))
     found: dict[str, list[bool]] = {
-        how: [] for how in ("reworded", "paraphrased", "alone", "held out", "terms")
+        how: [] for how in ("reworded", "paraphrased", "known", "held out", "shared", "terms")
     }
     wall: list[float] = []
     cpu: list[float] = []
@@ -144,8 +146,9 @@ def _asked(
         reworded=statistics.fmean(found["reworded"]),
         paraphrased=statistics.fmean(found["paraphrased"]),
         parted=parted(embedder, rules // scenes, top=TOP),
-        alone=statistics.fmean(found["alone"]),
+        known=statistics.fmean(found["known"]),
         held_out=statistics.fmean(found["held out"]),
+        shared=statistics.fmean(found["shared"]),
         terms=statistics.fmean(found["terms"]),
         p50_ms=statistics.median(wall),
         p95_ms=float(np.quantile(wall, 0.95)),

@@ -6,7 +6,9 @@ written once and kept in the cache. Without a folder, the package ``gt-all-minil
 where it is installed, if its weights are those of all-MiniLM-L6-v2.
 
 Vectors are the normalised mean of the last hidden states (Reimers, Gurevych, EMNLP 2019). A word's
-is the mean of those of its pieces, so its context is in it (Khattab, Zaharia, SIGIR 2020).
+is the mean of those of its pieces, so its context is in it (Khattab, Zaharia, SIGIR 2020); where
+the graph is ours, together with their mean two thirds of the way through the layers, where less of
+the context is in it yet (layers compared by Zhang et al., *BERTScore*, ICLR 2020).
 """
 
 from __future__ import annotations
@@ -34,6 +36,10 @@ WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 LONGEST = 256
 """Tokens: what MiniLM was trained on."""
 BATCH = 64
+MIDDLE = "middle"
+"""Output of a graph of ours: the hidden states two thirds of the way through."""
+WRITTEN_AS = 2
+"""In the name of a graph that is kept: another number writes it again."""
 
 
 def packaged() -> Path | None:
@@ -87,6 +93,8 @@ class SentenceEmbedder:
         self._tokenizer.enable_truncation(LONGEST)
         self._tokenizer.enable_padding()
         self._inputs = {i.name for i in self._session.get_inputs()}
+        given = [o.name for o in self._session.get_outputs()]
+        self._outputs = given[:1] + [name for name in given[1:] if name == MIDDLE]
         self._name = f"sentences-{digest[:12]}/1"
         self._dim = int(self.embed(["x"]).shape[1])
 
@@ -135,31 +143,35 @@ class SentenceEmbedder:
             "attention_mask": mask,
             "token_type_ids": np.zeros_like(mask),
         }
-        hidden = self._session.run(None, {k: v for k, v in given.items() if k in self._inputs})[0]
+        states = self._session.run(
+            self._outputs, {k: v for k, v in given.items() if k in self._inputs}
+        )
+        hidden = states[0]
         weights = mask[..., None].astype(np.float32)
         mean = (hidden * weights).sum(axis=1) / weights.sum(axis=1)
         wholes = mean / np.linalg.norm(mean, axis=1, keepdims=True)
-        for text, words, tokens, states, whole in zip(
-            texts, places, encoded, hidden, wholes, strict=True
-        ):
+        for n, (text, words, tokens) in enumerate(zip(texts, places, encoded, strict=True)):
             blank = not any(c.isalnum() for c in text)
             yield Meaning(
-                np.zeros_like(whole) if blank else whole, _words(states, tokens.offsets, words)
+                np.zeros_like(wholes[n]) if blank else wholes[n],
+                _words([layer[n] for layer in states], tokens.offsets, words),
             )
 
 
 def _words(
-    states: NDArray[np.float32],
+    layers: Sequence[NDArray[np.float32]],
     offsets: Sequence[tuple[int, int]],
     places: Sequence[tuple[int, int]],
 ) -> NDArray[np.float32]:
-    """The normalised means of the hidden states of each word's pieces."""
-    made = np.zeros((len(places), states.shape[1]), dtype=np.float32)
+    """The normalised means of the hidden states of each word's pieces, added up over the layers."""
+    made = np.zeros((len(places), layers[0].shape[1]), dtype=np.float32)
     for row, (first, end) in zip(made, places, strict=True):
         pieces = [n for n, (a, z) in enumerate(offsets) if a < z and a < end and first < z]
         if pieces:
-            mean = states[pieces].mean(axis=0)
-            row[:] = mean / np.linalg.norm(mean)
+            for states in layers:
+                mean = states[pieces].mean(axis=0)
+                row += mean / np.linalg.norm(mean)
+            row /= np.linalg.norm(row)
     return made
 
 
@@ -183,7 +195,7 @@ def _graph(folder: Path, cache: Path, *, checked: bool) -> tuple[Path, str]:
             f"the package {PACKAGE} holds other weights than all-MiniLM-L6-v2's",
             remedy="install another version, or set embedder_model to a folder you trust",
         )
-    kept = cache / f"sentences-{digest[:16]}.onnx"
+    kept = cache / f"sentences-{digest[:16]}-{WRITTEN_AS}.onnx"
     if not kept.is_file():
         for package in ("onnx", "safetensors"):
             if find_spec(package) is None:
@@ -210,8 +222,8 @@ def _sha256(path: Path) -> str:
 def _write_bert(folder: Path, to: Path) -> None:
     """Write the ONNX graph of a BERT encoder from its weights.
 
-    Inputs ``input_ids`` and ``attention_mask`` of shape (batch, tokens), int64; output the last
-    hidden state, (batch, tokens, hidden). Source: Devlin et al., NAACL 2019.
+    Inputs ``input_ids`` and ``attention_mask`` of shape (batch, tokens), int64; outputs the last
+    hidden state and ``MIDDLE``, each (batch, tokens, hidden). Source: Devlin et al., NAACL 2019.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -265,7 +277,8 @@ def _write_bert(folder: Path, to: Path) -> None:
     off = op("Sub", mask, const("whole", np.array(1, dtype=np.float32)))
     bias = op("Mul", off, const("far", np.array(1e9, dtype=np.float32)))
     root = const("root", np.array((hidden // heads) ** 0.5, dtype=np.float32))
-    for layer in range(int(config["num_hidden_layers"])):
+    depth = int(config["num_hidden_layers"])
+    for layer in range(depth):
         name = f"encoder.layer.{layer}"
         q, k, v = (
             op("Reshape", linear(x, f"{name}.attention.self.{part}"), split)
@@ -279,13 +292,16 @@ def _write_bert(folder: Path, to: Path) -> None:
         x = normed(op("Add", told, x), f"{name}.attention.output.LayerNorm")
         wide = op("Gelu", linear(x, f"{name}.intermediate.dense"))
         x = normed(op("Add", linear(wide, f"{name}.output.dense"), x), f"{name}.output.LayerNorm")
+        if layer + 1 == (2 * depth + 1) // 3:
+            nodes.append(helper.make_node("Identity", [x], [MIDDLE]))
     shape = ["batch", "tokens"]
     graph = helper.make_graph(
         nodes,
         "bert",
         [helper.make_tensor_value_info(n, TensorProto.INT64, shape)
          for n in ("input_ids", "attention_mask")],
-        [helper.make_tensor_value_info(x, TensorProto.FLOAT, [*shape, hidden])],
+        [helper.make_tensor_value_info(n, TensorProto.FLOAT, [*shape, hidden])
+         for n in (x, MIDDLE)],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )  # fmt: skip
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)

@@ -25,7 +25,7 @@ from tools.rulebook.changes import (
     version_among,
     write_zone,
 )
-from tools.rulebook.retrieval import Shelf, agreement, diversified, rank
+from tools.rulebook.retrieval import Shelf, agreement, crowded, diversified, rank
 from tools.rulebook.rows import (
     ANYWHERE,
     content_of,
@@ -62,8 +62,11 @@ __all__ = ["RuleBook", "induced_id", "now", "unknown_scene"]
 
 POOL = 32
 """Rules that each way of searching names at least before they are fused."""
-COMPARED = 96
+COMPARED = 160
 """Rules that similarity as wholes names at least, to be compared word by word."""
+CROWD = 0.05
+"""Weight of being one of many alike among these, against similarity: chosen, as ``COMPARED`` was,
+on paraphrases written for it."""
 SHELVES = 128
 """Scenes whose rules are kept ready in memory."""
 
@@ -366,6 +369,7 @@ class RuleBook:
         said = [shelf.lexicon.rarities(r) for r in rules]
         meanings = self._words.of([r.text for r in rules], [len(each) for each in said])
         values = agreement(asked, shelf.lexicon.rarity(query), meanings, said)
+        values -= CROWD * crowded(meanings)
         return {r.id: float(value) for r, value in zip(rules, values, strict=True)}
 
     def check_index(self, scene: str) -> None:

@@ -32,6 +32,7 @@ __all__ = [
     "Word",
     "agreement",
     "content",
+    "crowded",
     "diversified",
     "rank",
     "words",
@@ -61,6 +62,10 @@ _SYNONYM = 0.5
 
 _WHOLE = 0.2
 """Weight of whole texts' similarity beside that of their words: chosen on rules made up for it."""
+
+
+_NEIGHBOURS = 10
+"""Those that make a crowd: the value of CSLS's authors."""
 
 
 class Word(NamedTuple):
@@ -212,6 +217,22 @@ def agreement(
     whole[worded] *= _WHOLE
     whole[worded] += (1 - _WHOLE) * np.minimum(of_query, of_rule)
     return whole
+
+
+def crowded(rules: Sequence[Meaning]) -> NDArray[np.float32]:
+    """How like each text is to the ten likest of the others, on average: 0 for one alone.
+
+    What lies in a crowd of its like is near to any query that comes near the crowd; a rule on a
+    subject of its own is not (hubs; Conneau et al., *CSLS*, ICLR 2018).
+    """
+    near = min(_NEIGHBOURS, len(rules) - 1)
+    if near < 1:
+        return np.zeros(len(rules), dtype=np.float32)
+    wholes = np.stack([rule.whole for rule in rules])
+    likeness: NDArray[np.float32] = np.einsum("rd,sd->rs", wholes, wholes)
+    np.fill_diagonal(likeness, -np.inf)
+    most: NDArray[np.float32] = np.partition(likeness, -near, axis=1)[:, -near:].mean(axis=1)
+    return most
 
 
 class Shelf:

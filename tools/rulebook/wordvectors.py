@@ -26,7 +26,7 @@ __all__ = ["WordVectors"]
 
 T = TypeVar("T")
 
-MADE_AS = 1
+MADE_AS = 2
 """Part of each row's key: another number makes all of them again, as another choice of words must.
 """
 _LARGEST = 127
