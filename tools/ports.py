@@ -296,6 +296,13 @@ class Meaning:
     """Of shape ``(n, d)``: the words asked for, each as it is meant in this text, L2-normalised;
     zeros for a word that was not read."""
 
+    @property
+    def gist(self) -> NDArray[np.float32]:
+        """Of shape ``(d,)``: the normalised mean of its words; without any, the whole."""
+        total = self.words.sum(axis=0)
+        size = float(np.linalg.norm(total))
+        return np.asarray(total / size, np.float32) if size > 0 else self.whole
+
 
 @runtime_checkable
 class WordEmbedder(Embedder, Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from evals.bench.rulebooks import EVERY_PART, apart, pairs
 from evals.bench.rules import edits, kills, retrieval
 
 
@@ -9,7 +10,20 @@ def test_planted_rules_are_found_by_their_own_words() -> None:
     found = retrieval(rules=400, scenes=2, planted=4)
     assert found.terms == 1.0
     assert found.reworded >= 0.8
-    assert (found.queries, found.embedder) == (56, "hashed-ngrams-512/1")
+    assert (found.queries, found.embedder) == (36, "hashed-ngrams-512/1")
+
+
+def test_a_rule_alone_on_its_subject_meets_no_other_that_names_it() -> None:
+    planted = [("Nobody may light a fire on the stairs.", "No flames on the steps.")]
+    parts = apart(EVERY_PART, planted)
+    assert ("on the stairs", "on the steps") in EVERY_PART.places
+    assert [p for p in EVERY_PART.places if p not in parts.places] == [
+        ("on the stairs", "on the steps")
+    ]
+    assert parts.times == EVERY_PART.times
+    said = pairs()
+    assert {name: len(found) for name, found in said.items()} == {"known": 50, "held_out": 150}
+    assert len({text for found in said.values() for pair in found for text in pair}) == 400
 
 
 def test_edits_side_by_side_lose_nothing() -> None:

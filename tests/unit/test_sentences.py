@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tools import backends
 from tools.backends.sentences import SentenceEmbedder
@@ -15,6 +16,10 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 WORDS = "[PAD] [UNK] [CLS] [SEP] nobody may run ride at night near the gate someone cycles".split()
 TEXTS = ["Nobody may run near the gate", "Someone cycles", "at night nobody may ride near the gate"]
+
+
+def unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(vector / np.linalg.norm(vector), np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -69,14 +74,26 @@ def test_a_word_is_what_the_model_makes_of_it_in_its_text(folder: Path, tmp_path
     assert other.words.shape == (0, 16)
     ids = Tokenizer.from_file(str(folder / "tokenizer.json")).encode(text).ids
     with torch.no_grad():
-        hidden = BertModel.from_pretrained(folder).eval()(torch.tensor([ids])).last_hidden_state
-    states = hidden[0].numpy()[1:-1]  # less what stands before and after every text
-    expected = [states[4], states[7], states[4:8].mean(axis=0)]
-    expected = [v / np.linalg.norm(v) for v in expected]
-    np.testing.assert_allclose(meaning.words[:3], expected, atol=1e-5)
+        reference = BertModel.from_pretrained(folder).eval()
+        layers = reference(torch.tensor([ids]), output_hidden_states=True).hidden_states
+
+    def word(*at: int) -> NDArray[np.float32]:
+        """Of the last layer and of that at two thirds, each of the same weight."""
+        rows = [n + 1 for n in at]  # one token stands before every text
+        means = [layer[0].numpy()[rows].mean(axis=0) for layer in (layers[2], layers[1])]
+        return unit(sum(unit(mean) for mean in means))
+
+    np.testing.assert_allclose(meaning.words[:3], [word(4), word(7), word(4, 5, 6, 7)], atol=1e-5)
     assert not meaning.words[3].any()  # a blank is no word
     alone = made.embed_words(["ride"], [[(0, 4)]])[0].words[0]
     assert float(alone @ meaning.words[0]) < 0.999
+
+
+def test_a_gist_is_the_mean_of_the_words(folder: Path, tmp_path: Path) -> None:
+    made = SentenceEmbedder(folder, tmp_path)
+    meaning, wordless = made.embed_words(TEXTS[:2], [[(11, 14), (24, 28)], []])
+    np.testing.assert_allclose(meaning.gist, unit(meaning.words.sum(axis=0)), atol=1e-6)
+    np.testing.assert_array_equal(wordless.gist, wordless.whole)
 
 
 def test_it_says_what_it_is(folder: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tools.archive import Archive, SceneRecord
 from tools.ports import Meaning, SceneProfile, WordEmbedder
-from tools.rulebook.retrieval import Lexicon, agreement, content, words
+from tools.rulebook.retrieval import Lexicon, agreement, content, crowded, words
 from tools.rulebook.wordvectors import WordVectors
 from tools.types import Rule, RuleCategory, RuleKind
 
@@ -129,15 +129,25 @@ def assert_same(some: Sequence[Meaning], others: Sequence[Meaning], within: floa
         np.testing.assert_allclose(a.words, b.words, atol=within)
 
 
+def test_a_rule_alone_on_its_subject_is_less_crowded_than_one_of_many_alike() -> None:
+    texts = [f"Nobody may sing at gate {n}" for n in range(12)] + ["Dogs wear a muzzle"]
+    meanings = Worded().embed_words(texts, [()] * len(texts))
+    many, alone = crowded(meanings[:-1]), crowded(meanings)[-1]
+    assert many.shape == (12,)
+    assert many.min() > 0.9 > 0.3 > alone
+    assert crowded(meanings[:1]).tolist() == [0.0]
+
+
 def test_what_is_embedded_is_kept_and_not_made_again(tmp_path: Path, texts: list[str]) -> None:
     embedder = Worded()
     assert isinstance(embedder, WordEmbedder)
     kept = WordVectors(tmp_path / "words", embedder)
-    np.testing.assert_array_equal(kept.embed(texts), embedder.embed(texts))
+    gists = kept.embed(texts)
     assert kept.embed([]).shape == (0, DIM)
     embedder.seen.clear()
     first = of(kept, texts)
     assert embedder.seen == []
+    np.testing.assert_allclose(gists, [meaning.gist for meaning in first], atol=0.01)
     exact = embedder.embed_words(texts, [[(w.first, w.end) for w in content(t)] for t in texts])
     assert_same(first, exact, within=0.01)
     assert_same(of(WordVectors(tmp_path / "words", Worded()), texts), first)

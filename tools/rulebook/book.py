@@ -62,8 +62,8 @@ __all__ = ["RuleBook", "induced_id", "now", "unknown_scene"]
 
 POOL = 32
 """Rules that each way of searching names at least before they are fused."""
-COMPARED = 160
-"""Rules that similarity as wholes names at least, to be compared word by word."""
+COMPARED = 128
+"""Rules that the index names at least, to be compared word by word."""
 CROWD = 0.05
 """Weight of being one of many alike among these, against similarity: chosen, as ``COMPARED`` was,
 on paraphrases written for it."""
@@ -359,7 +359,7 @@ class RuleBook:
             return {r.id: found[key] for r in allowed if (key := shelf.keys[r.id]) in found}
         asked = self._words.query(query)
         named = self._index.nearest(
-            scene, shelf.documents, asked.whole, max(pool, COMPARED) + others
+            scene, shelf.documents, asked.gist, max(pool, COMPARED) + others
         )
         scores = shelf.lexicon.search(query)
         shared = (r.id for r in allowed if r.id in scores)

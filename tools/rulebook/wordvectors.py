@@ -35,8 +35,8 @@ _AT_ONCE = 500
 
 
 class WordVectors:
-    """An embedder that keeps the words of what it embeds; for the index, as it makes the vectors of
-    whole rules anyway.
+    """An embedder that keeps the words of what it embeds, for the index, whose vectors are the
+    means of these: how a rule forbids or demands, which any does, is not in them.
 
     Args:
         path: the file; made where absent.
@@ -51,7 +51,7 @@ class WordVectors:
 
     @property
     def name(self) -> str:
-        return self._embedder.name
+        return f"{self._embedder.name}+words"
 
     @property
     def dim(self) -> int:
@@ -62,12 +62,12 @@ class WordVectors:
         return self._embedder.by_meaning
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """The rows that the embedder gives for whole texts; those of their words are kept."""
+        """The gists of texts, in rows; the vectors of their words are kept."""
         made = self._made(texts)
         if not made:
             return np.zeros((0, self.dim), dtype=np.float32)
         self._keep({text: _packed(meaning) for text, meaning in zip(texts, made, strict=True)})
-        return np.stack([meaning.whole for meaning in made])
+        return np.stack([meaning.gist for meaning in made])
 
     def query(self, text: str) -> Meaning:
         """What a text means that is not worth keeping."""
@@ -122,7 +122,7 @@ class WordVectors:
         self._tried(write)
 
     def _key(self, text: str) -> bytes:
-        said = f"{MADE_AS}\0{self.name}\0{text}".encode("utf-8", "surrogatepass")
+        said = f"{MADE_AS}\0{self._embedder.name}\0{text}".encode("utf-8", "surrogatepass")
         return blake2b(said, digest_size=16).digest()
 
     def _tried(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
