@@ -154,7 +154,8 @@ def test_how_many_walk_is_said_of_those_on_the_move(
     part = Interval.from_seconds(start * tick, end * tick, base)
     said = captioner.describe(source, part, profile=profile).caption.text
     found = re.search(
-        r"about (\d+) people on the move, about (\d+) (?:or more )?of them walking, ", said
+        r"about (\d+) people on the move at a time, about (\d+) (?:or more )?of them walking, ",
+        said,
     )
     assert found is not None, said
     moving, walking = map(int, found.groups())

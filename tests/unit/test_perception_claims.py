@@ -123,7 +123,7 @@ def test_what_an_exposure_changes_does_not_move(said: Said) -> None:
     found = said(film(8), changes)
     assert not [c for c in found if "small object" in c or "stand" in c or "appear" in c]
     assert any("moves left to right" in c or "glides left to right" in c for c in found)
-    assert "about 1 object on the move" in found
+    assert "about 1 object on the move at a time" in found
 
 
 def test_a_head_that_turns_does_not_appear(said: Said) -> None:

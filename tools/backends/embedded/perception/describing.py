@@ -52,6 +52,8 @@ _RUNS = 1.5
 """People change from walking to running at 2.0 m/s, 1.5 × the usual 1.3 m/s (Hreljac 1993)."""
 _STIR = 0.8
 """Usual walking speeds of spread within something that, as a whole, does not move."""
+_LIMBS = 0.4
+"""The same of one who walks, about: what shows more does not stand, whatever takes it for that."""
 _LONG_S = 2.0
 _LEAST_ALONE = 4
 _AHEAD = 0.8
@@ -171,11 +173,14 @@ def observe(
     rows = track.array
     if background(rows):
         return None  # painted lines from a little elsewhere, what is lit otherwise, a head turned
-    sure = activity in STILL or (
-        present(rows)
-        and not at_rest(whole.rows[part])
-        and goes(track, small=whole.small, passes=activity in _PASSING)
-    )
+    if activity in STILL:
+        sure = activity != "stands" or numbers["limb_motion"] <= _LIMBS
+    else:
+        sure = (
+            present(rows)
+            and not at_rest(whole.rows[part])
+            and goes(track, small=whole.small, passes=activity in _PASSING)
+        )
     names = [n for n in POINT_ATTRIBUTES if counts(n, subject, activity)]
     by = surprises(whole, normal, names)
     strongest = np.max([np.zeros(len(track.frames)), *by.values()], axis=0)

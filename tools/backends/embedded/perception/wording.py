@@ -245,7 +245,7 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def on_the_move(number: int, briefly: bool, *, people: bool) -> str:
-    """How many move from place to place; whoever stands or sits is not among them.
+    """How many move from place to place at a time; whoever stands or sits is not among them.
 
     ``briefly``: whether somebody does for less than a quarter of the time, where ``number`` is 0.
     """
@@ -253,11 +253,11 @@ def on_the_move(number: int, briefly: bool, *, people: bool) -> str:
         found = "hardly anything" if briefly else "nothing"
         return f"{found} is seen to go from one place to another"
     many, one = ("people", "person") if people else ("objects", "object")
-    return f"about {number} {one if number == 1 else many} on the move"
+    return f"about {number} {one if number == 1 else many} on the move at a time"
 
 
 def _crowd(counts: Observation, walking: Sequence[Observation], number: str) -> Clause:
-    """“about 17 people on the move, about 15 of them walking, mostly left to right”."""
+    """“about 17 people on the move at a time, about 15 of them walking, mostly left to right”."""
     text, ways = counts.text, _ways(walking)
     if walking:
         text += f", {number} of them walking" if number else ", walking"
