@@ -229,6 +229,8 @@ def test_the_same_rule_again_is_said_to_exist(vidocq: Run, learned: Path) -> Non
     done = vidocq(*add, "--json")
     name = rule_id(done.stdout)
     assert f"note: this rule exists already, as {name}@1: nothing was written" in done.stderr
+    alike = vidocq("rules", "add", "no riding  HERE!", *IN, "-y")
+    assert f"note: this rule exists already, as {name}@1: nothing was written" in alike.stderr
     vidocq("rules", "retire", name)
     assert f"as {name}@3: it was retired, and is in use again" in vidocq(*add).stderr
 

@@ -183,6 +183,19 @@ def test_adding_twice_is_adding_once(archive: Archive) -> None:
     assert (other.version, other.id != one.id) == (1, True)
 
 
+def test_a_sentence_that_ends_or_is_spaced_otherwise_is_the_same(archive: Archive) -> None:
+    rules = archive.rules
+    one = rules.add("gate", "Nobody’s to run here.", ANOMALOUS, ACTIVITY)
+    for again in ("nobody's to  run here", " Nobody's to RUN here !", "Nobody’s to run here …"):
+        assert rules.add("gate", again, ANOMALOUS, ACTIVITY) == one
+    rules.retire(one.id)
+    back = rules.add("gate", "nobody's to run here", ANOMALOUS, ACTIVITY)
+    assert (back.id, back.version, back.text) == (one.id, 3, one.text)
+    assert rules.add("gate", "Nobody's to run there", ANOMALOUS, ACTIVITY).id != one.id
+    by_night = Scope(hours=("22:00", "06:00"))
+    assert rules.add("gate", one.text, ANOMALOUS, ACTIVITY, scope=by_night).id != one.id
+
+
 def test_unknown_things_are_said(archive: Archive) -> None:
     with pytest.raises(UserError, match=f"did you mean {WALK.id}"):
         archive.rules.get(WALK.id[:-1])

@@ -134,7 +134,8 @@ class RuleBook:
         scope: Scope = ANYWHERE,
         author: str = "user",
     ) -> Rule:
-        """Write a person's rule. Adding what is there already gives back that rule.
+        """Write a person's rule. Adding what is there already, in these words but for case,
+        spacing and how the sentence ends, gives back that rule.
 
         Raises UserError for a blank text or an unknown scene.
         """

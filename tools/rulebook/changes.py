@@ -17,6 +17,7 @@ from tools.rulebook.rows import (
     latest_of_scene,
     now,
     require_scene,
+    same_sentence,
     scene_of_rule,
     split_reference,
     unknown_rule,
@@ -129,6 +130,10 @@ def add_rule(
         author=author if source == "user" else f"induction, imported by {author}",
         created=now(),
     )
+    if rule_id is None and (old := _said_already(connection, rule)) is not None:
+        if old.status is rule.status:
+            return old
+        return next_version(connection, old, {"status": rule.status}, author)
     salt = 0
     while versions := versions_of(connection, rule.id):
         last = versions[-1]
@@ -143,6 +148,17 @@ def add_rule(
         )
     insert_rule(connection, rule)
     return rule
+
+
+def _said_already(connection: sqlite3.Connection, rule: Rule) -> Rule | None:
+    """The rule of the scene that says the same in the same words, best one that is in use."""
+    said = content_of(rule, "id", "text", "status")
+    alike = [
+        old
+        for old in latest_of_scene(connection, rule.scene)
+        if same_sentence(old.text, rule.text) and content_of(old, "id", "text", "status") == said
+    ]
+    return min(alike, key=lambda old: old.status is not rule.status, default=None)
 
 
 def edit_rule(

@@ -23,6 +23,7 @@ __all__ = [
     "mark_of",
     "now",
     "require_scene",
+    "same_sentence",
     "scene_of_rule",
     "split_reference",
     "unknown_rule",
@@ -151,6 +152,17 @@ def clean_text(text: str) -> str:
     if not text:
         raise UserError("a rule needs a text", remedy="say in words what is normal or anomalous")
     return text
+
+
+def same_sentence(one: str, other: str) -> bool:
+    """Whether two sentences differ in nothing but case, spacing, quotes and how they end."""
+    return _bare(one) == _bare(other)
+
+
+def _bare(text: str) -> str:
+    for curly, straight in ("’'", "“\"", "”\""):
+        text = text.replace(curly, straight)
+    return " ".join(text.casefold().split()).rstrip(" .!?;,:…")
 
 
 def _slug(text: str) -> str:
