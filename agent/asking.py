@@ -113,7 +113,10 @@ def _begin(agent: Agent, request: Request, run: str, tell: Progress) -> dict[str
 
 
 def _resume(agent: Agent, stores: Stores, run: str, tell: Progress) -> dict[str, Any] | None:
-    """The outcome of an interrupted run, or of a finished one as recorded."""
+    """The outcome of an interrupted run, or of a finished one as recorded.
+
+    Raises UserError where that cannot be had: nothing began, or another embedder made the index.
+    """
     trace = stores.runs.read(run)
     if trace.decision is not None and not any(f.again for f in trace.decision.failures):
         remark(f"run {run} is finished; this is its recorded answer")
@@ -121,6 +124,8 @@ def _resume(agent: Agent, stores: Stores, run: str, tell: Progress) -> dict[str,
     header = trace.header
     if not header:
         raise UserError(f"run {run} stopped before it began", remedy="ask the question again")
+    if trace.scene is not None:  # what the run recorded of it is not asked for again
+        stores.archive.rules.check_index(trace.scene.name)
     thread = header.get("thread") or run
     state = agent.get_state({"configurable": {"thread_id": thread}})
     if state.next and state.values.get("run") == run:

@@ -20,6 +20,8 @@ from agent.trace import read_lines
 from tests.conftest import WriteClip
 from tests.dying import killed_at
 from tests.walkway import ANYTHING, SCENE, Walkway
+from tools.archive import Archive
+from tools.backends.embedded.embedder import HashedEmbedder
 
 POINTS = [
     ("plan", 1, "before"),
@@ -105,6 +107,25 @@ def test_an_unknown_run_cannot_be_resumed(home: Path) -> None:
     done = CliRunner().invoke(app, ["ask", "--resume", "nobody"], env={"VIDOCQ_HOME": str(home)})
     assert (done.exit_code, done.stdout) == (2, "")
     assert "no run nobody in" in done.stderr
+
+
+def test_an_index_of_another_embedder_is_refused_before_anything_is_looked_at(
+    home: Path, walkway: Walkway
+) -> None:
+    ask = ["ask", ANYTHING, walkway.bike, "--scene", SCENE]
+    assert killed_at("segment", 1, "before", ask, {"VIDOCQ_HOME": str(home)}) == -signal.SIGKILL
+    with closing(Archive(home, HashedEmbedder(64))) as small:
+        small.rules.reindex([SCENE])
+    (run,) = [p.name for p in (home / "runs").iterdir()]
+    before = lines(home, run)
+    env = {"VIDOCQ_HOME": str(home), "VIDOCQ_EMBEDDER": "hashed"}
+    done = CliRunner().invoke(app, ["ask", "--resume", run], env=env)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "indexed with the embedder hashed-ngrams-64/1" in done.stderr
+    assert lines(home, run) == before
+    with closing(Archive(home, HashedEmbedder())) as usual:
+        usual.rules.reindex([SCENE])
+    assert CliRunner().invoke(app, ["ask", "--resume", run], env=env).exit_code == 0
 
 
 # ---------------------------------------------------------------- size of the checkpoints
