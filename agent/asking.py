@@ -201,7 +201,7 @@ def write_report(folder: Path, decision: Decision, answer: str, stores: Stores) 
 
     Raises StoreError.
     """
-    from tools.contactsheet import contact_sheet
+    from tools.contactsheet import contact_sheet, told_events
     from tools.exhibits import INDEX, save_exhibits, told_of
     from tools.figures import timeline_plot
 
@@ -217,7 +217,7 @@ def write_report(folder: Path, decision: Decision, answer: str, stores: Stores) 
             timeline_plot(decision, ledger.videos, plot)
             paths.append(plot)
         with ExitStack() as opened:
-            wanted = {e.video_id for e in decision.events}
+            wanted = {event.video_id for _, event in told_events(decision, ledger.videos)}
             sources = {
                 i: opened.enter_context(open_video(ledger.videos[i].path)) for i in sorted(wanted)
             }

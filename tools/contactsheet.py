@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tools.decision import Decision, EventScore, Label
+from tools.decision import Decision, EventScore, Intent, Label
 from tools.errors import MediaError
 from tools.figures import COLOURS, PALE, heading, save_figure, score_of
 from tools.ports import FrameSource
-from tools.types import Box, Observation, clock
+from tools.types import Box, HealthEvent, Observation, clock
 from tools.wrapping import wrapped
 
 __all__ = ["contact_sheet", "key_frame_of", "told_events"]
@@ -127,13 +127,45 @@ def told_events(
     """The events that pictures show, numbered as in the decision: those that were flagged or are
     uncertain; where there are none, all. Of more than ``most`` the highest-scoring.
 
+    Of a question about the camera, which has no events: the faults it asked for, else any others.
+
     Args:
         videos: ids of those whose frames are at hand.
     """
-    numbered = [(n, e) for n, e in enumerate(decision.events, 1) if e.video_id in videos]
+    events = decision.events or _faults(decision)
+    numbered = [(n, e) for n, e in enumerate(events, 1) if e.video_id in videos]
     chosen = [(n, e) for n, e in numbered if e.label is not Label.NORMAL] or numbered
     chosen.sort(key=lambda item: -(item[1].score or 0.0))
     return sorted(chosen[:most], key=lambda item: item[0])
+
+
+def _faults(decision: Decision) -> list[EventScore]:
+    """Each stretch of a fault that an answer about the camera cites, once: looks side by side tell
+    parts of one."""
+    if decision.intent is not Intent.CAMERA:
+        return []
+    asked = [f for f in decision.health if f.id in decision.faulty]
+    told = asked or [f for f in decision.health if f.kind != "cut"]
+    stretches: list[HealthEvent] = []
+    for fault in sorted(told, key=lambda f: (f.video_id, f.kind, f.interval.start)):
+        last = stretches[-1] if stretches else fault
+        same = (last.video_id, last.kind) == (fault.video_id, fault.kind)
+        if stretches and same and fault.interval.start <= last.interval.end:
+            hull = last.interval.hull(fault.interval)
+            stretches[-1] = last.model_copy(update={"interval": hull})
+        else:
+            stretches.append(fault)
+    return [
+        EventScore(
+            video_id=f.video_id,
+            event_id=f.id,
+            interval=f.interval,
+            label=Label.ANOMALOUS if asked else Label.UNCERTAIN,
+            score=None,
+            summary=f.text,
+        )
+        for f in sorted(stretches, key=lambda f: (f.video_id, f.interval.start))
+    ]
 
 
 def key_frame_of(event: EventScore, source: FrameSource) -> int:

@@ -36,7 +36,7 @@ class Exhibit(Frozen):
     """What one event is shown by. Paths are relative to the report's folder."""
 
     event: int
-    """Its number in the decision, from 1."""
+    """Its number in the decision, from 1; of a question about the camera that of the fault."""
     event_id: str
     video: str
     video_id: str
@@ -71,7 +71,7 @@ def save_exhibits(
     _forget(folder)
     flagged = any(e.label is not Label.NORMAL for e in decision.events)
     told = told_events(decision, sources, None if flagged else MOST_NORMAL)
-    digits = max(2, len(str(len(decision.events))))
+    digits = max(2, len(str(max((number for number, _ in told), default=0))))
     shown = []
     # In the order of the footage: a reader that goes back has to decode anew.
     for number, event in sorted(told, key=lambda t: (t[1].video_id, t[1].key_frame or 0)):

@@ -217,7 +217,7 @@ def _label(axes: Axes, x: float, y: float, text: str, colour: str, ha: str = "le
 
 
 def score_of(event: EventScore) -> str:
-    return "uncertain" if event.score is None else f"{event.score:.2f}"
+    return event.label.value if event.score is None else f"{event.score:.2f}"
 
 
 def _listed(decision: Decision, rows: Sequence[str]) -> list[tuple[str, str]]:

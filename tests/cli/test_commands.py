@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.cli.conftest import Run
+from tests.conftest import WriteClip
 from tests.walkway import ANYTHING, SCENE, Walkway
+from tools.video import open_video
 
 
 def read(output: str) -> Any:
@@ -59,6 +61,22 @@ def test_a_scene_is_learned_asked_about_and_told(
     assert list(first.values()) == sorted(first.values())
     assert {"Recalled", "Judged:", "Decided"} <= set(told)
     assert "\n".join(story).endswith(answer.strip())
+
+
+def test_a_report_about_the_camera_has_a_picture_of_the_fault(
+    vidocq: Run, learned: Path, walkway: Walkway, tmp_path: Path, write_clip: WriteClip
+) -> None:
+    with open_video(walkway.calm) as source:
+        frames = [f.image // (50 if 20 <= f.index < 32 else 1) for f in source.frames()]
+    clip, report = write_clip(tmp_path / "dark.mp4", frames), tmp_path / "report"
+    ask = ("ask", "Was the camera covered?", str(clip), "--scene", SCENE, "--report", str(report))
+    done = vidocq(*ask)
+    assert done.stdout.startswith("Yes, the camera was at fault: dark.mp4 00:02.0 to 00:03.2")
+    (shown,) = read((report / "pictures.json").read_text())
+    assert shown["frame_file"] == "frames/01_dark_00-02.6.jpg"
+    assert shown["frame_file"] in (report / "answer.txt").read_text()
+    assert (report / shown["frame_file"]).is_file()
+    assert (report / "contact_sheet.png").is_file()
 
 
 def test_json_is_all_there_is_on_stdout(vidocq: Run, learned: Path, walkway: Walkway) -> None:

@@ -17,7 +17,7 @@ from tools.decision import Decision, EventScore, Intent, Label, Timeline
 from tools.errors import StoreError
 from tools.exhibits import save_exhibits, told_of
 from tools.figures import timeline_plot, unseen_stretches
-from tools.types import Box, Interval, Observation, Point
+from tools.types import Box, HealthEvent, Interval, Observation, Point
 from tools.video import OpenedVideo, open_video
 from tools.wrapping import wrapped
 
@@ -245,6 +245,41 @@ def test_nothing_flagged_shows_what_scored_highest(tmp_path: Path, source: Opene
     assert [e.event for e in shown] == list(range(9, 21))
     assert save_exhibits(decision(source, []), {source.info.id: source}, tmp_path) == ()
     assert told_of(()) == ""
+
+
+def test_an_answer_about_the_camera_shows_the_faults_it_cites(
+    tmp_path: Path, source: OpenedVideo
+) -> None:
+    faults = tuple(
+        HealthEvent(
+            id=f"{kind}{start}",
+            video_id=source.info.id,
+            kind=kind,
+            interval=Interval.from_seconds(start, end, source.info.time_base),
+            text="the picture is nearly black",
+            frames=(int(10 * start), int(10 * end) - 1),
+        )
+        for kind, start, end in [
+            ("frozen", 5, 6),
+            ("black", 1, 2),
+            ("black", 2, 3),
+            ("cut", 1, 1.1),
+        ]
+    )
+    made = decision(source, []).model_copy(update={"intent": Intent.CAMERA, "health": faults})
+    sources = {source.info.id: source}
+    asked = made.model_copy(update={"faulty": ("black1", "black2")})
+    (shown,) = save_exhibits(asked, sources, tmp_path / "asked")
+    assert (shown.time, shown.frame, shown.label) == ("00:02.0", 20, Label.ANOMALOUS)
+    assert shown.frame_file == "frames/01_numbered_00-02.0.jpg"
+    assert (tmp_path / "asked" / shown.frame_file).is_file()
+    assert shown.caption == "the picture is nearly black"
+    others = save_exhibits(made, sources, tmp_path / "others")
+    assert [(e.time, e.label) for e in others] == [
+        ("00:02.0", Label.UNCERTAIN), ("00:05.5", Label.UNCERTAIN),
+    ]  # fmt: skip
+    elsewhere = asked.model_copy(update={"intent": Intent.ANOMALY})
+    assert save_exhibits(elsewhere, sources, tmp_path) == ()
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,7 @@ def same_sentence(one: str, other: str) -> bool:
 
 
 def _bare(text: str) -> str:
-    for curly, straight in ("’'", "“\"", "”\""):
+    for curly, straight in ("’'", '“"', '”"'):
         text = text.replace(curly, straight)
     return " ".join(text.casefold().split()).rstrip(" .!?;,:…")
 
