@@ -50,6 +50,10 @@ def _over(attribute: str, bound: float, unit: str) -> Condition:
     return Condition(attribute=attribute, op=">", value=bound, unit=unit)
 
 
+_LEFT = (
+    r"bags?|packages?|parcels?|suitcases?|box(?:es)?|luggage|objects?|something|anything|things?"
+)
+_BEING = r"that|which|may|must|shall|should|can|is|are|was|were|be|been|being|has|have|not|never"
 WALKING_SPEED = "× usual walking speed"
 
 CONCEPTS: tuple[Concept, ...] = (
@@ -95,8 +99,9 @@ CONCEPTS: tuple[Concept, ...] = (
     Concept(
         name="leaving something behind",
         words=r"abandon\w*|left behind|leav(?:e|es|ing) (?:\w+ ){0,3}behind|unattended|dropped"
-        r"|(?:left|leaves?|leaving) (?:an? |any |his |her |their |the |your )?(?:\w+ )?(?:bags?"
-        r"|packages?|parcels?|suitcases?|box(?:es)?|luggage|objects?|something|anything|things?)",
+        rf"|(?:left|leaves?|leaving) (?:an? |any |his |her |their |the |your )?(?:\w+ )?(?:{_LEFT})"
+        rf"|(?:{_LEFT}) (?:(?:{_BEING}) )*left(?: (?:behind|unattended|unwatched|alone))?"
+        r"(?! (?:the|this|that|our|h(?:is|er)|their|through|to|from|of)\b)",  # he left the place
         predicate=_all(_is("activity", "appears and stays")),
         category=RuleCategory.OBJECT,
         caveat="tested as something that appears and does not move away; its kind was not measured",

@@ -146,6 +146,30 @@ BOUNDS = [
         "",
     ),
     (
+        "Bags must not be left unattended for more than 2 minutes",
+        NOBODY,
+        f"{LEFT} and unattended > 120 s",
+        "",
+    ),
+    (
+        "Nobody may leave a bag for more than 30 seconds",
+        NOBODY,
+        f"{LEFT} and unattended > 30 s",
+        "",
+    ),
+    (
+        "Luggage that is left alone for over a minute is suspicious",
+        NOBODY,
+        f"{LEFT} and unattended > 60 s",
+        "",
+    ),
+    (
+        "Bags may be left at the fence for at most 2 minutes",
+        NOBODY,
+        f"{LEFT} and unattended > 120 s",
+        "in the zone fence",
+    ),
+    (
         "Cyclists must not exceed walking speed",
         NOBODY,
         "activity in {glides} and speed > 1 × usual walking speed",

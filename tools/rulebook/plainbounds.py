@@ -107,7 +107,7 @@ _MEMBERS = re.compile(
     r"\b(?:groups?|crowds?|gatherings?|queues?|teams?)(?: that are)? "
     r"(?:of|with|over|under|above|below|exceeding|(?:larger|bigger|smaller|greater) than) "
     rf"(?:(?:{_COMPARE}) )?{NUMBER}(?: {_PEOPLE})?(?: or more)?(?: {_PEOPLE})?(?!\w)"
-    r"|\bin (?:pairs|twos|threes|couples|single file)\b|\b(?:alone|side by side)\b",
+    r"|\bin (?:pairs|twos|threes|couples|single file)\b|\b(?:(?<!left )alone|side by side)\b",
     re.IGNORECASE,
 )
 _UNREAD = re.compile(
