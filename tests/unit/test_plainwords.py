@@ -322,12 +322,35 @@ def test_a_place_that_is_no_zone_is_told() -> None:
         ("Nobody may stand at the fance", "fance"),
         ("Nobody may enter the loading dock", "loading-dock"),
         ("Nobody may wait at the bus stop", "bus-stop"),
+        ("No parking in front of the gate", "gate"),
+        ("Nobody may stand next to the bench", "bench"),
     ):
         with pytest.raises(UserError, match=f"no zone “{name}” in scene “gate”") as told:
             understand(text, {"fence": FENCE}, "gate")
         assert f"vidocq rules zone add {name} --scene gate" in told.value.remedy
     assert "did you mean “fence”" in str(told.value) or "it has fence" in str(told.value)
     assert understand("No walking on the grass", {}, "gate").predicate  # a concept of its own
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("No parking in front of the fence", "in front of"),
+        ("Nobody may run behind the fence", "behind"),
+        ("Nobody may stand next to the fence", "next to"),
+        ("Nobody may stand close to the fence", "close to"),
+        ("Nobody may stand near the fence", "near"),
+        ("No cars at the fence", ""),
+        ("Nobody may run in the fence", ""),
+    ],
+)
+def test_what_is_beside_a_zone_is_said_to_be_tested_inside(text: str, said: str) -> None:
+    found = understand(text, {"fence": FENCE}, "gate")
+    assert found.predicate
+    assert (found.scope.zone, found.unchecked) == ("fence", ())
+    notes = [c for c in found.caveats if "inside the zone fence" in c]
+    assert [n.partition("”")[0] for n in notes] == ([f"“{said}"] if said else [])
+    assert all(n.endswith("on which side, is not measured") for n in notes)
 
 
 def test_a_list_is_tested_word_by_word() -> None:

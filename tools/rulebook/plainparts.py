@@ -33,8 +33,10 @@ __all__ = [
     "unchecked_in",
 ]
 
+_BESIDE = r"in front of|next to|close to|near|by|beside|behind|around"
+"""Where that is no zone's inside: nothing measures it."""
 PLACE = re.compile(
-    r"\b(?:at|near|by|beside|in|inside|within|on|behind|around|outside|through|across|over|along"
+    rf"\b(?:{_BESIDE}|at|in|inside|within|on|outside|through|across|over|along"
     r"|into|onto|under|enter|enters|entering|cross|crosses|crossing)"
     r" (?:the |this |that |our |my )?(?:area of the )?"
     r"([a-z][\w-]*(?: [a-z][\w-]*)?)",
@@ -88,6 +90,8 @@ class Part:
 
     text: str
     zone: str = ""
+    beside: str = ""
+    """How it says that it is beside the zone, not in it."""
     outside: bool = False
     hours: tuple[str, str] | None = None
     days: tuple[Weekday, ...] = ()
@@ -104,20 +108,21 @@ class Part:
 
 
 def part_of(text: str, zones: Sequence[str]) -> Part:
-    zone, outside, text = _zone(text, zones)
+    zone, beside, outside, text = _zone(text, zones)
     bounds, text = bounds_in(text)
     members, text = group_sizes(text)
     hours, text = hours_in(text)
     days, text = days_in(text)
-    return Part(YARDSTICK.sub(" ", text), zone, outside, hours, days, bounds, members)
+    return Part(YARDSTICK.sub(" ", text), zone, beside, outside, hours, days, bounds, members)
 
 
-def _zone(text: str, zones: Sequence[str]) -> tuple[str, bool, str]:
-    """The zone a sentence names, whether it means what is outside, and the sentence without it."""
+def _zone(text: str, zones: Sequence[str]) -> tuple[str, str, bool, str]:
+    """The zone a sentence names, whether it means what is beside it or outside, and the sentence
+    without it."""
     for name in sorted(zones, key=len, reverse=True):
         spoken = re.escape(name).replace(r"\-", "[- ]").replace("_", "[_ ]")
         match = re.search(
-            r"(?:\b(?:at|near|by|beside|in|inside|within|on|behind|around|through|across|over|along"
+            rf"(?:\b(?:(?P<beside>{_BESIDE})|at|in|inside|within|on|through|across|over|along"
             r"|into|onto|under|(?P<out>outside(?: of)?|out of|off|away from|beyond"
             rf"|not (?:in|at|inside|within|on))) )?(?:\b(?:the|this|that|zone) )*\b{spoken}\b"
             r"(?: (?:zone|area|region)\b)?",
@@ -125,8 +130,8 @@ def _zone(text: str, zones: Sequence[str]) -> tuple[str, bool, str]:
             re.IGNORECASE,
         )
         if match:
-            return name, bool(match["out"]), without(text, match, "zone")
-    return "", False, text
+            return name, match["beside"] or "", bool(match["out"]), without(text, match, "zone")
+    return "", "", False, text
 
 
 def refuse_unknown_place(text: str, zones: Mapping[str, Zone], scene: str) -> None:

@@ -112,6 +112,12 @@ def understand(
         zone = zones[main.zone]
         scope = found.scope.model_copy(update={"zone": zone.name, "polygon": zone.polygon})
         found = replace(found, scope=scope)
+        if main.beside and found.tests:
+            note = (
+                f"“{main.beside.lower()}” is tested as being inside the zone {zone.name}: how near "
+                "to it something is, or on which side, is not measured"
+            )
+            found = replace(found, caveats=(*found.caveats, note))
     known = {*(attributes or ()), "subject", "activity"}
     missing = dict.fromkeys(
         c.attribute for t in found.tests for c in t.all if c.attribute not in known
