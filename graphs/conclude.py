@@ -24,6 +24,7 @@ from tools.decision import Cost, Decision, EventScore, Intent, Label, Plan
 from tools.deduction import parts_of, words_only
 from tools.ledger import FinalScore, Ledger
 from tools.ports import Reading
+from tools.rulebook.precedence import cancelled
 from tools.types import clock, ordered_unique
 
 __all__ = [
@@ -231,6 +232,8 @@ def answer(state: State, runtime: Runtime[Context]) -> State:
     if ledger.scene is not None and ledger.scene.in_words:  # nothing of it was measured
         said = [t for t in named if parts_of(f"{t.phrase}; {t.concept}")]
         caveats = [f"“{t.phrase}” was read in captions by its words" for t in said]
+    else:
+        caveats += cancelled(made)
     caveats += _not_applied(ledger, made)
     caveats += [made.unmet] if made.unmet else []
     if state.get("scene_free") and made.intent not in {Intent.UNSUPPORTED, Intent.CAMERA}:

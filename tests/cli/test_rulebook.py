@@ -392,6 +392,15 @@ def test_a_question_ignores_what_it_names(vidocq: Run, learned: Path, walkway: W
     assert vidocq("rules", "list", *IN).stdout.count("this question") == 0
 
 
+def test_what_a_question_counts_and_ignores_alike_is_said(
+    vidocq: Run, learned: Path, walkway: Walkway
+) -> None:
+    query = "Anything unusual? Riding counts as unusual here; ignore skateboards."
+    told = vidocq("ask", query, walkway.bike, *IN).stdout
+    assert not told.startswith("Yes")
+    assert "Note: “Riding” and “skateboards”, which is to be ignored, cannot be told apart" in told
+
+
 def test_a_scene_that_is_measured_keeps_no_captions(
     vidocq: Run, refused: Callable[..., str], learned: Path
 ) -> None:

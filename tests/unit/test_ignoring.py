@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tools.backends.embedded.planner import EmbeddedPlanner
 from tools.ports import PlanningContext
 from tools.rulebook.plainwords import hits_of_question
+from tools.rulebook.precedence import cancelled
 from tools.rulebook.predicates import describe
 from tools.testimony import excused_by
 from tools.types import (
@@ -88,3 +91,25 @@ def test_a_direction_that_is_tested_is_not_called_untested() -> None:
     (target,) = plan.counts
     assert "direction in {left}" in describe(target.predicate)
     assert "left" not in target.caveat
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("Anything unusual? Riding counts as unusual here; ignore skateboards.",
+         "“Riding” and “skateboards”, which is to be ignored, cannot be told apart"),
+        ("Anything unusual? A parked car counts as unusual, but ignore cars.",
+         "so nothing of “parked car” could be reported; ask without ignoring it"),
+        ("Did anyone ride a bike? Ignore skateboards.", "nothing of “ride” could be reported"),
+        ("Anything unusual? Moving fast counts as unusual; ignore riders.",
+         "“fast” and “riders”, which is to be ignored, overlap in what is measured"),
+        ("Anything unusual? Running counts as unusual; ignore riders.", ""),
+        ("Anything unusual? Running counts as unusual; ignore the gardener's cart.", ""),
+    ],
+)  # fmt: skip
+def test_definitions_of_a_question_that_cancel_each_other_are_said_to(
+    query: str, said: str
+) -> None:
+    notes = cancelled(EmbeddedPlanner().plan(query, PlanningContext(scene="gate")))
+    assert bool(notes) == bool(said)
+    assert all(said in note and "goes first" in note for note in notes)

@@ -8,12 +8,14 @@ goes before what the book says.
 
 from __future__ import annotations
 
+from tools.decision import Plan
 from tools.rulebook.plainwords import QUESTION
-from tools.rulebook.regions import lies_within, region_of
+from tools.rulebook.predicates import describe
+from tools.rulebook.regions import common, empty, lies_within, region_of
 from tools.rulebook.scoping import covers, narrower
 from tools.types import Predicate, Rule
 
-__all__ = ["is_exception", "outranks"]
+__all__ = ["cancelled", "is_exception", "outranks"]
 
 
 def is_exception(one: Rule, its: Predicate, other: Rule, others: Predicate) -> bool:
@@ -36,3 +38,25 @@ def outranks(anomalous: Rule, its: Predicate, normal: Rule, others: Predicate) -
     if any(asked):
         return asked == [True, False]
     return anomalous.source == "user" and is_exception(anomalous, its, normal, others)
+
+
+def cancelled(plan: Plan) -> list[str]:
+    """What of a question's own words cancels itself, being measured alike: in words, for the
+    answer. What is to be ignored goes first, always."""
+    notes = []
+    for wanted in (*plan.counts, *plan.targets):
+        for ignored in plan.ignores:
+            mine, theirs = region_of(wanted.predicate), region_of(ignored.predicate)
+            both = f"“{wanted.phrase}” and “{ignored.phrase}”, which is to be ignored,"
+            if lies_within(mine, theirs):
+                notes.append(
+                    f"{both} cannot be told apart: whatever is measured as the first "
+                    f"({describe(wanted.predicate)}) is ignored as the second, which goes first, so "
+                    f"nothing of “{wanted.phrase}” could be reported; ask without ignoring it"
+                )
+            elif set(mine) & set(theirs) and not empty(common(mine, theirs)):
+                notes.append(
+                    f"{both} overlap in what is measured: where both hold, it was ignored, which "
+                    "goes first"
+                )
+    return notes
