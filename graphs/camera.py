@@ -77,14 +77,19 @@ def camera_label(
     return Label.UNCERTAIN, "; ".join(unclear.problems) or words
 
 
-def camera_headline(decision: Decision, ledger: Ledger) -> str:
-    """What was wrong and when, or that nothing of the kind was seen."""
+def camera_headline(decision: Decision, ledger: Ledger, *, negated: bool = False) -> str:
+    """What was wrong and when, or that nothing of the kind was seen.
+
+    Args:
+        negated: it was asked whether nothing was wrong.
+    """
+    yes, no = ("No", "Yes") if negated else ("Yes", "No")
     if decision.label is Label.ANOMALOUS:
         asked = [f for f in decision.health if f.id in decision.faulty]
         told = [_told(faults, ledger) for faults in _alike(asked)]
-        return f"Yes, the camera was at fault: {'; '.join(told)}."
+        return f"{yes}, the camera was at fault: {'; '.join(told)}."
     others = ", but others were" if any(f.kind != "cut" for f in decision.health) else ""
-    return f"No, no such fault of the camera was seen{others}."
+    return f"{no}, no such fault of the camera was seen{others}."
 
 
 def told_of_camera(decision: Decision, ledger: Ledger) -> list[Step]:

@@ -245,7 +245,7 @@ def answer(state: State, runtime: Runtime[Context]) -> State:
             else "judged by general priors, not by what is normal at this place"
         )
     decision = state["decision"]
-    text = answer_text(decision, ledger, caveats)
+    text = answer_text(decision, ledger, caveats, made=made)
     context.runs.finish(ledger, decision, text)
     return _closing(text)
 
@@ -300,6 +300,8 @@ def follow_up(state: State, runtime: Runtime[Context]) -> State:
         text = why_answer(previous, ledger, made.moment_s)
     else:
         text = confidence_answer(previous, ledger)
+    if made.unmet:
+        text += f"\nNote: {made.unmet}."
     context.runs.finish(context.runs.open(state["run"]), previous, text)
     return _closing(text)
 

@@ -90,7 +90,7 @@ CONCEPTS: tuple[Concept, ...] = (
     Concept(
         name="parking",
         words=r"park(?:ed|ing)(?! (?:lots?|spaces?|areas?|place))"
-        r"|(?:may|can|must|should|not|to) park",
+        r"|(?:may|can|must|should|not|to|(?:any|some|no) ?(?:one|body)) park",
         predicate=_all(_is("activity", "stands"), _is("subject", "large object")),
         category=RuleCategory.OBJECT,
         caveat="tested as something large that stands; what stood there in the normal clips "

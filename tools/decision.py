@@ -97,6 +97,9 @@ class Plan(Frozen):
     """Of a CAMERA question: the kinds of fault it asks for; empty for any."""
     unmet: str = ""
     """What the question says for itself that could not be taken into account, in words."""
+    negated: bool = False
+    """Whether it asks that nothing of the kind was there ("did nobody run?"): what was found is
+    then answered by no."""
     window: Window | None = None
     moment_s: float | None = None
     """The instant a WHY question names, in seconds."""

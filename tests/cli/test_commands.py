@@ -79,6 +79,21 @@ def test_a_report_about_the_camera_has_a_picture_of_the_fault(
     assert (report / "contact_sheet.png").is_file()
 
 
+def test_a_denial_and_two_questions_in_one_are_answered_as_they_were_put(
+    vidocq: Run, learned: Path, walkway: Walkway
+) -> None:
+    def first_line(question: str) -> str:
+        done = vidocq("ask", question, walkway.bike, "--scene", SCENE)
+        return done.stdout.splitlines()[0]
+
+    assert first_line("Did nobody ride?").startswith("No, it was found (score 0.")
+    assert first_line("Did nobody run?").startswith("Yes, nothing of the kind was found")
+    told = first_line("Did anybody ride, and was a bag left behind?")
+    assert told.startswith("Yes, found (score 0.")
+    assert "Of what was asked for: “ride” at bike.mp4 00:0" in told
+    assert told.endswith("“bag left behind” was not found.")
+
+
 def test_json_is_all_there_is_on_stdout(vidocq: Run, learned: Path, walkway: Walkway) -> None:
     done = vidocq("ask", ANYTHING, walkway.bike, "--scene", SCENE, "--json")
     out = read(done.stdout)

@@ -51,6 +51,9 @@ def test_why_and_how_sure_survive_a_restart(
         assert "extrapolated" in sure["answer"]
         assert "very event in scope was looked at" in sure["answer"]
         assert [type(m) for m in sure["messages"]] == [AIMessage] * 3
+        both = say(agent, f"Why was {middle} flagged, and did anyone run?", "t")["answer"]
+        assert both.startswith(why["answer"])
+        assert both.endswith("Note: “did anyone run” was not answered: ask it by itself.")
 
 
 def test_why_without_a_moment_speaks_of_the_most_striking(

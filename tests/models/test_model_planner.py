@@ -116,3 +116,11 @@ def test_what_a_question_says_for_itself_is_kept(brain: Brain, planner: ModelPla
     assert (plan.intent, plan.planner) == (Intent.ANOMALY, planner.name)
     assert [t.concept for t in plan.counts] == ["running"]
     assert [t.concept for t in plan.ignores] == ["a large object"]
+
+
+def test_a_denial_and_a_second_question_are_not_lost(brain: Brain, planner: ModelPlanner) -> None:
+    brain.plan = {**RIDING, "window": None}
+    assert planner.plan("Did nobody ride?", CONTEXT).negated
+    plan = planner.plan("Did anyone ride, and was the camera covered?", CONTEXT)
+    assert (plan.intent, plan.negated) == (Intent.FIND, False)
+    assert plan.unmet == "“was the camera covered” was not answered: ask it by itself"

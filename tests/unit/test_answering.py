@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from graphs.answering import headline
+from graphs.answering import answer_text, headline
 from graphs.camera import unjudged
 from graphs.conclude import left_open
 from graphs.explaining import explain
@@ -12,6 +12,7 @@ from graphs.followup import why_answer
 from tests.builders import (
     event_of,
     filled_ledger,
+    find_plan,
     observation_of,
     scene_of,
     seen_of,
@@ -136,3 +137,48 @@ def test_a_moment_beside_what_was_found_was_looked_at(ledger: Ledger) -> None:
         "Flagged: gate.mp4 00:12.0–00:13.0."
     )
     assert "00:05.0 of gate.mp4 was not looked at" in why_answer(decision, ledger, 5.0)
+
+
+# ---------------------------------------------------------------- as the question was put
+
+
+@pytest.mark.parametrize(
+    ("intent", "label", "said"),
+    [
+        (Intent.FIND, Label.ANOMALOUS, "No, it was found (score 0.80): gate.mp4 00:12.0–00:15.0."),
+        (Intent.FIND, Label.NORMAL, "Yes, nothing of the kind was found (score 0.80)."),
+        (Intent.ANOMALY, Label.ANOMALOUS, "No, something was out of the ordinary (score 0.80): "),
+        (Intent.ANOMALY, Label.NORMAL, "Yes, nothing was out of the ordinary (score 0.80)."),
+        (Intent.CAMERA, Label.ANOMALOUS, "No, the camera was at fault: gate.mp4 00:02.0 to"),
+        (Intent.CAMERA, Label.NORMAL, "Yes, no such fault of the camera was seen, but others"),
+    ],
+)
+def test_a_question_in_the_negative_is_answered_the_other_way_round(
+    ledger: Ledger, intent: Intent, label: Label, said: str
+) -> None:
+    events = [thing(12, 15)] if label is Label.ANOMALOUS and intent is not Intent.CAMERA else []
+    more = {"intent": intent, "health": (fault(2, 6),), "faulty": ("black2",)}
+    if intent is not Intent.CAMERA:
+        more = {"intent": intent}
+    made = decided(*events, label=label, **more)
+    assert headline(made, ledger, negated=True).startswith(said)
+
+
+def test_of_several_things_asked_for_each_is_told() -> None:
+    rider = observation_of("o1", activity="glides", speed=2.5)
+    ledger = filled_ledger(rider)
+    riding, running = find_plan("speed > 1.5"), find_plan("activity in {runs}", "running", "run")
+    both = riding.model_copy(update={"targets": (*riding.targets, *running.targets)})
+    found = thing(12, 15).model_copy(update={"observations": ("o1",)})
+    made = decided(found, intent=Intent.FIND)
+    told = answer_text(made, ledger, made=both).splitlines()[0]
+    assert told.endswith(
+        "Of what was asked for: “riding” at gate.mp4 00:12.0–00:15.0, “run” was not found."
+    )
+    assert "Of what" not in answer_text(made, ledger, made=riding)
+    unseen = made.model_copy(update={"not_looked_at": ("e0",)})
+    assert "“run” was not found where it could be told" in answer_text(unseen, ledger, made=both)
+    in_words = decided(thing(12, 15), intent=Intent.FIND)
+    assert "told in words, not measured" in answer_text(in_words, ledger, made=both)
+    none = decided(label=Label.NORMAL, intent=Intent.FIND)
+    assert answer_text(none, ledger, made=both).endswith(" Not found: “riding”, “run”.")

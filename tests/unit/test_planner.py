@@ -284,3 +284,101 @@ def test_planning_is_deterministic_and_keeps_the_question() -> None:
     query = "Was  anyone\nriding?"
     assert plan(query) == plan(query)
     assert plan(query).query == "Was anyone riding?"
+
+
+@pytest.mark.parametrize(
+    ("query", "intent", "positive"),
+    [
+        ("Did nobody run?", Intent.FIND, "Did anyone run?"),
+        ("Did no one ride a bike?", Intent.FIND, "Did anyone ride a bike?"),
+        ("Was nothing left behind?", Intent.FIND, "Was anything left behind?"),
+        ("Did not a single person run?", Intent.FIND, "Did anyone run?"),
+        ("Is it true that nobody was running?", Intent.FIND, "Is it true that anyone was running?"),
+        ("Nobody ran, right?", Intent.FIND, "Someone ran?"),
+        ("Were there no cars?", Intent.FIND, "Were there any cars?"),
+        ("Between 0:05 and 0:12, did nobody run?", Intent.FIND,
+         "Between 0:05 and 0:12, did anyone run?"),
+        ("Did nothing unusual happen?", Intent.ANOMALY, "Did anything unusual happen?"),
+        ("Was the camera never covered?", Intent.CAMERA, "Was the camera ever covered?"),
+    ],
+)  # fmt: skip
+def test_a_question_in_the_negative_is_planned_as_in_the_positive(
+    query: str, intent: Intent, positive: str
+) -> None:
+    made, other = plan(query), plan(positive)
+    assert (made.intent, made.negated, other.negated) == (intent, True, False)
+    assert [t.predicate for t in made.targets] == [t.predicate for t in other.targets]
+    assert not any("not tested" in t.caveat for t in made.targets)
+    assert (made.window, made.faults) == (other.window, other.faults)
+
+
+@pytest.mark.parametrize(
+    ("query", "negated"),
+    [
+        ("Didn't anybody run?", False),
+        ("Nobody may run here. Did anyone run?", False),
+        ("Riding is not allowed here: did anyone ride?", False),
+        ("Is the camera working?", True),
+        ("Was the camera not working?", False),
+        ("Did the camera stop working?", False),
+    ],
+)
+def test_what_a_yes_means_to_a_question(query: str, negated: bool) -> None:
+    assert plan(query).negated is negated
+
+
+@pytest.mark.parametrize(
+    ("query", "concepts"),
+    [
+        ("Did anybody run, and was a bag left behind?", ["running", "leaving something behind"]),
+        ("Did anyone run? Was a bag left behind?", ["running", "leaving something behind"]),
+        ("Did anyone stand around, and did anyone run?", ["standing", "running"]),
+        ("Before 0:10, did anyone run and did anyone ride?", ["running", "riding"]),
+        ("Was nobody running, and was nothing missing?", ["running", "something missing"]),
+        ("When and where did someone run?", ["running"]),
+        ("Did anyone run and when was it?", ["running"]),
+    ],
+)
+def test_two_questions_that_one_plan_answers_are_one(query: str, concepts: list[str]) -> None:
+    made = plan(query)
+    assert (made.intent, made.query, made.unmet) == (Intent.FIND, query, "")
+    assert [t.concept for t in made.targets] == concepts
+
+
+BY_ITSELF = "was not answered: ask it by itself"
+
+
+@pytest.mark.parametrize(
+    ("query", "intent", "said"),
+    [
+        ("Did anyone run, and was the camera covered?", Intent.FIND,
+         f"“was the camera covered” {BY_ITSELF}"),
+        ("Anything unusual, and did anyone run?", Intent.ANOMALY, f"“did anyone run” {BY_ITSELF}"),
+        ("Did nobody run, and was a bag left behind?", Intent.FIND,
+         f"“was a bag left behind” {BY_ITSELF}"),
+        ("Did anyone run before 0:10 and did anyone ride after 0:20?", Intent.FIND,
+         f"“did anyone ride after 0:20” {BY_ITSELF}"),
+        ("Did anyone run, and why was 00:12 flagged?", Intent.FIND,
+         f"“why was 00:12 flagged” {BY_ITSELF}"),
+        ("Did anybody run and who was it?", Intent.FIND,
+         "“who was it” was not answered: it is outside what the embedded backends can tell"),
+        ("Who was the man, and did anybody run?", Intent.FIND,
+         "“Who was the man” was not answered: it is outside what"),
+        ("Did anyone run? Was a dog there?", Intent.FIND, "“Was a dog there” was not answered"),
+    ],
+)  # fmt: skip
+def test_of_two_questions_the_one_that_is_not_answered_is_named(
+    query: str, intent: Intent, said: str
+) -> None:
+    made = plan(query)
+    assert made.intent is intent
+    assert said in made.unmet
+    assert [t.concept for t in made.targets] == (["running"] if intent is Intent.FIND else [])
+
+
+def test_two_questions_about_the_last_answer() -> None:
+    both = plan("How sure are you, and what did you not look at?", thread=True)
+    assert (both.intent, both.unmet) == (Intent.CONFIDENCE, "")
+    first = plan("Why was 00:12 flagged, and how sure are you?", thread=True)
+    assert (first.intent, first.moment_s) == (Intent.WHY, 12.0)
+    assert first.unmet == f"“how sure are you” {BY_ITSELF}"

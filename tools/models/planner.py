@@ -69,16 +69,19 @@ class ModelPlanner(Planner):
         return made.model_copy(update={"planner": f"{self.name} ({told.note})"})
 
     def _with_definitions(self, made: Plan, query: str, context: PlanningContext) -> Plan:
-        """What the question says for itself alone is read by the embedded grammar."""
-        if made.intent is not Intent.ANOMALY:
-            return made
+        """What the question says for itself alone, and whether it is put in the negative, is read
+        by the embedded grammar."""
         try:
             own = self._embedded.plan(query, context)
         except UserError:  # of a time window, which the model may have understood
             return made
-        if own.intent is not Intent.ANOMALY:
+        if own.intent is not made.intent:
             return made
-        said = {"counts": own.counts, "ignores": own.ignores, "unmet": own.unmet}
+        said: dict[str, object] = {"negated": own.negated}
+        if len(made.targets) <= len(own.targets):  # it asks for no more than the grammar does
+            said["unmet"] = own.unmet
+        if made.intent is Intent.ANOMALY:
+            said |= {"counts": own.counts, "ignores": own.ignores}
         return made.model_copy(update=said)
 
     def _plan(self, query: str, value: Mapping[str, Any], context: PlanningContext) -> Plan:

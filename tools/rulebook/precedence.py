@@ -51,8 +51,8 @@ def cancelled(plan: Plan) -> list[str]:
             if lies_within(mine, theirs):
                 notes.append(
                     f"{both} cannot be told apart: whatever is measured as the first "
-                    f"({describe(wanted.predicate)}) is ignored as the second, which goes first, so "
-                    f"nothing of “{wanted.phrase}” could be reported; ask without ignoring it"
+                    f"({describe(wanted.predicate)}) is ignored as the second, which goes first, "
+                    f"so nothing of “{wanted.phrase}” could be reported; ask without ignoring it"
                 )
             elif set(mine) & set(theirs) and not empty(common(mine, theirs)):
                 notes.append(

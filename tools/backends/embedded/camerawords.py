@@ -7,7 +7,7 @@ from itertools import chain
 
 from tools.types import HealthKind
 
-__all__ = ["CAUSE", "camera_asked"]
+__all__ = ["CAUSE", "asks_whether_well", "camera_asked"]
 
 CAUSE = "what is wrong with the picture is measured, not who or what caused it"
 
@@ -26,6 +26,10 @@ _FAULTS: tuple[tuple[str, tuple[HealthKind, ...]], ...] = (
 _ANY = (
     r"tamper\w*|sabotag\w*|vandal\w*|manipulat\w*|interfer\w*|disturb\w*|fault\w*|fail(?:s|ed|ing"
     r"|ures?)?|broken|defect\w*|problems?|trouble|health\w*|working|ok(?:ay)?|all right|fine"
+)
+_WELL = re.compile(
+    r"(?<!not )(?<!stop )(?<!stopped )\b(?:working|ok(?:ay)?|all right|fine|healthy)\b",
+    re.IGNORECASE,
 )
 _ALL = "|".join([_ANY, *(words for words, _ in _FAULTS)])
 _CAMERA = r"(?:camera|lens|cctv)"
@@ -63,3 +67,8 @@ def camera_asked(text: str) -> tuple[HealthKind, ...] | None:
         return ()
     named = (kinds for words, kinds in _FAULTS if re.search(rf"\b(?:{words})\b", said))
     return tuple(dict.fromkeys(chain.from_iterable(named)))
+
+
+def asks_whether_well(text: str) -> bool:
+    """Whether a question about the camera asks that it was in order: then a fault is a no."""
+    return _WELL.search(text) is not None

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 
-from tools.backends.embedded.camerawords import CAUSE, camera_asked
+from tools.backends.embedded.camerawords import CAUSE, asks_whether_well, camera_asked
+from tools.backends.embedded.questions import positive, split_questions
 from tools.concepts import CONCEPTS, DIRECTIONS, Concept, directions_in, find_concepts
 from tools.decision import Intent, Plan, Target, Window
 from tools.errors import UserError
@@ -84,7 +85,7 @@ COMMON = frozenset(
     which while who will with within would you your call called calls consider considered treat
     anomaly anomalies anomalous unusual abnormal alarm forbidden allowed not camera scene area
     pavement around across along frame frames recording today there's it's speed faster longer
-    slower standing""".split()
+    slower standing true really""".split()
 )
 
 
@@ -101,12 +102,28 @@ class EmbeddedPlanner:
                 "the question is blank",
                 remedy='ask e.g. "Did anything out of the ordinary happen?"',
             )
+        plans = [(part, self._planned(part, context)) for part in split_questions(text)]
+        # The first that can be answered is, with whichever others one plan answers as well.
+        first = min(plans, key=lambda p: p[1].intent is Intent.UNSUPPORTED)[1]
+        made, unmet = first, [first.unmet]
+        for part, other in plans:
+            if other is first:
+                continue
+            both = _both(made, other)
+            made = made if both is None else both
+            unmet += [other.unmet] if both is not None else [_unanswered(part, other)]
+        said = "; ".join(dict.fromkeys(note for note in unmet if note))
+        return made.model_copy(update={"query": text, "unmet": said})
+
+    def _planned(self, text: str, context: PlanningContext) -> Plan:
+        """A plan for one question."""
         window, rest = _window(text)
+        rest, negated = positive(rest.lstrip(" ,"))
         named = YARDSTICK.sub(" ", rest)
         asks_anew = UNUSUAL.search(rest) and OPEN.search(rest)
         about_last = not context.names_video and not asks_anew
         if about_last and (context.has_decision or not find_concepts(named)):
-            follow_up = _follow_up(text)
+            follow_up = _follow_up(rest if negated else text)
             if follow_up is not None:
                 return self._follow_up(text, follow_up, context)
         rest, counts, ignores, unmet = _definitions(rest)
@@ -119,12 +136,13 @@ class EmbeddedPlanner:
                 faults=faults,
                 window=window,
                 unmet=CAUSE,
+                negated=negated != asks_whether_well(rest),
                 planner=self.name,
             )
         if CANNOT.search(rest):
             return self._unsupported(text)
         concepts = find_concepts(named)
-        own = {"counts": counts, "ignores": ignores, "unmet": unmet}
+        own = {"counts": counts, "ignores": ignores, "unmet": unmet, "negated": negated}
         common = {"query": text, "window": window, "planner": self.name, **own}
         open_question = UNUSUAL.search(rest) and OPEN.search(rest) and not DEFINES.search(rest)
         if open_question or (UNUSUAL.search(rest) and not concepts):
@@ -173,6 +191,34 @@ class EmbeddedPlanner:
             "ordinary, whether the camera was tampered with or at fault, and when and where there "
             f"was: {known}.",
         )
+
+
+def _both(one: Plan, other: Plan) -> Plan | None:
+    """The plan that answers two questions at once; None where none does."""
+    if one.intent is other.intent and one.intent in {Intent.UNSUPPORTED, Intent.CONFIDENCE}:
+        return one
+    things = {Intent.FIND, Intent.CHECK}
+    alike = one.intent is other.intent or {one.intent, other.intent} <= things
+    same_time = other.window in {None, one.window}  # "before 0:10 did anyone run, and did …"
+    if not alike or not same_time or one.negated is not other.negated or one.intent is Intent.WHY:
+        return None
+    known = [(t.concept, t.predicate) for t in one.targets]
+    new = [t for t in other.targets if (t.concept, t.predicate) not in known]
+    any_fault = not one.faults or not other.faults
+    return one.model_copy(
+        update={
+            "targets": (*one.targets, *new),
+            "counts": (*one.counts, *other.counts),
+            "ignores": (*one.ignores, *other.ignores),
+            "faults": () if any_fault else tuple(dict.fromkeys((*one.faults, *other.faults))),
+        }
+    )
+
+
+def _unanswered(part: str, plan: Plan) -> str:
+    unknown = plan.intent is Intent.UNSUPPORTED and _follow_up(part) is None
+    why = "it is outside what the embedded backends can tell" if unknown else "ask it by itself"
+    return f"“{part.strip(' ?.!')}” was not answered: {why}"
 
 
 def _definitions(text: str) -> tuple[str, tuple[Target, ...], tuple[Target, ...], str]:
@@ -337,5 +383,5 @@ def _untested(text: str) -> tuple[str, ...]:
     for concept in CONCEPTS:
         rest = re.sub(rf"\b(?:{concept.words})\b", " ", rest, flags=re.IGNORECASE)
     rest = re.sub(rf"(?:more|longer|faster) than {NUMBER} ?\w*", " ", rest)
-    words = re.findall(r"[a-z][a-z'-]+", rest)
-    return tuple(dict.fromkeys(w for w in words if w not in COMMON))
+    words = re.findall(r"[a-z][a-z'-]+", rest.replace("’", "'"))
+    return tuple(dict.fromkeys(w for w in words if w.removesuffix("n't") not in COMMON))
