@@ -144,6 +144,7 @@ def build_agent(
         zoom=settings.zoom,
         smoothing=settings.smoothing,
         smoothing_s=settings.smoothing_s,
+        smoothing_method=settings.smoothing_method,
         correlation=settings.correlation,
         # A judging model reads all rules in one order, so that prompts begin alike.
         rules_per_event=settings.unless_set(

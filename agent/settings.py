@@ -19,7 +19,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from tools.backends import ModelOptions
 from tools.decision import Budget
 from tools.errors import UserError
-from tools.scoring import Smoothing
+from tools.scoring import CAUSAL, METHODS, Method, Smoothing
 
 __all__ = ["Settings", "load_settings", "origins"]
 
@@ -98,7 +98,10 @@ class Settings(BaseSettings):
     """How the score timeline is smoothed: causal (online: no frame's score rests on later frames;
     a scene is then induced with this setting, too), offline or none."""
     smoothing_s: float = Field(default=0.8, gt=0)
-    """Width of the smoothing, in seconds."""
+    """Width of the smoothing, in seconds; half a second for captions."""
+    smoothing_method: Method | None = None
+    """How the scores of captions that came without measurements are smoothed: ema, two_way,
+    gaussian, majority or none. By default two_way, causally ema."""
     correlation: float = Field(default=0.1, ge=0, lt=1)
     """How far alike neighbouring events draw each other's scores."""
     rules_per_event: int = Field(default=8, ge=1)
@@ -125,6 +128,16 @@ class Settings(BaseSettings):
     def _ordered(self) -> Self:
         if self.abstain_rate < self.false_alarm_rate:
             raise ValueError("abstain_rate must be at least false_alarm_rate")
+        return self
+
+    @model_validator(mode="after")
+    def _smoothed_as_said(self) -> Self:
+        method = self.smoothing_method
+        if method and self.smoothing == "causal" and not CAUSAL[method]:
+            others = ", ".join(m for m in METHODS if CAUSAL[m])
+            raise ValueError(f"smoothing_method {method} looks ahead; causal ones: {others}")
+        if method and self.smoothing == "none":
+            raise ValueError(f"smoothing is none and smoothing_method {method}: choose one")
         return self
 
     @classmethod

@@ -95,6 +95,7 @@ def decide(state: State, runtime: Runtime[Context]) -> State:
             limits,
             smoothing=context.smoothing,
             width_s=context.smoothing_s,
+            method=context.smoothing_method,
         )
         for video_id in state["video_ids"]
         if video_id in ledger.segmentations and not camera

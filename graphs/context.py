@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 from tools.decision import Budget, Decision
 from tools.errors import StoreError
 from tools.ledger import Ledger
-from tools.scoring import Smoothing
+from tools.scoring import Method, Smoothing
 from tools.toolbox import Toolbox
 
 __all__ = ["Context", "MemoryRuns", "RunStore"]
@@ -63,7 +63,9 @@ class Context:
         batch: looks per round.
         first_look: density of the first look at a coarse event; zooming in is always fine.
         zoom: whether suspects alone are zoomed into, or every event.
-        smoothing: named method for the score timeline, of width ``smoothing_s`` seconds.
+        smoothing: of the score timeline, of width ``smoothing_s`` seconds.
+        smoothing_method: by which what captions came to is smoothed; None: two ways, or causally by
+            an exponential average.
         correlation: pull between neighbouring alike events (0: none).
         rules_per_event: rules retrieved for an event at first; more where they are missing.
         default_scene: the scene of a question that names none.
@@ -78,6 +80,7 @@ class Context:
     zoom: Literal["suspects", "all"] = "suspects"
     smoothing: Smoothing = "offline"
     smoothing_s: float = 0.8
+    smoothing_method: Method | None = None
     correlation: float = 0.1
     rules_per_event: int = 8
     default_scene: str | None = None

@@ -48,6 +48,7 @@ def timeline(
     limits: Thresholds,
     *,
     smoothing: Smoothing,
+    method: Method | None = None,
     width_s: float,
 ) -> Timeline | None:
     """Score of every frame looked at, or None where none was measured or, in a scene learned by
@@ -64,10 +65,10 @@ def timeline(
     whole, so none of them adds or holds anything. A series that the captioner has smoothed with a
     view of what came later stays *offline*, and the timeline says so.
 
-    Where captions were judged by their words, see :func:`_in_words`.
+    Where captions were judged by their words, see :func:`_in_words`; ``method`` smooths them.
     """
     if ledger.scene is not None and ledger.scene.in_words:
-        return _in_words(ledger, video_id, plan, smoothing)
+        return _in_words(ledger, video_id, plan, smoothing, method or METHOD_OF[smoothing])
     looked = [s for s in first_looks(ledger, video_id) if not s.look.description.problems]
     how: Smoothing = "none"
     if plan.targets:
@@ -114,9 +115,12 @@ def _measured(
     return values
 
 
-def _in_words(ledger: Ledger, video_id: str, plan: Plan, smoothing: Smoothing) -> Timeline | None:
+def _in_words(
+    ledger: Ledger, video_id: str, plan: Plan, smoothing: Smoothing, method: Method
+) -> Timeline | None:
     """What the first looks' captions came to, each for its event's time, as recorded captions are
-    judged frame by frame: scenery discounted, and smoothed two ways or, *causal*, from the past.
+    judged frame by frame: scenery discounted, and smoothed by a method or, *causal*, by it from the
+    past.
     Before the stream counts the normal footage of the scene: a short clip is no stream of its own.
     A caption tells of its whole event, so *causal* it counts from the event's last frame on.
 
@@ -159,7 +163,8 @@ def _in_words(ledger: Ledger, video_id: str, plan: Plan, smoothing: Smoothing) -
                 for v, share in zip(told, shares, strict=True)
             ]
         )
-        curve = smoothed(seconds, curve, method=METHOD_OF[smoothing], causal=causal)
+        curve = smoothed(seconds, curve, method=method, causal=causal)
+        smoothing = "none" if method == "none" else smoothing
         if not causal:
             _hold(looked, seconds, curve)
     last = video.frames - 1

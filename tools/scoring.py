@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from types import MappingProxyType
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,10 @@ from tools.decision import Label
 from tools.types import Frozen, Point
 
 __all__ = [
+    "CAUSAL",
+    "METHODS",
     "Calibration",
+    "Method",
     "Smoothing",
     "Thresholds",
     "correlate",
@@ -37,6 +41,13 @@ __all__ = [
 ]
 
 Smoothing = Literal["causal", "offline", "none"]
+Method = Literal["none", "ema", "two_way", "gaussian", "majority"]
+"""Methods of smoothing what captions came to, by name: :mod:`tools.deduction.smoothing`."""
+METHODS: tuple[Method, ...] = get_args(Method)
+CAUSAL = MappingProxyType(
+    {"none": True, "ema": True, "two_way": False, "gaussian": True, "majority": True}
+)
+"""Whether a method can be had from the past alone; ``gaussian`` and ``majority`` can be both."""
 Series = Sequence[float] | NDArray[np.float64]
 
 PRIOR_THRESHOLD = 1.0

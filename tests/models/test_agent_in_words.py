@@ -114,6 +114,18 @@ def test_a_question_about_something_named_is_put_to_the_words(home: Path, walkwa
         assert set(line.scores) == {1.0}
 
 
+def test_scores_of_captions_are_smoothed_by_the_method_that_is_set(
+    home: Path, walkway: Walkway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "A man is riding a bicycle past the fountain."
+    for method, how in (("majority", "offline"), ("none", "none")):
+        monkeypatch.setenv("VIDOCQ_SMOOTHING_METHOD", method)
+        with answered(home, walkway, said, USUAL[0]) as (decision, _):
+            (line,) = decision.timelines
+            assert line.smoothing == how
+            assert max(line.scores) == 1.0
+
+
 def test_what_words_cannot_tell_stays_open(home: Path, walkway: Walkway) -> None:
     said, query = "A group of people is walking.", "Was there a group?"
     with answered(home, walkway, said, query=query) as (decision, answer):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tools.deduction import METHODS, smoothed
+from tools.scoring import CAUSAL
 
 T = np.arange(40) / 10.0
 STEP = np.r_[np.zeros(20), np.ones(20)]
@@ -19,7 +20,7 @@ def test_a_constant_stays_and_shapes_are_kept(method):
     assert smoothed([0.0], [0.9], method=method).shape == (1,)
 
 
-@pytest.mark.parametrize("method", ["none", "ema", "majority"])
+@pytest.mark.parametrize("method", ["none", "ema", "gaussian", "majority"])
 def test_causal_methods_do_not_look_ahead(method):
     rng = np.random.default_rng(0)
     before = rng.random(40)
@@ -28,10 +29,16 @@ def test_causal_methods_do_not_look_ahead(method):
     assert list(first) == list(smoothed(T, after, method=method, causal=True)[:25])
 
 
+def test_every_method_is_causal_or_says_that_it_looks_ahead():
+    assert [m for m in METHODS if not CAUSAL[m]] == ["two_way"]
+    with pytest.raises(
+        ValueError, match="two_way looks ahead; causal methods: none, ema, gaussian"
+    ):
+        smoothed(T, STEP, method="two_way", causal=True)
+
+
 @pytest.mark.parametrize("method", ["two_way", "gaussian"])
-def test_methods_that_look_ahead_say_so(method):
-    with pytest.raises(ValueError, match="looks ahead"):
-        smoothed(T, STEP, method=method, causal=True)
+def test_methods_with_a_view_of_what_comes_count_both_ways_alike(method):
     ahead = smoothed(T, STEP, method=method)
     assert ahead[18] > 0, "what comes after counts"
     assert ahead[20:] + ahead[19::-1] == pytest.approx(1.0), "both ways alike"
@@ -49,6 +56,9 @@ def test_the_gaussian_weighs_by_distance():
     out = smoothed([0.0, 1.0, 2.0], [0.0, 1.0, 0.0], method="gaussian", width_s=1.0)
     side = math.exp(-0.5)
     assert out[1] == pytest.approx(1 / (1 + 2 * side))
+    past = smoothed([0.0, 1.0, 2.0], [0.0, 1.0, 0.0], method="gaussian", width_s=1.0, causal=True)
+    far = math.exp(-2.0)
+    assert list(past) == pytest.approx([0, 1 / (1 + side), side / (1 + side + far)])
 
 
 def test_the_majority_votes():

@@ -102,6 +102,15 @@ def test_an_unknown_key_is_refused_wherever_it_stands(monkeypatch: pytest.Monkey
         ("smoothing_s = nan", "smoothing_s (vidocq.toml): input should be"),
         ("max_seconds = inf", "max_seconds (vidocq.toml): input should be a finite number"),
         ("abstain_rate = 0.001", "abstain_rate must be at least false_alarm_rate"),
+        (
+            "smoothing = 'causal'\nsmoothing_method = 'two_way'",
+            "smoothing_method two_way looks ahead; causal ones: none, ema, gaussian, majority",
+        ),
+        (
+            "smoothing = 'none'\nsmoothing_method = 'ema'",
+            "smoothing is none and smoothing_method ema: choose one",
+        ),
+        ("smoothing_method = 'median'", "smoothing_method (vidocq.toml): input should be 'none'"),
         ("batch = = 3", "vidocq.toml: Invalid value"),
     ],
 )

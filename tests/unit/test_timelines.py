@@ -23,8 +23,9 @@ from tests.builders import (
     video_of,
 )
 from tools.decision import Intent, Label, Plan
+from tools.deduction import smoothed
 from tools.ledger import Known, Ledger, Look, Recall, Segmentation
-from tools.scoring import Smoothing, Thresholds, score_of
+from tools.scoring import CAUSAL, METHODS, Method, Smoothing, Thresholds, score_of
 from tools.types import (
     ClauseVerdict,
     Description,
@@ -377,6 +378,28 @@ def test_causally_a_caption_counts_from_the_end_of_its_event() -> None:
     assert {t: s for t, s in later.items() if t < 29.9} == {
         t: s for t, s in line.items() if t < 29.9
     }
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("how", ["offline", "causal"])
+def test_captions_are_smoothed_by_the_method_that_is_set(how: Smoothing, method: Method) -> None:
+    causal = how == "causal"
+    if causal and not CAUSAL[method]:
+        return
+    ledger = worded((), (said_of(0.9),), ())
+    line = timeline(ledger, "v1", ANOMALY, LIMITS, smoothing=how, method=method, width_s=1.0)
+    assert line is not None
+    assert line.smoothing == ("none" if method == "none" else how)
+    scores = dict(zip(line.seconds, line.scores, strict=True))
+    assert (scores == line_of(ledger, smoothing=how)) == (
+        method == ("ema" if causal else "two_way")
+    )
+    at = np.asarray(line.seconds)
+    told = (19.85, 29.85) if causal else (10.0, 20.0)  # causal: from its last frame to the next's
+    raw = np.where((at > told[0]) & (at < told[1]), 0.9, 0.0)
+    inside = raw > 0  # frames of events that were judged normal are held below 0.5
+    expected = smoothed(at, raw, method=method, causal=causal)
+    assert np.asarray(line.scores)[inside] == pytest.approx(expected[inside], abs=1e-6)
 
 
 @pytest.mark.parametrize("fps", [0.1, 1.0, 2.0, 4.0])

@@ -6,7 +6,7 @@ standard deviation, dt the time since the sample before:
 ``none``      s_t
 ``ema``       y_t = y_{t−1} + (1 − e^{−dt/τ}) (s_t − y_{t−1}), y_0 = s_0: causal
 ``two_way``   mean of ``ema`` forwards and ``ema`` backwards
-``gaussian``  Σ_u e^{−(t−u)²/2σ²} s_u / Σ_u e^{−(t−u)²/2σ²}, cut at 3 σ
+``gaussian``  Σ_u e^{−(t−u)²/2σ²} s_u / Σ_u e^{−(t−u)²/2σ²}, cut at 3 σ; causal: over u ≤ t
 ``majority``  share of the samples of the last ``width_s`` (causal), or within ± ``width_s`` / 2,
               whose score is at least ``level``: a vote of yes and no
 
@@ -18,20 +18,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from types import MappingProxyType
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CAUSAL", "METHODS", "WIDTH_S", "Method", "smoothed"]
+from tools.scoring import CAUSAL, METHODS, Method
 
-Method = Literal["none", "ema", "two_way", "gaussian", "majority"]
-METHODS: tuple[Method, ...] = get_args(Method)
-CAUSAL = MappingProxyType(
-    {"none": True, "ema": True, "two_way": False, "gaussian": False, "majority": True}
-)
-"""Whether a method can be had from the past alone; ``majority`` can be both."""
+__all__ = ["CAUSAL", "METHODS", "WIDTH_S", "Method", "smoothed"]
 
 WIDTH_S = 0.5
 """Default length."""
@@ -55,7 +48,7 @@ def smoothed(
 
     Args:
         seconds: ascending times of the samples.
-        causal: nothing at a time may rest on later samples. ``two_way`` and ``gaussian`` refuse.
+        causal: nothing at a time may rest on later samples. ``two_way`` refuses.
         level: of ``majority``.
 
     Raises:
@@ -71,7 +64,8 @@ def smoothed(
     if not width_s > 0:
         raise ValueError(f"a width of {width_s} s")
     if causal and not CAUSAL[method]:
-        raise ValueError(f"{method} looks ahead; causal methods: ema, majority, none")
+        others = ", ".join(m for m in METHODS if CAUSAL[m])
+        raise ValueError(f"{method} looks ahead; causal methods: {others}")
     if method == "none" or len(s) == 0:
         return s.copy()
     if method == "ema":
@@ -90,6 +84,8 @@ def smoothed(
     out = np.empty_like(s)
     reach = 3 * width_s + SLACK_S
     starts, ends = np.searchsorted(t, t - reach), np.searchsorted(t, t + reach)
+    if causal:
+        ends = np.arange(1, len(t) + 1)
     for i, (a, b) in enumerate(zip(starts, ends, strict=True)):
         weight = np.exp(-0.5 * ((t[a:b] - t[i]) / width_s) ** 2)
         out[i] = float(weight @ s[a:b] / weight.sum())
