@@ -75,6 +75,11 @@ def test_open_questions_ask_for_anomalies(query: str) -> None:
             ["running"],
             "activity in {runs} and speed > 2 × usual walking speed",
         ),
+        (
+            "Was a bag left unattended for more than 2 minutes?",
+            ["leaving something behind"],
+            'activity in {"appears and stays"} and unattended > 120 s',
+        ),
         ("Show me a crowd.", ["a group"], "subject in {group}"),
     ],
 )

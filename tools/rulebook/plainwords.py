@@ -161,14 +161,14 @@ def require_content(text: str) -> None:
 
 
 def stated_bounds(predicate: Predicate, text: str) -> Predicate:
-    """The predicate with the bounds that a sentence states: seconds of staying, times the usual
-    walking speed."""
+    """The predicate with the bounds that a sentence states: seconds of staying, or of having been
+    left, times the usual walking speed."""
     stated = [
-        b.condition
-        for b in bounds_in(text)[0]
-        if not b.bare and b.condition.attribute in {"dwell", "speed"}
+        b for b in bounds_in(text)[0] if not b.bare and b.condition.attribute in {"dwell", "speed"}
     ]
-    return bounded(predicate, stated)
+    if any("appears and stays" in c.value for c in predicate.all if isinstance(c.value, tuple)):
+        stated = [b.about("unattended") if b.condition.unit == "s" else b for b in stated]
+    return bounded(predicate, [b.condition for b in stated])
 
 
 def hits_of_question(plan: Plan, scene: str) -> tuple[RuleHit, ...]:
