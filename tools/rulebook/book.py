@@ -62,9 +62,9 @@ __all__ = ["RuleBook", "induced_id", "now", "unknown_scene"]
 
 POOL = 32
 """Rules that each way of searching names at least before they are fused."""
-COMPARED = 128
+COMPARED = 224
 """Rules that the index names at least, to be compared word by word."""
-CROWD = 0.05
+CROWD = 0.15
 """Weight of being one of many alike among these, against similarity: chosen, as ``COMPARED`` was,
 on paraphrases written for it."""
 SHELVES = 128

@@ -14,11 +14,12 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from tools.ports import Meaning
 from tools.rulebook.predicates import describe
@@ -60,8 +61,11 @@ _SYNONYM = 0.5
 """A synonym counts half: the word may mean something else. Stated prior."""
 
 
-_WHOLE = 0.2
-"""Weight of whole texts' similarity beside that of their words: chosen on rules made up for it."""
+_WHOLE = 0.1
+"""Weight of whole texts' similarity beside that of their words …"""
+_LESSER = 2 / 3
+"""… and of the lesser of both directions beside the greater: both chosen on paraphrases written for
+it."""
 
 
 _NEIGHBOURS = 10
@@ -125,6 +129,7 @@ class Lexicon:
             for word, times in count.items():
                 postings.setdefault(word, []).append((place, times))
         self._last: tuple[str, dict[str, float]] = "", {}
+        self._rarities: dict[str, NDArray[np.float32]] = {}
         self._weights: dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]] = {}
         for word, found in postings.items():
             places, times = np.asarray(found, dtype=np.int64).T
@@ -137,7 +142,9 @@ class Lexicon:
 
     def rarities(self, rule: Rule) -> NDArray[np.float32]:
         """The same of one of the rules."""
-        return self._rare(self._said[rule.id])
+        if rule.id not in self._rarities:
+            self._rarities[rule.id] = self._rare(self._said[rule.id])
+        return self._rarities[rule.id]
 
     def _rare(self, stems: Sequence[str]) -> NDArray[np.float32]:
         having = [len(self._weights[s][0]) if s in self._weights else 0 for s in stems]
@@ -190,10 +197,11 @@ def agreement(
 
     Each word is as near as the likest word of the other text. The mean over the query's words says
     how much of the query a rule holds, that over the rule's words how much of the rule the query
-    holds. The less of the two counts: what says the same leaves out nothing on either side, while a
-    rule on something else in the same place may hold much of the query. Sources: late interaction
-    of words in context (Khattab, Zaharia, *ColBERT*, SIGIR 2020), in both directions and weighted
-    by rarity (Zhang et al., *BERTScore*, ICLR 2020). Texts without words are compared as wholes.
+    holds. The lesser of the two counts more: what says the same leaves out little on either side,
+    while a rule on something else in the same place may hold much of the query. Sources: late
+    interaction of words in context (Khattab, Zaharia, *ColBERT*, SIGIR 2020), in both directions
+    and weighted by rarity (Zhang et al., *BERTScore*, ICLR 2020). Texts without words are compared
+    as wholes.
 
     Args:
         query: with the vectors of its content words.
@@ -201,21 +209,20 @@ def agreement(
         rules: likewise.
         said: likewise.
     """
-    # By einsum: a BLAS's threads spin on for a while and slow the next embedding down threefold.
-    wholes = np.stack([rule.whole for rule in rules])
-    whole: NDArray[np.float32] = np.einsum("rd,d->r", wholes, query.whole)
+    whole = _products(np.stack([rule.whole for rule in rules]), query.whole[None])[:, 0]
     worded = [n for n, rule in enumerate(rules) if len(rule.words)]
     if not worded or not len(query.words):
         return whole
     spoken = np.concatenate([rules[n].words for n in worded])
-    likeness = np.einsum("rd,qd->rq", spoken, query.words)
+    likeness = _products(spoken, query.words)
     weights = np.concatenate([said[n] for n in worded])
     starts = np.cumsum([0, *(len(rules[n].words) for n in worded[:-1])])
     of_query = np.maximum.reduceat(likeness, starts, axis=0) @ (asked / asked.sum())
     of_rule = np.add.reduceat(likeness.max(axis=1) * weights, starts)
     of_rule /= np.add.reduceat(weights, starts)
     whole[worded] *= _WHOLE
-    whole[worded] += (1 - _WHOLE) * np.minimum(of_query, of_rule)
+    both = _LESSER * np.minimum(of_query, of_rule) + (1 - _LESSER) * np.maximum(of_query, of_rule)
+    whole[worded] += (1 - _WHOLE) * both
     return whole
 
 
@@ -229,10 +236,22 @@ def crowded(rules: Sequence[Meaning]) -> NDArray[np.float32]:
     if near < 1:
         return np.zeros(len(rules), dtype=np.float32)
     wholes = np.stack([rule.whole for rule in rules])
-    likeness: NDArray[np.float32] = np.einsum("rd,sd->rs", wholes, wholes)
+    likeness = _products(wholes, wholes)
     np.fill_diagonal(likeness, -np.inf)
     most: NDArray[np.float32] = np.partition(likeness, -near, axis=1)[:, -near:].mean(axis=1)
     return most
+
+
+def _products(some: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Products of all rows with all rows, on one thread: more of a BLAS's would spin on for a while
+    and slow the next embedding down threefold."""
+    with _blas().limit(limits=1):
+        return np.asarray(some @ others.T, np.float32)
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="blas")
 
 
 class Shelf:
