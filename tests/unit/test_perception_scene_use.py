@@ -188,6 +188,17 @@ def test_a_thing_lost_for_a_moment_came_into_being_all_the_same() -> None:
     assert not appeared(again, [there, again], start=0.0)
 
 
+def test_a_thing_put_down_where_hands_came_and_went_came_into_being_there() -> None:
+    stirring = np.append(60 + 6 * np.sin(np.arange(12.0)), np.full(4, 61.0))
+    hands = track(stirring, 60.0, start=3.6, small=True)
+    thing = track(np.full(60, 60.5), 60.0, start=5.4, small=True)
+    assert not appeared(hands, [hands, thing], start=0.0)
+    assert appeared(thing, [hands, thing], start=0.0)
+    assert not appeared(thing, [hands, thing], start=3.5)  # there from the beginning
+    walked = np.append(np.linspace(10.0, 60.0, 25), np.full(5, 60.0))
+    assert not appeared(thing, [track(walked, 60.0, start=2.2, small=True), thing], start=0.0)
+
+
 def test_a_stay_past_half_of_what_is_normal_counts_as_it_turns_out() -> None:
     made = track(np.full(121, 50.0), 60.0)
     still = PlaceMap(np.ones((5, 9), np.float32), 24)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tools.backends.embedded.perception.detections import Det, Kind, detect
+from tools.backends.embedded.perception.detections import Det, Kind, detect, hidden
 from tools.backends.embedded.perception.geometry import Geometry
 from tools.backends.embedded.perception.motion import relative
 from tools.backends.embedded.perception.objects import measure
@@ -80,6 +80,16 @@ def test_hidden_is_who_shows_neither_feet_nor_head() -> None:
         return float(found[near.argmin(), Det.HIDDEN])
 
     assert (at(63, 44), at(67, 62), at(67, 82), at(112, 64)) == (0.5, 1.0, 0.0, 0.0)
+
+
+def test_a_head_tells_the_feet_only_where_the_window_begins_at_it() -> None:
+    away = np.array([-0.6, -0.3, 0.0, 0.3, 0.6])
+    begins_at_it = np.array([0.2, 0.7, 1.0, 1.2, 1.1])  # head and trunk three tenths higher
+    further_down = np.array([0.1, 0.4, 1.0, 1.2, 1.1])
+    assert hidden(away, begins_at_it) == 0.5
+    assert hidden(away, further_down) == 1.0
+    assert hidden(away, np.array([0.9, 0.9, 1.0, 1.2, 1.1])) == 1.0  # goes on above
+    assert hidden(away, np.array([0.1, 0.7, 1.0, 0.8, 0.3])) == 0.0  # feet
 
 
 def test_no_windows_where_people_are_too_small() -> None:

@@ -16,7 +16,7 @@ from tools.backends.embedded.perception.percepts import (
 )
 from tools.backends.embedded.perception.windows import WindowGrid
 
-__all__ = ["PERSON_AREA", "Det", "Kind", "detect"]
+__all__ = ["PERSON_AREA", "Det", "Kind", "detect", "hidden"]
 
 PERSON_AREA = 0.24
 """Foreground of one upright person, in heights²: about 0.4 wide and six tenths filled."""
@@ -37,6 +37,9 @@ _BESIDE, _FURTHER, _ABOUT, _GOES_ON = 0.2, 0.6, 0.12, 0.65
 """A silhouette goes on below a window if 0.6 heights further down (give or take 0.12, and 0.2 to
 the side) a window is as full to this share: under one's own feet it is mostly empty. Likewise
 above: over one's own head, too."""
+_HIGHER, _HEADED = 0.3, 0.55
+"""A window 0.3 heights above one that begins at a head holds that head and trunk: so full, at
+least, over the window itself. With less, the head is lower within the window."""
 _FULLER = 1.3
 """Just below a window another is so much fuller, if what the window holds are others' heads."""
 _LEG, _SOLE = 0.3, 0.1
@@ -179,7 +182,7 @@ def _split(
         if int(best) not in fronts:
             away = (foot - foot[best]) / tall[best]
             column = (np.abs(x - x[best]) <= _BESIDE * tall[best]) & (owner >= 0)
-            row[Det.HIDDEN] = _hidden(away[column], cover[column] / cover[best])
+            row[Det.HIDDEN] = hidden(away[column], cover[column] / cover[best])
         region = _region(row, fast) if speed[best] > 1.6 * geometry.walk else None
         if region is not None:
             row[Det.X0] = min(row[Det.X0], region[Blob.X0])
@@ -199,7 +202,7 @@ def _split(
     return np.array(found) if found else np.zeros((0, len(Det)))
 
 
-def _hidden(away: NDArray[np.float64], full: NDArray[np.float64]) -> float:
+def hidden(away: NDArray[np.float64], full: NDArray[np.float64]) -> float:
     """``Det.HIDDEN`` of a window among those of its column, all ``(n,)``.
 
     Args:
@@ -208,11 +211,13 @@ def _hidden(away: NDArray[np.float64], full: NDArray[np.float64]) -> float:
     """
     if full[(away > 0) & (away <= _FURTHER / 2)].max(initial=0.0) > _FULLER:
         return 1.0
-    below, above = (
-        full[np.abs(away - side * _FURTHER) <= _ABOUT].max(initial=0.0) > _GOES_ON
-        for side in (1, -1)
+    below, above, head = (
+        full[np.abs(away - shift) <= about].max(initial=0.0)
+        for shift, about in ((_FURTHER, _ABOUT), (-_FURTHER, _ABOUT), (-_HIGHER, _ABOUT / 2))
     )
-    return (1.0 if above else 0.5) if below else 0.0
+    if below <= _GOES_ON:
+        return 0.0
+    return 0.5 if above <= _GOES_ON and head >= _HEADED else 1.0
 
 
 def _fronts(

@@ -60,9 +60,18 @@ def appeared(track: Track, others: Sequence[Track], start: float) -> bool:
     present = median(rows[:, Det.GHOST]) < -CLEAR
     if not (still and present and settled(rows)) or background(rows):
         return False
-    # A piece of something that came into being in view did so, too.
+    return _began_there(track, others, start)
+
+
+def _began_there(track: Track, others: Sequence[Track], start: float) -> bool:
+    """Whether nothing was there before, or only pieces that came into being there, too: of what is
+    being put down, hands and knees come and go."""
     earlier = _continued(track, others)
-    return earlier is None or appeared(earlier, others, start)
+    if earlier is None:
+        return True
+    began = earlier.times[0] >= start + _OPENING_S and not earlier.array[:, Det.CUT].any()
+    there = bool(_apart(earlier.array[:3], track.rows[0]).min() < _WITH)
+    return began and there and _began_there(earlier, others, start)
 
 
 def _continued(track: Track, others: Sequence[Track]) -> Track | None:
