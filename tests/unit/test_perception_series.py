@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from tools.backends.embedded.perception.calibration import frame_limit
+from tools.backends.embedded.perception.describing import Sighting
 from tools.backends.embedded.perception.detections import Det, Kind
 from tools.backends.embedded.perception.evidence import lives, smoothed
 from tools.backends.embedded.perception.geometry import Geometry
+from tools.backends.embedded.perception.percepts import Blob, FramePercept, Health
 from tools.backends.embedded.perception.rows import RowHistograms
+from tools.backends.embedded.perception.series import beyond_motion
 from tools.backends.embedded.perception.sights import Life, Sight
-from tools.backends.embedded.perception.statistics import FrameScale
-from tools.backends.embedded.perception.stays import stays
+from tools.backends.embedded.perception.statistics import (
+    Distribution,
+    FrameScale,
+    Normal,
+    PlaceMap,
+)
+from tools.backends.embedded.perception.stays import Stay, stays
 from tools.backends.embedded.perception.tracks import Track
+from tools.backends.embedded.perception.windows import WindowMeasures
+from tools.types import Box, Interval, Observation, Point, TimeBase
 
 WALK = 0.8
 GEOMETRY = Geometry(
@@ -131,6 +143,32 @@ def test_a_frames_surprise_is_by_how_rare_it_is() -> None:
     assert FrameScale(2.0).of(1.0) == 0.5
     hardly_ever = FrameScale(1.0, (0.0, 0.0, 0.0, 0.0, 0.2))
     assert hardly_ever.of(0.01) > np.log(0.05) / np.log(0.01)
+
+
+def test_a_stay_counts_while_whoever_stays_is_hidden() -> None:
+    base = TimeBase(num=1, den=10)
+    stay = Stay(start=1.0, last=11.0, x=50.0, y=84.0, seen=40, small=False)
+    box = Box(x0=43, y0=60, x1=57, y1=84)
+    told = Observation(
+        id="o", video_id="v", interval=Interval(start=60, end=63, time_base=base),
+        subject="person", activity="walks", text="", key_frame=60,
+        points=tuple(Point(frame=n, pts=n, surprise=0.0, box=box) for n in (60, 61, 62)),
+    )  # fmt: skip
+    normal = Normal(
+        walk=PlaceMap(np.ones((5, 14), np.float32), 24), windows={},
+        objects={"dwell": Distribution(0.0, 5.0, 100)}, directions={}, place=None, clips=1,
+        seconds=60.0, view=1.0,
+    )  # fmt: skip
+    nothing = np.zeros(len(Health), np.float32)
+    windows = WindowMeasures(*(np.zeros(0) for _ in fields(WindowMeasures)))  # type: ignore[arg-type]
+    seen = [
+        FramePercept(n, n, nothing, windows, np.zeros((0, len(Blob)), np.float32))
+        for n in range(150)
+    ]
+    found = beyond_motion([Sighting(told, {}, [stay] * 3)], seen, normal, 0.1)["dwell"]
+    assert (min(found), max(found)) == (11, 110)
+    assert found[80].surprise == pytest.approx(2.0, abs=0.05)  # as it turns out
+    assert found[80].box == box
 
 
 def test_an_instant_is_drawn_towards_the_usual() -> None:

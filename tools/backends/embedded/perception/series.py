@@ -164,7 +164,7 @@ def beyond_motion(
 def _stayed(
     found: Sequence[Sighting], percepts: Sequence[FramePercept], normal: Normal, base: float
 ) -> dict[int, Point]:
-    """Points of stays, from the first to the last moment in which one was seen."""
+    """Points of stays, from when one began to when it was last seen to go on."""
     shown: dict[int, list[Point]] = defaultdict(list)
     stays: dict[int, Stay] = {}
     for sighting in found:
@@ -177,13 +177,13 @@ def _stayed(
     for key, stay in stays.items():
         distribution = normal.of("dwell", small=stay.small)
         at = sorted(shown[key], key=lambda p: p.pts)
-        first, last = at[0].pts * base, at[-1].pts * base
-        if distribution is None or last - first < _STAYED_S:
+        # Of the stay, not of what is seen of it here: who stays may be hidden for most of it.
+        if distribution is None or stay.last - stay.start < _STAYED_S:
             continue
-        low, high = np.searchsorted(times, [first - 1e-9, last + 1e-9])
+        low, high = np.searchsorted(times, [stay.start - 1e-9, stay.last + 1e-9])
         values = distribution.surprise(times[low:high] - stay.start)
         values = foreseen(values, distribution.surprise_of(stay.last - stay.start))
-        near = np.searchsorted([p.pts for p in at], [p.pts for p in percepts[low:high]])
+        near = np.searchsorted([p.pts for p in at[:-1]], [p.pts for p in percepts[low:high]])
         for n, value, percept in zip(
             near.tolist(), values.tolist(), percepts[low:high], strict=True
         ):
