@@ -80,7 +80,9 @@ class SentenceEmbedder:
 
             self._tokenizer: Any = Tokenizer.from_file(str(found / "tokenizer.json"))
             options = onnxruntime.SessionOptions()
-            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+            # Threads that wait by spinning answer sooner, and stop when there is nothing to do.
+            options.add_session_config_entry("session.intra_op.allow_spinning", "1")
+            options.add_session_config_entry("session.force_spinning_stop", "1")
             options.log_severity_level = 3
             self._session: Any = onnxruntime.InferenceSession(
                 str(graph), options, providers=["CPUExecutionProvider"]

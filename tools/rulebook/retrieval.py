@@ -129,11 +129,11 @@ class Lexicon:
             for word, times in count.items():
                 postings.setdefault(word, []).append((place, times))
         self._last: tuple[str, dict[str, float]] = "", {}
-        self._rarities: dict[str, NDArray[np.float32]] = {}
+        self._rarity: dict[str, float] = {}
         self._weights: dict[str, tuple[NDArray[np.int64], NDArray[np.float64]]] = {}
         for word, found in postings.items():
             places, times = np.asarray(found, dtype=np.int64).T
-            rarity = _rarity(len(found), len(rules))
+            rarity = self._rarity[word] = _rarity(len(found), len(rules))
             self._weights[word] = places, rarity * times * (_K1 + 1) / (times + norms[places])
 
     def rarity(self, text: str) -> NDArray[np.float32]:
@@ -142,13 +142,11 @@ class Lexicon:
 
     def rarities(self, rule: Rule) -> NDArray[np.float32]:
         """The same of one of the rules."""
-        if rule.id not in self._rarities:
-            self._rarities[rule.id] = self._rare(self._said[rule.id])
-        return self._rarities[rule.id]
+        return self._rare(self._said[rule.id])
 
     def _rare(self, stems: Sequence[str]) -> NDArray[np.float32]:
-        having = [len(self._weights[s][0]) if s in self._weights else 0 for s in stems]
-        return np.array([_rarity(n, len(self._ids)) for n in having], dtype=np.float32)
+        unheard = _rarity(0, len(self._ids))
+        return np.array([self._rarity.get(s, unheard) for s in stems], dtype=np.float32)
 
     def search(self, query: str) -> Mapping[str, float]:
         """Rule id → BM25 score, of the rules that share a word or a synonym with the query."""

@@ -167,11 +167,10 @@ def _packed(meaning: Meaning) -> bytes:
 
 def _unpacked(kept: Sequence[bytes], dim: int) -> list[Meaning]:
     counts = [len(each) // (4 + dim) for each in kept]
-    scales = [np.frombuffer(k, dtype="<f4", count=n) for k, n in zip(kept, counts, strict=True)]
-    steps = [
-        np.frombuffer(k, dtype=np.int8, offset=4 * n) for k, n in zip(kept, counts, strict=True)
-    ]
-    rows = np.concatenate(steps).reshape(-1, dim) * np.concatenate(scales)[:, None]
+    scales = b"".join(k[: 4 * n] for k, n in zip(kept, counts, strict=True))
+    steps = b"".join(k[4 * n :] for k, n in zip(kept, counts, strict=True))
+    rows = np.frombuffer(steps, dtype=np.int8).reshape(-1, dim).astype(np.float32)
+    rows *= np.frombuffer(scales, dtype="<f4")[:, None]
     ends = np.cumsum(counts).tolist()
     return [
         Meaning(rows[end - count], rows[end - count + 1 : end])
