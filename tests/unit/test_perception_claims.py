@@ -270,3 +270,19 @@ def test_who_turns_on_a_chair_is_not_said_to_move() -> None:
     assert not turns.sure
     assert walks is not None
     assert walks.sure
+
+
+def test_what_stirs_as_one_who_walks_was_left_by_nobody() -> None:
+    place = geometry(people=True)
+    scene = Scene(place, prior_normal(place), True)
+    whole = Interval(start=0, end=90, time_base=TENTHS)
+    said = []
+    for spread in (0.02, 0.6):
+        thing = track(rows(np.full(72, 50.0), STILL=1.0, GHOST=-0.6, SPREAD=spread))
+        for some in (thing.frames, thing.pts, thing.times, thing.rows):
+            del some[:12]  # it comes into being after a second
+        seen = observe(thing, whole, video_of(), scene)
+        assert seen is not None
+        said.append(seen.told.activity)
+        assert (seen.told.value("unattended") is None) is (spread > 0.1)
+    assert said == ["appears and stays", "stands"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,6 +162,10 @@ def observe(
     gone = went_missing(track, others, start_s) if scene.known else None
     whole = measure(track, normal.walk, normal.place, normal.ways, normal.astray, left, gone)
     numbers = _numbers(whole, part)
+    if left is not None and not whole.small and numbers["limb_motion"] > _LIMBS:
+        # Somebody who came out from behind others: nobody left them there.
+        whole = replace(whole, unattended=np.full(len(track.frames), np.nan))
+        numbers.pop("unattended", None)
     if not _moves_as_it_flows(whole, part, numbers["speed"]):
         return None
     subject = _subject(whole, part, numbers, scene)

@@ -69,6 +69,8 @@ def _began_there(track: Track, others: Sequence[Track], start: float) -> bool:
     earlier = _continued(track, others)
     if earlier is None:
         return True
+    if not _is_small(track):  # somebody who was lost and found again
+        return appeared(earlier, others, start)
     began = earlier.times[0] >= start + _OPENING_S and not earlier.array[:, Det.CUT].any()
     there = bool(_apart(earlier.array[:3], track.rows[0]).min() < _WITH)
     return began and there and _began_there(earlier, others, start)
