@@ -33,7 +33,7 @@ _SLOW = 0.38
 _LATELY_S = 0.5
 """Where somebody stays, whatever has hardly moved for this long is that one."""
 _STEP_S = 1.0
-_GAP_S = 3.5
+_GAP_S = 2.75
 """A stay survives being hidden for so long: several people who pass."""
 _EMPTY_S = 1.0
 """Where nobody is seen for so long, and nothing that would hide one, the stay has ended."""
