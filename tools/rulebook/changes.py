@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Literal
 
 from tools.errors import UserError
@@ -11,13 +12,13 @@ from tools.record import Record
 from tools.rulebook.predicates import describe
 from tools.rulebook.rows import (
     ANYWHERE,
+    bare_sentence,
     clean_text,
     content_of,
     insert_rule,
     latest_of_scene,
     now,
     require_scene,
-    same_sentence,
     scene_of_rule,
     split_reference,
     unknown_rule,
@@ -72,11 +73,23 @@ class RuleChanges:
 
     def add(self, text: str, kind: RuleKind, category: RuleCategory, **given: Any) -> Rule:
         """See :func:`add_rule`."""
-        return add_rule(self._connection, self._scene, text, kind, category, **given)
+        rule = add_rule(
+            self._connection, self._scene, text, kind, category, said=self._said, **given
+        )
+        return self._noted(rule)
 
     def edit(self, rule_id: str, changes: Mapping[str, Any], **given: Any) -> Rule:
         """See :func:`edit_rule`."""
-        return edit_rule(self._connection, rule_id, changes, **given)
+        return self._noted(edit_rule(self._connection, rule_id, changes, **given))
+
+    @cached_property
+    def _said(self) -> dict[str, set[str]]:
+        """Read once, for a file may hold thousands of rules."""
+        return _said_in(self._connection, self._scene)
+
+    def _noted(self, rule: Rule) -> Rule:
+        self._said.setdefault(bare_sentence(rule.text), set()).add(rule.id)
+        return rule
 
     def set_zone(
         self, name: str, polygon: tuple[tuple[float, float], ...], *, author: str
@@ -113,9 +126,11 @@ def add_rule(
     author: str = "user",
     rule_id: str | None = None,
     source: Literal["induced", "user"] = "user",
+    said: Mapping[str, Collection[str]] | None = None,
 ) -> Rule:
     """See :meth:`tools.rulebook.RuleBook.add`; ``rule_id`` where the rule has a name already,
-    ``source`` where it was induced elsewhere."""
+    ``source`` where it was induced elsewhere, ``said`` where what the scene says is known:
+    :func:`bare_sentence` → ids of rules that say it, or did."""
     text = clean_text(text)
     rule = Rule(
         id=rule_id or user_id(scene, text, kind, predicate, scope),
@@ -130,7 +145,11 @@ def add_rule(
         author=author if source == "user" else f"induction, imported by {author}",
         created=now(),
     )
-    if rule_id is None and (old := _said_already(connection, rule)) is not None:
+    ids: Collection[str] = ()
+    if rule_id is None:
+        said = _said_in(connection, scene) if said is None else said
+        ids = said.get(bare_sentence(text), ())
+    if (old := _said_already(connection, rule, ids)) is not None:
         if old.status is rule.status:
             return old
         return next_version(connection, old, {"status": rule.status}, author)
@@ -150,13 +169,21 @@ def add_rule(
     return rule
 
 
-def _said_already(connection: sqlite3.Connection, rule: Rule) -> Rule | None:
-    """The rule of the scene that says the same in the same words, best one that is in use."""
-    said = content_of(rule, "id", "text", "status")
+def _said_in(connection: sqlite3.Connection, scene: str) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for rule in latest_of_scene(connection, scene):
+        found.setdefault(bare_sentence(rule.text), set()).add(rule.id)
+    return found
+
+
+def _said_already(connection: sqlite3.Connection, rule: Rule, ids: Collection[str]) -> Rule | None:
+    """That one of these rules which says the same in the same words, best one that is in use."""
+    latest = [versions_of(connection, name)[-1] for name in sorted(ids)]
+    said, sentence = content_of(rule, "id", "text", "status"), bare_sentence(rule.text)
     alike = [
         old
-        for old in latest_of_scene(connection, rule.scene)
-        if same_sentence(old.text, rule.text) and content_of(old, "id", "text", "status") == said
+        for old in latest
+        if bare_sentence(old.text) == sentence and content_of(old, "id", "text", "status") == said
     ]
     return min(alike, key=lambda old: old.status is not rule.status, default=None)
 

@@ -15,6 +15,7 @@ from tools.types import Predicate, Rule, RuleKind, Scope, content_id
 
 __all__ = [
     "ANYWHERE",
+    "bare_sentence",
     "clean_text",
     "content_of",
     "induced_id",
@@ -23,7 +24,6 @@ __all__ = [
     "mark_of",
     "now",
     "require_scene",
-    "same_sentence",
     "scene_of_rule",
     "split_reference",
     "unknown_rule",
@@ -154,12 +154,9 @@ def clean_text(text: str) -> str:
     return text
 
 
-def same_sentence(one: str, other: str) -> bool:
-    """Whether two sentences differ in nothing but case, spacing, quotes and how they end."""
-    return _bare(one) == _bare(other)
-
-
-def _bare(text: str) -> str:
+def bare_sentence(text: str) -> str:
+    """A sentence without case, spacing, kind of quotes and how it ends: what is left is the same of
+    those that say the same in the same words."""
     for curly, straight in ("’'", '“"', '”"'):
         text = text.replace(curly, straight)
     return " ".join(text.casefold().split()).rstrip(" .!?;,:…")
