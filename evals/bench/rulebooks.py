@@ -189,7 +189,7 @@ def parted(embedder: Embedder, rules: int, *, top: int, draws: int = 2000, seed:
     """
     rng = np.random.default_rng(seed)
     likeness = []
-    for parts in (ACTIONS, PLACES, TIMES):
+    for parts in EVERY_PART:
         said, asked = (embedder.embed([pair[n] or "-" for pair in parts]) for n in (0, 1))
         table = asked @ said.T
         empty = np.array([not pair[0] for pair in parts])
@@ -227,18 +227,18 @@ def fill(
     for number in range(scenes):
         scene = f"scene{number:03d}"
         book: list[Rule] = []
-        kinds = ("shared",) if number % 2 else ("known", "held out")
+        mixed = number % 2 == 1
+        kinds = {"shared": "held_out"} if mixed else {"known": "known", "held out": "held_out"}
         chosen = [
-            (kind, some[int(n)])
-            for kind in kinds
-            for some in [sets["known" if kind == "known" else "held_out"]]
-            for n in rng.choice(len(some), planted, replace=False)
+            (kind, sets[name][int(n)])
+            for kind, name in kinds.items()
+            for n in rng.choice(len(sets[name]), planted, replace=False)
         ]
-        parts = EVERY_PART if number % 2 else apart(EVERY_PART, [pair for _, pair in chosen])
+        parts = EVERY_PART if mixed else apart(EVERY_PART, [pair for _, pair in chosen])
         drawn = [(kind, text, "", other, _turned(rng, text)) for kind, (text, other) in chosen]
         rest = sentences(rng, rules - len(drawn), parts)
-        drawn += [("combined" if number % 2 else "", *each) for each in rest]
-        sought = len(chosen) + planted * (number % 2)
+        drawn += [("combined" if mixed else "", *each) for each in rest]
+        sought = len(chosen) + (planted if mixed else 0)
         for place, (kind, text, one, other, terms) in enumerate(drawn):
             rule = Rule(
                 id=f"r{place:05d}-{number:03d}",

@@ -59,15 +59,11 @@ _STOP = frozenset(
 )
 _SYNONYM = 0.5
 """A synonym counts half: the word may mean something else. Stated prior."""
-
-
 _WHOLE = 0.1
 """Weight of whole texts' similarity beside that of their words …"""
 _LESSER = 2 / 3
 """… and of the lesser of both directions beside the greater: both chosen on paraphrases written for
 it."""
-
-
 _NEIGHBOURS = 10
 """Those that make a crowd: the value of CSLS's authors."""
 

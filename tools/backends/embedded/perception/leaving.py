@@ -42,8 +42,7 @@ def settled(rows: NDArray[np.float64]) -> bool:
 def came_about(track: Track, start: float) -> bool:
     """Whether a change of the picture began in view and lasts, clear of the borders; ``start``: of
     the stretch of footage, seconds."""
-    began = track.times[0] >= start + _OPENING_S
-    return began and track.seconds >= _LEAST_S and not track.array[:, Det.CUT].any()
+    return track.seconds >= _LEAST_S and _began_in_view(track, start)
 
 
 def appeared(track: Track, others: Sequence[Track], start: float) -> bool:
@@ -71,9 +70,12 @@ def _began_there(track: Track, others: Sequence[Track], start: float) -> bool:
         return True
     if not _is_small(track):  # somebody who was lost and found again
         return appeared(earlier, others, start)
-    began = earlier.times[0] >= start + _OPENING_S and not earlier.array[:, Det.CUT].any()
     there = bool(_apart(earlier.array[:3], track.rows[0]).min() < _WITH)
-    return began and there and _began_there(earlier, others, start)
+    return there and _began_in_view(earlier, start) and _began_there(earlier, others, start)
+
+
+def _began_in_view(track: Track, start: float) -> bool:
+    return track.times[0] >= start + _OPENING_S and not track.array[:, Det.CUT].any()
 
 
 def _continued(track: Track, others: Sequence[Track]) -> Track | None:
